@@ -1,0 +1,1 @@
+"""A dlt source for Microsoft Dataverse (Dynamics 365)."""

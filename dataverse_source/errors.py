@@ -1,0 +1,199 @@
+"""Everything this package raises: one tree, each error with what, where, why and what to do.
+
+* DataverseError
+  * ConfigurationError: a setting is missing or wrong; found before any request
+  * AuthenticationError: the login service refused
+    * WrongSecretError, ExpiredSecretError, UnknownApplicationError, UnknownTenantError
+  * ConnectionFailedError: no answer: name not found, refused, timed out, TLS not trusted
+  * ResponseError: Dataverse answered with an error status
+    * UnauthorizedError (401), AccessDeniedError (403), NotFoundError (404),
+      ThrottledError (429), ServerError (5xx)
+  * ProtocolError: an answer that can't be right, such as a page without rows
+  * UnknownNameError: no such table or column
+  * DataError: a value that the destination's column can't hold
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+__all__ = [
+    "AccessDeniedError",
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConnectionFailedError",
+    "DataError",
+    "DataverseError",
+    "ExpiredSecretError",
+    "NotFoundError",
+    "ProtocolError",
+    "ResponseError",
+    "ServerError",
+    "ThrottledError",
+    "UnauthorizedError",
+    "UnknownApplicationError",
+    "UnknownNameError",
+    "UnknownTenantError",
+    "WrongSecretError",
+]
+
+
+class DataverseError(Exception):
+    """Base of all errors of this package.
+
+    Args:
+        what: what failed, one sentence without a full stop.
+        where: table, column, row or URL (see `safe_url`).
+        why: the service's own words: code, message.
+        remedy: what the user can do next, one or two sentences.
+        request_id: what Microsoft's support asks for (x-ms-service-request-id or the
+            login service's correlation id).
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        why: str | None = None,
+        remedy: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        self.what = what
+        self.where = where
+        self.why = why
+        self.remedy = remedy
+        self.request_id = request_id
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        """All parts, a line each."""
+        parts = [f"{self.what}."]
+        for label, text in (
+            ("where", self.where),
+            ("answer", self.why),
+            ("request id", self.request_id),
+            ("what to do", self.remedy),
+        ):
+            if text:
+                parts.append(f"  {label}: {text}")
+        return "\n".join(parts)
+
+
+class ConfigurationError(DataverseError):
+    """A setting is missing or has a value that can't be used; nothing was requested."""
+
+
+class AuthenticationError(DataverseError):
+    """The login service refused to give a token.
+
+    Attributes:
+        aadsts: the AADSTS code with its number, such as ``AADSTS7000215``, if there is one.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        aadsts: str | None = None,
+        where: str | None = None,
+        why: str | None = None,
+        remedy: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        self.aadsts = aadsts
+        super().__init__(what, where=where, why=why, remedy=remedy, request_id=request_id)
+
+
+class WrongSecretError(AuthenticationError):
+    """The client secret is not one of the app registration's (AADSTS7000215)."""
+
+
+class ExpiredSecretError(AuthenticationError):
+    """The client secret has expired (AADSTS7000222)."""
+
+
+class UnknownApplicationError(AuthenticationError):
+    """The tenant has no app registration with this client id (AADSTS700016)."""
+
+
+class UnknownTenantError(AuthenticationError):
+    """The login service knows no such tenant (AADSTS90002, AADSTS900023)."""
+
+
+class ConnectionFailedError(DataverseError):
+    """No answer came: the name was not found, or refused, timed out, or TLS is not trusted."""
+
+
+class ResponseError(DataverseError):
+    """Dataverse answered with an error status.
+
+    Attributes:
+        status: HTTP status.
+        code: Dataverse's code such as ``0x80060888``, None when the body held none.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        status: int,
+        code: str | None = None,
+        where: str | None = None,
+        why: str | None = None,
+        remedy: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        self.status = status
+        self.code = code
+        super().__init__(what, where=where, why=why, remedy=remedy, request_id=request_id)
+
+
+class UnauthorizedError(ResponseError):
+    """401: the token was refused, also after a new one was fetched."""
+
+
+class AccessDeniedError(ResponseError):
+    """403: no application user, a disabled one, or a missing role or privilege."""
+
+
+class NotFoundError(ResponseError):
+    """404: no such table or row, or the host is no Dataverse environment."""
+
+
+class ThrottledError(ResponseError):
+    """429: service protection limits, still exceeded after all retries."""
+
+
+class ServerError(ResponseError):
+    """5xx, still after all retries."""
+
+
+class ProtocolError(DataverseError):
+    """An answer that can't be right: no rows in a page, a foreign or repeating next link."""
+
+
+class UnknownNameError(DataverseError):
+    """A table or column that the environment does not have (or the user may not see)."""
+
+
+class DataError(DataverseError):
+    """A value that can't be held without loss; names table, column and row."""
+
+
+def safe_url(url: str) -> str:
+    """``url`` without user, password, query and fragment, fit for messages and logs."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}{parts.path}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence that names the nearest of ``known``, or an empty string."""
+    near = difflib.get_close_matches(name.lower(), list(known), n=3, cutoff=0.6)
+    if not near:
+        return ""
+    return f"Did you mean {' or '.join(repr(match) for match in near)}?"
