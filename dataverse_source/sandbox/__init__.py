@@ -1,0 +1,1 @@
+"""A local Dataverse: HTTPS, sign-in, metadata, rows, queries and change tracking."""

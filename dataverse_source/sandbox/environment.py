@@ -1,0 +1,82 @@
+"""The environment that the sandbox plays: its organization, rows, clock, switches and callers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dataverse_source.sandbox.clock import Clock
+from dataverse_source.sandbox.switches import Switches
+
+if TYPE_CHECKING:
+    from dataverse_source.sandbox.store import Store
+    from dataverse_source.sandbox.tables import Schema
+
+
+@dataclass(frozen=True)
+class Organization:
+    """What WhoAmI, RetrieveVersion and RetrieveCurrentOrganization tell of the environment.
+
+    The ids are fixed, so that a sandbox answers the same at every start.
+    """
+
+    organization_id: str = "5a1d0b2c-7e64-4f7a-9d0e-0c6f1e2a3b40"
+    business_unit_id: str = "38e0dbe4-131b-e111-ba7e-78e7d1620f5e"
+    environment_id: str = "b7c1f7f0-93a1-4a5f-8c3e-61d2f0a4c9d1"
+    tenant_id: str = "72f988bf-0000-4000-8000-2d7cd011db47"
+    friendly_name: str = "Contoso Sandbox"
+    unique_name: str = "contososandbox"
+    url_name: str = "contoso"
+    geo: str = "EMEA"
+    version: str = "9.2.26062.00185"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The application user that a request's token stands for.
+
+    Attributes:
+        user_id: systemuserid, lower case.
+        client_id: application id of the app registration.
+        object_id: object id of its service principal in Entra.
+        organization_read: read privileges are at organization level, which change tracking
+            asks for.
+        readable_tables: logical names of the tables that its roles let it read; None for all.
+        may_write: its roles let it create, update and delete rows.
+    """
+
+    user_id: str
+    client_id: str
+    object_id: str = ""
+    organization_read: bool = True
+    readable_tables: frozenset[str] | None = None
+    may_write: bool = True
+
+    def may_read(self, logical_name: str) -> bool:
+        """Whether the caller's roles let it read rows of a table."""
+        return self.readable_tables is None or logical_name in self.readable_tables
+
+
+@dataclass
+class Environment:
+    """Everything that the rooms of the sandbox share.
+
+    Attributes:
+        store: rows and schema.
+        clock: the time for rows and tokens.
+        switches: replaced as a whole when one is set (``switches.changed(...)``).
+        organization: ids, names, version.
+        retention_days: ExpireChangeTrackingInDays of the organization, 7 unless changed (docs
+            page "Use change tracking to synchronize data with external systems").
+    """
+
+    store: Store
+    clock: Clock = field(default_factory=Clock)
+    switches: Switches = field(default_factory=Switches)
+    organization: Organization = field(default_factory=Organization)
+    retention_days: int = 7
+
+    @property
+    def schema(self) -> Schema:
+        """The environment's metadata at this moment."""
+        return self.store.schema
