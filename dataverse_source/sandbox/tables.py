@@ -45,6 +45,10 @@ class Column:
         option_set: name of the global choice, None when the choice is the column's own.
         source_type: 0 simple, 1 calculated, 2 rollup, 3 formula; None where it does not apply.
         is_logical: stored in another table (address parts).
+        is_valid_odata: rows carry it over the Web API; false for most companions.
+        calculation_of: for the base-currency twin of a Money column, the column it repeats.
+        max_size_kb: for File and Image.
+        is_custom: added by a maker or an app, not part of the platform.
     """
 
     name: str
@@ -71,6 +75,9 @@ class Column:
     source_type: int | None = 0
     required: str = "None"
     secured: bool = False
+    calculation_of: str | None = None
+    max_size_kb: int | None = None
+    is_custom: bool = False
 
     @property
     def wire_name(self) -> str:
@@ -141,6 +148,11 @@ class Table:
     is_private: bool = False
     optimistic_concurrency: bool = True
     keys: tuple[AlternateKey, ...] = field(default=())
+    collection_name: str = ""
+    """The display name in the plural."""
+    is_custom: bool = False
+    is_logical_entity: bool = False
+    """Has no storage of its own (owner)."""
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -153,7 +165,7 @@ class Table:
         return {
             column.wire_name: column
             for column in self.columns
-            if column.readable and column.is_valid_odata and column.attribute_of is None
+            if column.readable and column.is_valid_odata
         }
 
 

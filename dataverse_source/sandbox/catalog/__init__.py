@@ -1,0 +1,33 @@
+"""The tables that a new sandbox has: those of a Dynamics 365 Sales and Service organization."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from ..tables import Schema
+from .account import ACCOUNT
+from .contact import CONTACT
+from .groups import Draft
+from .people import BUSINESSUNIT, OWNER, SYSTEMUSER, TEAM
+from .settings import ORGANIZATION, TRANSACTIONCURRENCY
+
+DRAFTS: tuple[Draft, ...] = (
+    ACCOUNT,
+    CONTACT,
+    SYSTEMUSER,
+    TEAM,
+    BUSINESSUNIT,
+    OWNER,
+    TRANSACTIONCURRENCY,
+    ORGANIZATION,
+)
+
+
+@lru_cache(maxsize=1)
+def default_schema() -> Schema:
+    """The schema of a sandbox that is given none."""
+    known = frozenset(draft.table.logical_name for draft in DRAFTS)
+    return Schema(
+        tables=tuple(draft.table for draft in DRAFTS),
+        one_to_many=tuple(r for draft in DRAFTS for r in draft.relationships(known)),
+    )
