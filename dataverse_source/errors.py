@@ -9,6 +9,7 @@
     * UnauthorizedError (401), AccessDeniedError (403), NotFoundError (404),
       ThrottledError (429), ServerError (5xx)
   * ProtocolError: an answer that can't be right, such as a page without rows
+    * MalformedBodyError: the answer is not complete JSON; worth another try
   * UnknownNameError: no such table or column
   * DataError: a value that the destination's column can't hold
 """
@@ -27,6 +28,7 @@ __all__ = [
     "DataError",
     "DataverseError",
     "ExpiredSecretError",
+    "MalformedBodyError",
     "NotFoundError",
     "ProtocolError",
     "ResponseError",
@@ -173,6 +175,10 @@ class ServerError(ResponseError):
 
 class ProtocolError(DataverseError):
     """An answer that can't be right: no rows in a page, a foreign or repeating next link."""
+
+
+class MalformedBodyError(ProtocolError):
+    """The answer is not complete JSON: cut off on its way, or not from Dataverse at all."""
 
 
 class UnknownNameError(DataverseError):
