@@ -1,0 +1,136 @@
+"""Turns the bytes of a page into an Arrow table with the table's fixed schema.
+
+pyarrow's JSON reader takes the whole page in one pass, outside Python's interpreter lock. It is
+strict; whatever it refuses is decoded by `dataverse_source.decode_exact`, value by value.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from dataverse_source.decode_exact import decode_exact
+from dataverse_source.errors import ProtocolError
+from dataverse_source.page import DELTA_LINK, NEXT_LINK, ROWS, Page
+from dataverse_source.schema import MAX_DECIMAL_DIGITS, MOMENT, TEXT, WALL_CLOCK, TableSchema
+
+__all__ = ["Page", "decode_fast", "decode_page"]
+
+logger = logging.getLogger(__name__)
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+BLOCK_SLACK = 1024
+"""More than the page is long, so that pyarrow never cuts it into blocks."""
+
+
+class _NotPlainError(Exception):
+    """The page holds something that only the exact decoder can judge."""
+
+
+def decode_page(body: bytes, schema: TableSchema) -> Page:
+    """The rows and links of one page.
+
+    A property that a row leaves out is null. Properties that the schema does not have are
+    ignored.
+
+    Raises:
+        MalformedBodyError: ``body`` is not complete JSON.
+        ProtocolError: no list of rows, an error in place of rows, or a row without its key.
+        DataError: a value that its column can't hold without loss.
+    """
+    try:
+        page = decode_fast(body, schema)
+    except (_NotPlainError, pa.ArrowException, ValueError) as refusal:
+        logger.debug("%s: a page is decoded exactly: %s", schema.table.logical_name, refusal)
+        page = decode_exact(body, schema)
+    _check_keys(page, schema)
+    return page
+
+
+def decode_fast(body: bytes, schema: TableSchema) -> Page:
+    """The rows and links of a page that has nothing unusual in it.
+
+    Raises:
+        ValueError or another exception: anything unusual; says nothing about who is wrong.
+    """
+    # pyarrow crashes the process on a document that is the bare word null.
+    if not body.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"{"):
+        raise _NotPlainError("not an object")
+    document = pj.read_json(
+        pa.BufferReader(body),
+        read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + BLOCK_SLACK),
+        parse_options=pj.ParseOptions(
+            explicit_schema=_document_schema(schema), unexpected_field_behavior="ignore"
+        ),
+    )
+    if document.num_rows != 1:
+        raise _NotPlainError("several documents")
+    lists = document[ROWS].chunk(0)
+    rows = lists.flatten()
+    if lists.null_count or rows.null_count:
+        raise _NotPlainError("no list of rows")
+    columns = [
+        _finish(values, field.type)
+        for values, field in zip(rows.flatten(), schema.arrow, strict=True)
+    ]
+    table = pa.Table.from_arrays(columns, schema=schema.arrow)
+    # Text is taken from the body unchecked; this finds bytes that are not UTF-8.
+    table.validate(full=True)
+    return Page(table, document[NEXT_LINK][0].as_py(), document[DELTA_LINK][0].as_py())
+
+
+def _document_schema(schema: TableSchema) -> pa.Schema:
+    row = pa.struct([(field.wire_name, _read_type(field.arrow_type)) for field in schema.fields])
+    return pa.schema([(ROWS, pa.list_(row)), (NEXT_LINK, TEXT), (DELTA_LINK, TEXT)])
+
+
+def _read_type(target: pa.DataType) -> pa.DataType:
+    """The type that pyarrow's reader takes from JSON on the way to ``target``."""
+    if pa.types.is_decimal(target):
+        # Dataverse pads with zeros (5000000.0000000000): leave room for them.
+        return pa.decimal128(MAX_DECIMAL_DIGITS, target.scale)
+    if target == WALL_CLOCK:
+        return MOMENT
+    if pa.types.is_date(target) or pa.types.is_binary(target):
+        return TEXT
+    return target
+
+
+def _finish(values: pa.Array, target: pa.DataType) -> pa.Array:
+    """``values`` as they were read, as ``target``.
+
+    Raises:
+        ValueError: a value does not fit (pyarrow's ArrowInvalid is one).
+    """
+    if pa.types.is_binary(target):
+        return _from_base64(values, target)
+    if pa.types.is_floating(target) and not _all_finite(values):
+        # JSON has no NaN, and a number too big for a double must not become infinite.
+        raise _NotPlainError("a number that is not finite")
+    return values if values.type == target else values.cast(target)
+
+
+def _all_finite(values: pa.Array) -> bool:
+    return pc.all(pc.is_finite(values)).as_py() is not False
+
+
+def _from_base64(values: pa.Array, target: pa.DataType) -> pa.Array:
+    decoded = [
+        None if text is None else base64.b64decode(text, validate=True)
+        for text in values.to_pylist()
+    ]
+    return pa.array(decoded, target)
+
+
+def _check_keys(page: Page, schema: TableSchema) -> None:
+    missing = page.rows[schema.primary_key].null_count
+    if missing:
+        raise ProtocolError(
+            f"{missing} of {page.rows.num_rows} rows in a page have no primary key",
+            where=f"{schema.table.logical_name}.{schema.primary_key}",
+        )
