@@ -15,7 +15,7 @@ import pyarrow as pa
 from dlt.common.data_types import TDataType
 from dlt.common.schema.typing import TColumnSchema
 
-from dataverse_source.metadata import Column, Table, readable_columns
+from dataverse_source.metadata import Column, Table
 
 LOOKUP_TABLE_ANNOTATION = "Microsoft.Dynamics.CRM.lookuplogicalname"
 """Annotation of a lookup: logical name of the table that it points at."""
@@ -25,10 +25,12 @@ DECIMAL_WHOLE_DIGITS = 13
 """Docs "Column data types": decimal numbers have up to 10 decimal places, from -100 billion to
 100 billion; stored as SQL decimal(23, 10). Exchange rates have more places."""
 
-MONEY_SCALE = 4
+MONEY_SCALE = 10
 MONEY_WHOLE_DIGITS = 15
-"""Docs "Column data types": currency goes from -922,337,203,685,477 to 922,337,203,685,477
-with up to 4 decimal places, as SQL's money does; columns may be set to more places."""
+"""Docs "Column data types": currency goes from -922,337,203,685,477 to 922,337,203,685,477.
+Docs "Currency data-type migration for dual-write": it may have up to 10 decimal places, and
+where they are set per currency or environment, a column's own precision does not tell how
+many. Always room for all of them, so that the destination's type never has to change."""
 
 MAX_DECIMAL_DIGITS = 38
 """Digits that a 128-bit decimal holds."""
@@ -104,7 +106,8 @@ def table_schema(table: Table, columns: Sequence[Column]) -> TableSchema:
         table: with its columns.
         columns: see `dataverse_source.metadata.select_columns`; the primary key is among them.
     """
-    taken = {column.name for column in (*readable_columns(table), *columns)}
+    own = (column for column in table.columns if column.in_rows and not column.attribute_of)
+    taken = {column.name for column in (*own, *columns)}
     fields: list[Field] = []
     for column in columns:
         fields.append(Field(column.name, column.wire_name, _arrow_type(column), column))
