@@ -52,7 +52,12 @@ class DataverseError(Exception):
         remedy: what the user can do next, one or two sentences.
         request_id: what Microsoft's support asks for (x-ms-service-request-id or the
             login service's correlation id).
+
+    Attributes:
+        tries: how often the request was sent before this was raised.
     """
+
+    tries = 1
 
     def __init__(
         self,
@@ -77,6 +82,7 @@ class DataverseError(Exception):
             ("where", self.where),
             ("answer", self.why),
             ("request id", self.request_id),
+            ("tried", f"{self.tries} times" if self.tries > 1 else None),
             ("what to do", self.remedy),
         ):
             if text:
