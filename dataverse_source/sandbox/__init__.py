@@ -1,1 +1,59 @@
-"""A local Dataverse: HTTPS, sign-in, metadata, rows, queries and change tracking."""
+"""A local Dataverse: HTTPS, sign-in, metadata, rows, queries and change tracking.
+
+``with Sandbox() as sandbox:`` starts one on loopback; ``python -m dataverse_source.sandbox``
+does so from the command line. Its parts need the extra ``sandbox``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dataverse_source.sandbox.applications import Application, FederatedCredential
+    from dataverse_source.sandbox.faults import Fault
+    from dataverse_source.sandbox.latency import LatencySettings
+    from dataverse_source.sandbox.limits import LimitSettings
+    from dataverse_source.sandbox.sandbox import Sandbox
+    from dataverse_source.sandbox.switches import Switches, every_setting
+
+__all__ = [
+    "Application",
+    "Fault",
+    "FederatedCredential",
+    "LatencySettings",
+    "LimitSettings",
+    "Sandbox",
+    "Switches",
+    "every_setting",
+]
+_ROOMS = {
+    "Application": "applications",
+    "Fault": "faults",
+    "FederatedCredential": "applications",
+    "LatencySettings": "latency",
+    "LimitSettings": "limits",
+    "Sandbox": "sandbox",
+    "Switches": "switches",
+    "every_setting": "switches",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads the public names when they are first used: some need the extra ``sandbox``.
+
+    Raises:
+        ImportError: the extra ``sandbox`` is not installed; the text says how to.
+    """
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    try:
+        return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("dataverse_source"):
+            raise
+        raise ImportError(
+            f"The sandbox needs {error.name}, which comes with the extra 'sandbox': "
+            'pip install "dlt-dataverse[sandbox]"'
+        ) from error

@@ -16,7 +16,8 @@ class Switches:
     """One setting of every switch.
 
     Attributes:
-        first_delta_link: moment that the first delta link stands for, and order of the initial chain.
+        first_delta_link: moment that the first delta link stands for, and order of the
+            initial chain.
             ``last_page_version_order``: it has the last page's time, rows come by
             version number; ``last_page_key_order``: rows come by key, so that changes during
             the load are lost; ``first_page``: it has the first page's time.
@@ -60,6 +61,7 @@ class Switches:
         unknown_segment_code: error code of an entity set that does not exist (status 404).
         bad_bearer_challenge: whether the challenge for a bad token says
             ``error=invalid_token``.
+        long_url: HTTP status for a URL over 32,768 characters.
     """
 
     first_delta_link: Literal["last_page_version_order", "last_page_key_order", "first_page"] = (
@@ -100,6 +102,7 @@ class Switches:
     privilege_code: Literal["0x80040220", "0x80048306"] = "0x80040220"
     unknown_segment_code: Literal["0x80060888", "0x8006088a"] = "0x80060888"
     bad_bearer_challenge: Literal["plain", "error"] = "plain"
+    long_url: Literal["414", "400"] = "414"
     skiptoken_lifetime_seconds: int = 3600
 
     def __post_init__(self) -> None:

@@ -1,0 +1,188 @@
+"""From request to answer: routing, limits, faults, latency and headers."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+from urllib.parse import unquote
+
+from dataverse_source.sandbox import damage, headers, throttling
+from dataverse_source.sandbox.authentication import Door, Unauthorized
+from dataverse_source.sandbox.compression import SMALLEST, accepts_gzip, gzip
+from dataverse_source.sandbox.environment import Caller, Environment
+from dataverse_source.sandbox.faults import Faults
+from dataverse_source.sandbox.latency import LatencySettings
+from dataverse_source.sandbox.limits import Limits
+from dataverse_source.sandbox.messages import DataverseFault, Request, Response
+from dataverse_source.sandbox.request_log import RequestLog
+from dataverse_source.sandbox.wire import Answer
+
+URL_LIMIT = 32_768
+"""Characters of a URL (docs page "Compose HTTP requests and handle errors")."""
+
+METADATA_SEGMENTS = frozenset(
+    {
+        "",
+        "$metadata",
+        "EntityDefinitions",
+        "GlobalOptionSetDefinitions",
+        "RelationshipDefinitions",
+        "RetrieveMetadataChanges",
+        "ManagedPropertyDefinitions",
+    }
+)
+_API = re.compile(r"/api/data/v9\.[012](?:/(?P<rest>.*))?", re.DOTALL)
+_log = logging.getLogger("dataverse_source.sandbox")
+
+
+class Side(Protocol):
+    """The data side or the metadata side."""
+
+    def answer(self, request: Request, rest: str, caller: Caller) -> Response:
+        """Answers a request for the resource ``rest``, still percent-encoded."""
+
+
+@dataclass
+class _Exchange:
+    """One request on its way, and the web server that it landed on."""
+
+    request: Request
+    server: int
+    caller: Caller | None = None
+
+
+@dataclass
+class Gateway:
+    """Everything between a socket and the two sides of the Web API.
+
+    Attributes:
+        latency: may be replaced at any time.
+        stopping: set when the server stops; ends every wait.
+    """
+
+    environment: Environment
+    door: Door
+    limits: Limits
+    faults: Faults
+    log: RequestLog
+    data: Side
+    metadata: Side
+    latency: LatencySettings = field(default_factory=LatencySettings)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def handle(self, request: Request) -> Answer:
+        """The answer to one request, ready for the wire."""
+        entry = self.log.begin(request)
+        began = time.monotonic()
+        exchange = _Exchange(request, self._server(request))
+        fault = self.faults.take(request)
+        replaced = None
+        if fault is not None:
+            entry.fault = fault.kind
+            if fault.kind == "stall":
+                self.stopping.wait(fault.seconds)
+            replaced = damage.replacement(fault, request, self.environment)
+        response = replaced or self._respond(exchange)
+        if fault is not None:
+            response = damage.alter(fault, request, response)
+        answer = self._dressed(exchange, response)
+        if fault is not None:
+            answer = damage.damage(fault, answer)
+        entry.status = answer.status
+        entry.seconds = time.monotonic() - began
+        answer.sent = partial(setattr, entry, "sent")
+        return answer
+
+    def _server(self, request: Request) -> int:
+        servers = self.limits.settings.servers
+        pinned = headers.pinned_server(request.headers.get("cookie", ""), servers)
+        return random.randrange(servers) if pinned is None else pinned  # noqa: S311
+
+    def _respond(self, exchange: _Exchange) -> Response:
+        request = exchange.request
+        try:
+            if self.door.identity.handles(request.path):
+                return self.door.identity.answer(request)
+            found = _API.fullmatch(request.path)
+            if found is None:
+                return _page(404, "404 - File or directory not found.")
+            if len(request.base_url) + len(request.path) + 1 + len(request.query) > URL_LIMIT:
+                return _page(int(self.environment.switches.long_url), "The URL is too long.")
+            exchange.caller = self.door.caller(request)
+            return self._limited(request, found["rest"] or "", exchange.caller, exchange.server)
+        except Unauthorized as refused:
+            return refused.response()
+        except DataverseFault as fault:
+            return fault.response()
+        except Exception as error:
+            _log.exception("%s %s", request.method, request.path)
+            message = f"The sandbox itself failed: {type(error).__name__}: {error}"
+            return DataverseFault(500, "0x80040216", message).response()
+
+    def _limited(self, request: Request, rest: str, caller: Caller, server: int) -> Response:
+        refusal = self.limits.enter(caller.user_id, server)
+        if refusal is not None:
+            return throttling.throttled(
+                self.environment.switches.throttle_form,
+                refusal.code,
+                refusal.message,
+                refusal.retry_after,
+                self.environment.clock.now(),
+            )
+        began = time.monotonic()
+        modelled = 0.0
+        try:
+            response = self._side(rest).answer(request, rest, caller)
+            if not self.latency.is_off:
+                modelled = self.latency.seconds(request, response)
+                self.stopping.wait(modelled * self.latency.scale)
+            return response
+        finally:
+            taken = time.monotonic() - began if self.latency.is_off else modelled
+            self.limits.leave(caller.user_id, server, taken)
+
+    def _side(self, rest: str) -> Side:
+        segment = re.split(r"[(/?]", unquote(rest), maxsplit=1)[0]
+        return self.metadata if segment in METADATA_SEGMENTS else self.data
+
+    def _dressed(self, exchange: _Exchange, response: Response) -> Answer:
+        request, body = exchange.request, response.body
+        shown = list(response.headers.items())
+        if not self.door.identity.handles(request.path):
+            shown = [_as_minimal(name, text) for name, text in shown]
+            shown += headers.tracing_headers()
+            if "OData-Version" not in response.headers:
+                shown.append(("OData-Version", "4.0"))
+        if exchange.caller is not None:
+            user_id = exchange.caller.user_id
+            shown += headers.session_headers(
+                self.limits.remaining(user_id, exchange.server),
+                self.limits.settings.dop_hint,
+                exchange.server,
+            )
+        if (
+            len(body) >= SMALLEST
+            and self.environment.switches.gzip == "when_asked"
+            and accepts_gzip(request.headers.get("accept-encoding", ""))
+            and "Content-Encoding" not in response.headers
+        ):
+            body = gzip(body)
+            shown += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+        return Answer(response.status, body, shown)
+
+
+def _as_minimal(name: str, text: str) -> tuple[str, str]:
+    if name == "Content-Type" and text in ("application/json", "application/json; charset=utf-8"):
+        return name, headers.JSON_TYPE
+    return name, text
+
+
+def _page(status: int, title: str) -> Response:
+    page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body><h2>{title}</h2></body>"
+    return Response(status, f"{page}</html>".encode(), {"Content-Type": "text/html"})

@@ -1,0 +1,285 @@
+"""The sandbox as one object: starts and stops a local Dataverse on loopback."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from dataverse_source.sandbox.applications import Application
+from dataverse_source.sandbox.authentication import Door
+from dataverse_source.sandbox.clock import Clock
+from dataverse_source.sandbox.environment import Environment, Organization
+from dataverse_source.sandbox.faults import Faults
+from dataverse_source.sandbox.gateway import Gateway
+from dataverse_source.sandbox.identity import Identity
+from dataverse_source.sandbox.latency import LatencySettings
+from dataverse_source.sandbox.limits import Limits, LimitSettings
+from dataverse_source.sandbox.request_log import RequestLog
+from dataverse_source.sandbox.server import Server
+from dataverse_source.sandbox.switches import Switches
+from dataverse_source.sandbox.tls import HOST_NAMES, server_context
+from dataverse_source.sandbox.users import ApplicationUser, Users
+
+if TYPE_CHECKING:
+    from dataverse_source.sandbox.store import Store
+    from dataverse_source.sandbox.tables import Schema
+
+DEFAULT_ROWS: Mapping[str, int] = {"account": 5000, "contact": 2000, "systemuser": 20}
+CLIENT_ID = "4c9f2c1d-6f0b-4b8f-9a34-2f5b7c1e8d60"
+OBJECT_ID = "0b8f7f1e-2f57-4f0e-8a67-3d1c5b2a9e44"
+USER_ID = "8061643d-ebf7-e811-a974-000d3a1e1c9a"
+"""The application that a sandbox knows from the start, and its user in the environment."""
+
+
+@dataclass(frozen=True)
+class _Running:
+    url: str
+    ca_bundle: Path
+    environment: Environment
+    gateway: Gateway
+
+
+class Sandbox:
+    """A local Dataverse environment and its tenant.
+
+    ``start`` (or ``with``) makes everything, ``stop`` removes everything. Several may run at
+    once.
+
+    Args:
+        rows: how many rows to seed, by logical or entity set name; None for a default set.
+        seed: the same seed gives the same rows.
+        schema: the environment's tables; None for the default catalogue.
+        switches: behaviours that no document settles.
+        limits: service protection limits; not enforced unless ``enforced`` is set.
+        latency: how long answers take; no extra time unless set.
+        clock: the sandbox's time; None for the system's.
+        port: port of the data and sign-in side; 0 for any free one.
+        client_secret: secret of the default application; None for a new one at each start.
+        token_lifetime: seconds that an access token is good for.
+        store_path: where rows are kept; None for a temporary file.
+
+    Attributes:
+        faults: what is to go wrong.
+        requests: what was asked, in order.
+        users: application users by client id.
+        identity: the tenant's applications and tokens.
+        limits: what callers have spent.
+        application: the default application, that of ``client_id``.
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[str, int] | None = None,
+        *,
+        seed: int = 1,
+        schema: Schema | None = None,
+        switches: Switches | None = None,
+        limits: LimitSettings | None = None,
+        latency: LatencySettings | None = None,
+        clock: Clock | None = None,
+        port: int = 0,
+        client_secret: str | None = None,
+        token_lifetime: int = 3599,
+        store_path: Path | None = None,
+    ) -> None:
+        self._rows = DEFAULT_ROWS if rows is None else rows
+        self._seed = seed
+        self._schema = schema
+        self._switches = switches or Switches()
+        self._latency = latency or LatencySettings()
+        self._port = port
+        self._store_path = store_path
+        self._opened = ExitStack()
+        self._running: _Running | None = None
+        self.clock = clock or Clock()
+        self.limits = Limits(self.clock, limits)
+        self.faults = Faults()
+        self.requests = RequestLog()
+        self.users = Users()
+        self.identity = Identity(
+            Organization().tenant_id, self.clock, token_lifetime=token_lifetime
+        )
+        self.application = self._register_default(client_secret)
+
+    def start(self) -> Sandbox:
+        """Makes the rows and the certificate, and begins to serve.
+
+        Raises:
+            ValueError: ``rows`` names a table that the schema does not have.
+            OSError: the port is taken.
+        """
+        if self._running is not None:
+            raise RuntimeError("This sandbox runs already.")
+        try:
+            self._running = self._open()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Ends every connection and thread and removes all files. Safe to call twice."""
+        self._running = None
+        self._opened.close()
+
+    @property
+    def environment_url(self) -> str:
+        """The environment's URL, without a trailing slash."""
+        return self._live.url
+
+    @property
+    def authority_host(self) -> str:
+        """The sign-in side's URL, to be followed by the tenant."""
+        return self._live.url
+
+    @property
+    def ca_bundle(self) -> str:
+        """Path of the certificate authority (PEM) that clients have to trust."""
+        return str(self._live.ca_bundle)
+
+    @property
+    def environment(self) -> Environment:
+        """What the rooms of the sandbox share."""
+        return self._live.environment
+
+    @property
+    def store(self) -> Store:
+        """The rows."""
+        return self._live.environment.store
+
+    @property
+    def switches(self) -> Switches:
+        """The setting of the switches; assign another to change it while running."""
+        return self._running.environment.switches if self._running else self._switches
+
+    @switches.setter
+    def switches(self, value: Switches) -> None:
+        self._switches = value
+        if self._running:
+            self._running.environment.switches = value
+
+    @property
+    def latency(self) -> LatencySettings:
+        """How long answers take; assign another to change it while running."""
+        return self._running.gateway.latency if self._running else self._latency
+
+    @latency.setter
+    def latency(self, value: LatencySettings) -> None:
+        self._latency = value
+        if self._running:
+            self._running.gateway.latency = value
+
+    @property
+    def tenant_id(self) -> str:
+        """Id of the tenant."""
+        return self.identity.tenant_id
+
+    @property
+    def client_id(self) -> str:
+        """Application id of the default application."""
+        return self.application.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """Secret of the default application."""
+        return next(iter(self.application.secrets))
+
+    @property
+    def connection(self) -> dict[str, str]:
+        """What a client has to know, as the command line prints it."""
+        names = ("environment_url", "authority_host", "tenant_id", "client_id")
+        shown = {name: str(getattr(self, name)) for name in names}
+        return {**shown, "client_secret": self.client_secret, "ca_bundle": self.ca_bundle}
+
+    def __enter__(self) -> Sandbox:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def _live(self) -> _Running:
+        if self._running is None:
+            raise RuntimeError("This sandbox does not run: start it, or use it in a `with`.")
+        return self._running
+
+    def _register_default(self, secret: str | None) -> Application:
+        application = self.identity.register("Sandbox", client_id=CLIENT_ID)
+        application.object_id = OBJECT_ID
+        application.add_secret(secret)
+        self.users.add(ApplicationUser(USER_ID, CLIENT_ID, OBJECT_ID))
+        return application
+
+    def _open(self) -> _Running:
+        folder = Path(tempfile.mkdtemp(prefix="dataverse-sandbox-"))
+        self._opened.callback(shutil.rmtree, folder, ignore_errors=True)
+        environment = self._environment()
+        tls, ca_bundle = server_context(folder)
+        stopping = threading.Event()
+        gateway = self._gateway(environment, stopping)
+        server = Server(gateway.handle, stopping=stopping, tls=tls, port=self._port)
+        self._opened.callback(server.stop)
+        gateway.door.listen(f"https://{name}:{server.port}" for name in HOST_NAMES)
+        server.start()
+        return _Running(f"https://{HOST_NAMES[0]}:{server.port}", ca_bundle, environment, gateway)
+
+    def _environment(self) -> Environment:
+        from dataverse_source.sandbox.store import Store
+
+        if self._schema is None:
+            from dataverse_source.sandbox.catalog import default_schema
+
+            self._schema = default_schema()
+        counts = rows_by_logical_name(self._rows, self._schema)
+        store = Store(self._schema, self.clock, path=self._store_path)
+        self._opened.callback(store.close)
+        for logical_name, count in counts.items():
+            store.seed(logical_name, count, self._seed)
+        return Environment(store, self.clock, self._switches)
+
+    def _gateway(self, environment: Environment, stopping: threading.Event) -> Gateway:
+        from dataverse_source.sandbox.data import DataSide
+        from dataverse_source.sandbox.metadata import MetadataSide
+
+        return Gateway(
+            environment,
+            Door(environment, self.identity, self.users),
+            self.limits,
+            self.faults,
+            self.requests,
+            DataSide(environment),
+            MetadataSide(environment),
+            self._latency,
+            stopping,
+        )
+
+
+def rows_by_logical_name(rows: Mapping[str, int], schema: Schema) -> dict[str, int]:
+    """Row counts by logical name, from names of either kind.
+
+    Raises:
+        ValueError: a name that the schema does not have; the text has a likely one.
+    """
+    counts: dict[str, int] = {}
+    for name, count in rows.items():
+        table = schema.by_logical_name.get(name) or schema.by_entity_set.get(name)
+        if table is None:
+            known = [*schema.by_entity_set, *schema.by_logical_name]
+            likely = get_close_matches(name, known, n=1)
+            hint = f" Did you mean {likely[0]!r}?" if likely else ""
+            raise ValueError(f"There is no table {name!r} in the sandbox.{hint}")
+        counts[table.logical_name] = count
+    return counts

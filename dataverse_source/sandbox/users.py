@@ -1,0 +1,157 @@
+"""Application users of the environment, and what their security roles let them do."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dataverse_source.sandbox.environment import Caller, Environment
+from dataverse_source.sandbox.messages import DataverseFault
+from dataverse_source.sandbox.tables import Table
+
+NOT_A_MEMBER = "The user is not a member of the organization."
+DISABLED = "The specified user is either disabled or is not a member of any business unit."
+WITHOUT_ROLE = "The user has not been assigned any roles."
+NO_ACCESS = (
+    "Not enough privilege to access the Microsoft Dynamics 365 object or perform the requested "
+    "operation."
+)
+
+
+@dataclass(frozen=True)
+class ApplicationUser:
+    """A Dataverse user that stands for an app registration.
+
+    Attributes:
+        user_id: systemuserid.
+        client_id: application id of the app registration.
+        object_id: object id of its service principal.
+        enabled: False for a disabled user.
+        has_role: False for a user without a security role.
+        organization_read: read privileges are at organization level.
+        readable_tables: logical names that its roles let it read; None for all.
+        may_write: its roles let it create, update and delete rows.
+    """
+
+    user_id: str
+    client_id: str
+    object_id: str = ""
+    enabled: bool = True
+    has_role: bool = True
+    organization_read: bool = True
+    readable_tables: frozenset[str] | None = None
+    may_write: bool = True
+
+
+class Users:
+    """The application users by client id; an app without one is no member."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_client: dict[str, ApplicationUser] = {}
+
+    def add(self, user: ApplicationUser) -> None:
+        """Adds or replaces the user of an application."""
+        with self._lock:
+            self._by_client[user.client_id] = user
+
+    def change(self, client_id: str, **values: Any) -> None:
+        """Changes a user, for instance ``enabled=False``.
+
+        Raises:
+            KeyError: the application has no user here.
+        """
+        with self._lock:
+            self._by_client[client_id] = replace(self._by_client[client_id], **values)
+
+    def remove(self, client_id: str) -> None:
+        """Takes an application's user away."""
+        with self._lock:
+            self._by_client.pop(client_id, None)
+
+    def caller(self, client_id: str, environment: Environment) -> Caller:
+        """The caller that a good token stands for.
+
+        Raises:
+            DataverseFault: no application user, a disabled one, or one without a role.
+        """
+        user = self._by_client.get(client_id)
+        status = int(environment.switches.user_refusal_status)
+        if user is None:
+            raise DataverseFault(403, "0x80072560", NOT_A_MEMBER)
+        if not user.enabled:
+            raise DataverseFault(status, "0x80040225", DISABLED)
+        if not user.has_role:
+            raise DataverseFault(status, "0x80042f09", WITHOUT_ROLE)
+        return Caller(
+            user_id=user.user_id,
+            client_id=user.client_id,
+            object_id=user.object_id,
+            organization_read=user.organization_read,
+            readable_tables=user.readable_tables,
+            may_write=user.may_write,
+        )
+
+
+def require_read(environment: Environment, caller: Caller, table: Table) -> None:
+    """Refuses a caller whose roles do not let it read a table.
+
+    Raises:
+        DataverseFault: 403, worded as Dataverse words a missing privilege.
+    """
+    if not caller.may_read(table.logical_name):
+        raise missing_privilege(environment, caller, table, "Read")
+
+
+def require_write(environment: Environment, caller: Caller, table: Table, action: str) -> None:
+    """Refuses a caller whose roles do not let it ``Create``, ``Write`` or ``Delete`` rows.
+
+    Raises:
+        DataverseFault: 403, worded as Dataverse words a missing privilege.
+    """
+    if not caller.may_write:
+        raise missing_privilege(environment, caller, table, action)
+
+
+def require_change_tracking(environment: Environment, caller: Caller, table: Table) -> None:
+    """Refuses changes to a caller without organization-level read on the table.
+
+    Raises:
+        DataverseFault: 403, with the code that the switch ``tracking_privilege_code`` says.
+    """
+    require_read(environment, caller, table)
+    if caller.organization_read:
+        return
+    if environment.switches.tracking_privilege_code == "0x80048306":
+        raise DataverseFault(403, "0x80048306", NO_ACCESS)
+    raise _privilege_fault(environment, caller, table, "Read")
+
+
+def missing_privilege(
+    environment: Environment, caller: Caller, table: Table, action: str
+) -> DataverseFault:
+    """The fault for a privilege such as ``prvReadAccount`` that the caller's roles lack."""
+    if environment.switches.privilege_code == "0x80048306":
+        return DataverseFault(403, "0x80048306", NO_ACCESS)
+    return _privilege_fault(environment, caller, table, action)
+
+
+def _privilege_fault(
+    environment: Environment, caller: Caller, table: Table, action: str
+) -> DataverseFault:
+    privilege = f"prv{action}{table.schema_name}"
+    privilege_id = uuid.uuid5(uuid.NAMESPACE_OID, privilege)
+    business_unit = environment.organization.business_unit_id
+    name = table.display_name or table.schema_name
+    return DataverseFault(
+        403,
+        "0x80040220",
+        f"Principal user (Id={caller.user_id}, type=8, roleCount=1, privilegeCount=1491, "
+        f"accessMode='4 Non-interactive', AADObjectId='{caller.object_id}', "
+        f"MetadataCachePrivilegesCount=5214, businessUnitId={business_unit}), is missing "
+        f"{privilege} privilege (Id={privilege_id}) on OTC={table.object_type_code} for entity "
+        f"'{table.logical_name}' (LocalizedName='{name}'). context.Caller={caller.user_id}. "
+        "Consider adding missed privilege to one of the principal (user/team) roles.",
+    )
