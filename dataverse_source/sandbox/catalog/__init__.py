@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..tables import Schema
-from .account import ACCOUNT
-from .contact import CONTACT
-from .groups import Draft
-from .people import BUSINESSUNIT, OWNER, SYSTEMUSER, TEAM
-from .settings import ORGANIZATION, TRANSACTIONCURRENCY
+from dataverse_source.sandbox.catalog.account import ACCOUNT
+from dataverse_source.sandbox.catalog.contact import CONTACT
+from dataverse_source.sandbox.catalog.groups import Draft
+from dataverse_source.sandbox.catalog.people import BUSINESSUNIT, OWNER, SYSTEMUSER, TEAM
+from dataverse_source.sandbox.catalog.settings import ORGANIZATION, TRANSACTIONCURRENCY
+from dataverse_source.sandbox.tables import Schema
 
 DRAFTS: tuple[Draft, ...] = (
     ACCOUNT,

@@ -1,6 +1,6 @@
 """The table account: companies that are customers, as Dynamics 365 Sales has it."""
 
-from .columns import (
+from dataverse_source.sandbox.catalog.columns import (
     any_of,
     choice,
     choices,
@@ -21,7 +21,7 @@ from .columns import (
     whole,
     yes_no,
 )
-from .groups import (
+from dataverse_source.sandbox.catalog.groups import (
     ADDRESS_TYPES,
     FREIGHT_TERMS,
     SHIPPING_METHODS,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..tables import Column, Option
+from dataverse_source.sandbox.tables import Column, Option
 
 INT_RANGE = (-2_147_483_648.0, 2_147_483_647.0)
 # Docs page "Money columns": -922,337,203,685,477.0000 to 922,337,203,685,477.0000.

@@ -1,13 +1,13 @@
 """The table contact: people that a user's organization has to do with."""
 
-from .account import (
+from dataverse_source.sandbox.catalog.account import (
     ALLOW,
     CONTACT_METHODS,
     PAYMENT_TERMS,
     TIMES_OF_DAY,
     WEEKDAYS,
 )
-from .columns import (
+from dataverse_source.sandbox.catalog.columns import (
     any_of,
     choice,
     guid,
@@ -17,6 +17,7 @@ from .columns import (
     memo,
     moment,
     money,
+    one,
     state,
     status,
     text,
@@ -24,7 +25,7 @@ from .columns import (
     whole,
     yes_no,
 )
-from .groups import (
+from dataverse_source.sandbox.catalog.groups import (
     ADDRESS_TYPES,
     FREIGHT_TERMS,
     SHIPPING_METHODS,
@@ -123,9 +124,8 @@ CONTACT = table(
         type_="Customer",
         display_name="Company Name",
     ),
-    lookup("AccountId", "account", "account_contacts_denormalized", readable=True).with_(
-        writable=False
-    ),
+    # Follows parentcustomerid when that is an account; it has no relationship of its own.
+    one("AccountId", "Lookup", targets=("account",), writable=False),
     lookup("MasterId", "contact", "contact_master_contact").with_(writable=False),
     lookup("PreferredSystemUserId", "systemuser", "system_user_contacts", yomi=True),
     lookup("DefaultPriceLevelId", "pricelevel", "price_level_contacts"),

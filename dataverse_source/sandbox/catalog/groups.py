@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..tables import OneToMany, Table
-from .columns import (
+from dataverse_source.sandbox.catalog.columns import (
     EXCHANGE_RATE_PRECISION,
     EXCHANGE_RATE_RANGE,
     Link,
@@ -25,6 +24,7 @@ from .columns import (
     text,
     whole,
 )
+from dataverse_source.sandbox.tables import OneToMany, Table
 
 Parts = Iterable[Part | Sequence[Part]]
 

@@ -1,6 +1,6 @@
 """Who works in an organization: systemuser, team, businessunit and the owner above both."""
 
-from .columns import (
+from dataverse_source.sandbox.catalog.columns import (
     any_of,
     big,
     choice,
@@ -15,7 +15,14 @@ from .columns import (
     whole,
     yes_no,
 )
-from .groups import address, created_and_modified, imported, in_currency, in_process, table
+from dataverse_source.sandbox.catalog.groups import (
+    address,
+    created_and_modified,
+    imported,
+    in_currency,
+    in_process,
+    table,
+)
 
 EMAIL_DELIVERY_IN = (
     "0=None;1=Microsoft Dynamics 365 for Outlook;2=Server-Side Synchronization or Email Router;"

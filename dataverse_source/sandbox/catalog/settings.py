@@ -1,6 +1,6 @@
 """What an organization is set up with: its currencies and its own settings."""
 
-from .columns import (
+from dataverse_source.sandbox.catalog.columns import (
     EXCHANGE_RATE_RANGE,
     choice,
     decimal,
@@ -14,7 +14,7 @@ from .columns import (
     whole,
     yes_no,
 )
-from .groups import (
+from dataverse_source.sandbox.catalog.groups import (
     created_and_modified,
     imported,
     table,
