@@ -1,1 +1,86 @@
-"""A dlt source for Microsoft Dataverse (Dynamics 365)."""
+"""A dlt source for Microsoft Dataverse (Dynamics 365).
+
+    import dlt
+    from dataverse_source import dataverse
+
+    pipeline = dlt.pipeline("crm", destination="duckdb", dataset_name="crm")
+    pipeline.run(dataverse(tables=["accounts"]))
+
+`dataverse` is the source, `load` runs a pipeline with it and reports what happened; the rest
+is credentials and errors. Names are imported when they are first used: the sandbox and the
+command line share this package and must not wait for dlt and pyarrow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dataverse_source.credentials import ClientSecretCredentials
+    from dataverse_source.errors import (
+        AccessDeniedError,
+        AuthenticationError,
+        ConfigurationError,
+        ConnectionFailedError,
+        DataError,
+        DataverseError,
+        ExpiredSecretError,
+        NotFoundError,
+        ProtocolError,
+        ResponseError,
+        ServerError,
+        ThrottledError,
+        UnauthorizedError,
+        UnknownApplicationError,
+        UnknownNameError,
+        UnknownTenantError,
+        WrongSecretError,
+    )
+    from dataverse_source.preview import top_by_name
+    from dataverse_source.runner import LoadReport, load
+    from dataverse_source.source import dataverse
+
+__all__ = [
+    "AccessDeniedError",
+    "AuthenticationError",
+    "ClientSecretCredentials",
+    "ConfigurationError",
+    "ConnectionFailedError",
+    "DataError",
+    "DataverseError",
+    "ExpiredSecretError",
+    "LoadReport",
+    "NotFoundError",
+    "ProtocolError",
+    "ResponseError",
+    "ServerError",
+    "ThrottledError",
+    "UnauthorizedError",
+    "UnknownApplicationError",
+    "UnknownNameError",
+    "UnknownTenantError",
+    "WrongSecretError",
+    "dataverse",
+    "load",
+    "top_by_name",
+]
+
+_HOMES = {
+    "ClientSecretCredentials": "credentials",
+    "LoadReport": "runner",
+    "dataverse": "source",
+    "load": "runner",
+    "top_by_name": "preview",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}")
+    return getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

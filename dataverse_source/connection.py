@@ -1,0 +1,67 @@
+"""The connection that all tables of one source share, opened when the first of them is read.
+
+Nothing is requested before: orchestrators import pipeline scripts all day long.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from dataverse_source.client import DataverseClient
+from dataverse_source.credentials import ClientSecretCredentials, ClientSecretTokenSource
+from dataverse_source.metadata import MetadataReader
+from dataverse_source.settings import SANDBOX, Settings
+from dataverse_source.transport import new_session
+
+
+class Connection:
+    """A client and a metadata reader, made once.
+
+    Args:
+        settings: where the environment is, and how to talk to it.
+        credentials: who signs in; not needed for the sandbox.
+    """
+
+    def __init__(self, settings: Settings, credentials: ClientSecretCredentials | None) -> None:
+        self.settings = settings
+        self._credentials = credentials
+        self._lock = threading.Lock()
+        self._opened: tuple[DataverseClient, MetadataReader] | None = None
+
+    @property
+    def client(self) -> DataverseClient:
+        """The client, signed in on its first request.
+
+        Raises:
+            ConfigurationError: credentials are missing, or the sandbox is not installed.
+        """
+        return self._open()[0]
+
+    @property
+    def metadata(self) -> MetadataReader:
+        """Tables and columns of the environment."""
+        return self._open()[1]
+
+    def _open(self) -> tuple[DataverseClient, MetadataReader]:
+        with self._lock:
+            if self._opened is None:
+                client = self._connect()
+                self._opened = client, MetadataReader(client)
+            return self._opened
+
+    def _connect(self) -> DataverseClient:
+        url, ca_bundle = self.settings.environment_url, self.settings.ca_bundle
+        credentials = self._credentials or ClientSecretCredentials()
+        if url == SANDBOX:
+            from dataverse_source.local import start_sandbox
+
+            local = start_sandbox()
+            url, ca_bundle, credentials = local.environment_url, local.ca_bundle, local.credentials
+        session = new_session(ca_bundle=ca_bundle)
+        return DataverseClient(
+            url,
+            ClientSecretTokenSource(credentials, url, session=session),
+            session=session,
+            api_version=self.settings.api_version,
+            request_timeout=self.settings.request_timeout,
+        )

@@ -1,0 +1,158 @@
+"""Runs a pipeline with the source and reports what happened, as scripts want it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dlt
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination.exceptions import SqlClientNotAvailable
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.extract import DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from dataverse_source.errors import DataverseError
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What one run did to one table of the destination.
+
+    Attributes:
+        name: the destination's table.
+        rows_read: rows that came from Dataverse, those of the lookback included.
+        rows_before: rows in the destination before the run, None where it can't be counted.
+        rows_after: rows in the destination after it, None where it can't be counted.
+    """
+
+    name: str
+    rows_read: int
+    rows_before: int | None
+    rows_after: int | None
+
+    def __str__(self) -> str:
+        """One line: rows read, and how many rows the table has gained."""
+        if self.rows_before is None or self.rows_after is None:
+            return f"{self.name}: {self.rows_read:,} rows read"
+        new = max(self.rows_after - self.rows_before, 0)
+        changed = max(self.rows_read - new, 0)
+        return (
+            f"{self.name}: {new:,} new, {changed:,} changed or read again, "
+            f"{self.rows_after:,} rows in all"
+        )
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What one run did.
+
+    Attributes:
+        tables: in the order in which they were loaded.
+        seconds: wall time of the whole run.
+        destination: where the rows are, such as the path of the DuckDB file; no secret in it.
+        dataset: the schema in the destination that holds the tables.
+    """
+
+    tables: tuple[TableReport, ...]
+    seconds: float
+    destination: str
+    dataset: str
+
+    def __str__(self) -> str:
+        """A few lines for the terminal."""
+        lines = [str(table) for table in self.tables]
+        lines.append(f"{self.seconds:.1f} s, dataset {self.dataset} in {self.destination}")
+        return "\n".join(lines)
+
+
+def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
+    """Bring the destination in step with Dataverse.
+
+    A load package that an interrupted run left behind is loaded first; dlt alone would load
+    it and return without reading anything new.
+
+    Args:
+        pipeline: any dlt pipeline.
+        source: what `dataverse_source.dataverse` returned.
+
+    Raises:
+        DataverseError: what went wrong, with the remedy. The destination and the cursors of
+            the failed run are as before.
+        PipelineStepFailed: the destination failed, or dlt itself.
+    """
+    started = time.monotonic()
+    failure: DataverseError | None = None
+    try:
+        if pipeline.has_pending_data:
+            pipeline.normalize()
+            pipeline.load()
+        before = _row_counts(pipeline, _tables(pipeline))
+        info = pipeline.run(source)
+        info.raise_on_failed_jobs()
+    except (PipelineStepFailed, ConfigurationException) as error:
+        failure = dataverse_error(error)
+        if failure is None:
+            raise
+    if failure is not None:
+        raise failure
+    tables = _tables(pipeline)
+    after = _row_counts(pipeline, tables)
+    trace = pipeline.last_trace
+    normalized = trace.last_normalize_info if trace else None
+    read = normalized.row_counts if normalized else {}
+    reports = (
+        TableReport(
+            name,
+            read.get(name, 0),
+            None if after[name] is None else before.get(name) or 0,
+            after[name],
+        )
+        for name in tables
+    )
+    return LoadReport(
+        tuple(reports), time.monotonic() - started, _destination(pipeline), pipeline.dataset_name
+    )
+
+
+def dataverse_error(error: BaseException) -> DataverseError | None:
+    """The error of this package that lies behind one of dlt's, None if there is none."""
+    return next((one for one in _causes(error) if isinstance(one, DataverseError)), None)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _tables(pipeline: dlt.Pipeline) -> list[str]:
+    if not pipeline.default_schema_name:
+        return []
+    return [str(table["name"]) for table in pipeline.default_schema.data_tables()]
+
+
+def _row_counts(pipeline: dlt.Pipeline, tables: list[str]) -> dict[str, int | None]:
+    """Rows in the destination by table; None where it can't be asked, 0 where there is none."""
+    counts: dict[str, int | None] = {}
+    for name in tables:
+        try:
+            with pipeline.sql_client() as client:
+                relation = client.make_qualified_table_name(name)
+                found = client.execute_sql(f"SELECT COUNT(*) FROM {relation}")  # noqa: S608
+                counts[name] = int(found[0][0]) if found else None
+        except DatabaseUndefinedRelation:
+            counts[name] = 0
+        except SqlClientNotAvailable:
+            counts[name] = None
+    return counts
+
+
+def _destination(pipeline: dlt.Pipeline) -> str:
+    trace = pipeline.last_trace
+    loaded = trace.last_load_info if trace else None
+    shown = loaded.destination_displayable_credentials if loaded else None
+    return str(shown or pipeline.destination).removeprefix("duckdb:///")

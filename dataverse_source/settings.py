@@ -1,0 +1,197 @@
+"""Settings of the source: defaults, one validation for all of them, and where each one is set.
+
+Users write settings in ``[sources.dataverse]`` of ``.dlt/config.toml``, as environment
+variables ``SOURCES__DATAVERSE__...``, or as arguments of `dataverse_source.dataverse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, get_args
+
+from dataverse_source.errors import ConfigurationError, did_you_mean
+
+SANDBOX = "sandbox"
+"""The environment_url that starts the local sandbox in place of a real environment."""
+
+Sync = Literal["auto", "cursor", "full"]
+
+MAX_PAGE_SIZE = 5000
+"""Rows a page; Dataverse's maximum for standard tables (docs: "Page results")."""
+
+
+@dataclass(frozen=True)
+class TableSettings:
+    """Settings that can differ from table to table.
+
+    Attributes:
+        sync: how the table is kept in step: ``cursor`` reads rows changed since the last run
+            by ``modifiedon``, ``full`` reads everything each time, ``auto`` chooses.
+        page_size: rows a page, 1 to 5000.
+        lookback_seconds: how far before the last run's end a cursor read starts again, so that
+            rows committed late or in the same second are not missed.
+        select: columns to read (logical names); None reads all that rows can carry.
+        filter: an OData ``$filter`` expression that every row has to meet.
+    """
+
+    sync: Sync = "auto"
+    page_size: int = MAX_PAGE_SIZE
+    lookback_seconds: float = 300
+    select: tuple[str, ...] | None = None
+    filter: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one source, valid from construction on.
+
+    Attributes:
+        environment_url: ``https://contoso.crm4.dynamics.com``, or ``sandbox``.
+        tables: entity set names or logical names, in the order given.
+        defaults: what a table gets that has no settings of its own.
+        table_settings: settings by the name used in ``tables``.
+        api_version: Web API version, such as ``v9.2``.
+        request_timeout: seconds to wait for the next bytes of an answer.
+        ca_bundle: path of a PEM file with the certificates to trust, None for the system's.
+    """
+
+    environment_url: str
+    tables: tuple[str, ...]
+    defaults: TableSettings = TableSettings()
+    table_settings: Mapping[str, TableSettings] = field(default_factory=dict)
+    api_version: str = "v9.2"
+    request_timeout: float = 120.0
+    ca_bundle: str | None = None
+
+    def of_table(self, *names: str) -> TableSettings:
+        """The settings of the table that goes by ``names`` (as configured, logical, set name)."""
+        for name in names:
+            if name in self.table_settings:
+                return self.table_settings[name]
+        return self.defaults
+
+
+def missing(name: str, meaning: str, file: str = "config.toml") -> ConfigurationError:
+    """The error for a setting that has no value: names it in TOML and in the environment."""
+    section, _, key = f"sources.dataverse.{name}".rpartition(".")
+    return ConfigurationError(
+        f"Missing setting {name}: {meaning}",
+        where=f"[{section}] {key} in .dlt/{file}",
+        remedy=f"Set it there, or as environment variable {environment_variable(name)}.",
+    )
+
+
+def environment_variable(name: str) -> str:
+    """The environment variable of a setting, ``SOURCES__DATAVERSE__...``."""
+    return "__".join(("sources", "dataverse", *name.split("."))).upper()
+
+
+def make_settings(
+    *,
+    environment_url: str | None,
+    tables: Sequence[str] | str | None,
+    table_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    api_version: str = Settings.api_version,
+    request_timeout: float = Settings.request_timeout,
+    ca_bundle: str | None = None,
+    **defaults: Any,
+) -> Settings:
+    """Check everything that can be checked without a request.
+
+    Args:
+        environment_url: see `Settings`.
+        tables: one name or several; a string may hold several, separated by commas.
+        table_settings: per table, the keys of `TableSettings`.
+        api_version: see `Settings`.
+        request_timeout: see `Settings`.
+        ca_bundle: see `Settings`.
+        **defaults: keys of `TableSettings`; None means "not set".
+
+    Raises:
+        ConfigurationError: a setting is missing, unknown or out of range.
+    """
+    if not environment_url:
+        raise missing(
+            "environment_url",
+            "the address of the Dataverse environment, such as "
+            f"https://contoso.crm4.dynamics.com (or {SANDBOX!r} for the built-in sandbox)",
+        )
+    names = _table_names(tables)
+    if request_timeout <= 0:
+        raise _bad("request_timeout", request_timeout, "a number of seconds above 0")
+    base = _table_settings("", TableSettings(), defaults)
+    per_table: dict[str, TableSettings] = {}
+    for name, given in (table_settings or {}).items():
+        if name not in names:
+            raise ConfigurationError(
+                f"table_settings.{name} is for a table that is not loaded",
+                where=f"[sources.dataverse.table_settings.{name}]",
+                remedy=did_you_mean(name, names)
+                or f"Use the same name as in tables: {', '.join(names)}.",
+            )
+        per_table[name] = _table_settings(f"table_settings.{name}.", base, given)
+    return Settings(
+        environment_url=environment_url,
+        tables=names,
+        defaults=base,
+        table_settings=per_table,
+        api_version=api_version,
+        request_timeout=request_timeout,
+        ca_bundle=ca_bundle,
+    )
+
+
+def _table_names(tables: Sequence[str] | str | None) -> tuple[str, ...]:
+    given = tables.split(",") if isinstance(tables, str) else tables or ()
+    names = tuple(dict.fromkeys(name.strip() for name in given if name.strip()))
+    if not names:
+        raise missing("tables", 'the tables to load, such as ["accounts", "contacts"]')
+    return names
+
+
+def _table_settings(prefix: str, base: TableSettings, given: Mapping[str, Any]) -> TableSettings:
+    """``base`` with the values of ``given`` in place, each checked."""
+    known = {one.name for one in fields(TableSettings)}
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in known:
+            raise ConfigurationError(
+                f"Unknown setting {prefix}{key}",
+                where=f"[sources.dataverse] {prefix}{key}",
+                remedy=did_you_mean(key, known) or f"Known are {', '.join(sorted(known))}.",
+            )
+        if value is not None:
+            values[key] = _checked(prefix + key, key, value)
+    return replace(base, **values)
+
+
+def _checked(name: str, key: str, value: Any) -> Any:
+    if key == "sync" and value not in get_args(Sync):
+        raise _bad(name, value, f"one of {', '.join(get_args(Sync))}")
+    if key == "page_size" and not _number(value, int, 1, MAX_PAGE_SIZE):
+        raise _bad(name, value, f"a whole number from 1 to {MAX_PAGE_SIZE}")
+    if key == "lookback_seconds" and not _number(value, (int, float), 0, None):
+        raise _bad(name, value, "a number of seconds, 0 or more")
+    if key == "filter" and not isinstance(value, str):
+        raise _bad(name, value, "an OData filter expression as text")
+    if key == "select":
+        columns = value.split(",") if isinstance(value, str) else value
+        if not isinstance(columns, Sequence) or not all(isinstance(c, str) for c in columns):
+            raise _bad(name, value, "a list of column names")
+        return tuple(dict.fromkeys(column.strip() for column in columns))
+    return value
+
+
+def _number(value: Any, kind: Any, low: float, high: float | None) -> bool:
+    if isinstance(value, bool) or not isinstance(value, kind):
+        return False
+    return bool(value >= low and (high is None or value <= high))
+
+
+def _bad(name: str, value: Any, wanted: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Setting {name} has the value {value!r}, which can't be used",
+        where=f"[sources.dataverse] {name}, or {environment_variable(name)}",
+        remedy=f"Give {wanted}.",
+    )

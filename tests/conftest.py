@@ -1,0 +1,59 @@
+"""Fixtures for all tests: no settings and no data from outside, a sandbox, a pipeline."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dlt
+import pytest
+
+from dataverse_source.credentials import ClientSecretCredentials
+from dataverse_source.sandbox import Sandbox
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """dlt reads no settings of this checkout or of the user, and writes under the test's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith(("SOURCES__", "DESTINATION__", "DLT_", "CREDENTIALS__")):
+                patch.delenv(name)
+        patch.setenv("DLT_PROJECT_DIR", str(tmp_path_factory.mktemp("project")))
+        patch.setenv("DLT_DATA_DIR", str(tmp_path_factory.mktemp("dlt")))
+        patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+        yield
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A small sandbox that the test may change as it likes."""
+    with Sandbox(rows={"account": 60, "contact": 40, "systemuser": 5}, seed=1) as running:
+        yield running
+
+
+@pytest.fixture
+def credentials(sandbox: Sandbox) -> ClientSecretCredentials:
+    """The app registration of `sandbox`."""
+    made = ClientSecretCredentials()
+    made.tenant_id = sandbox.tenant_id
+    made.client_id = sandbox.client_id
+    made.client_secret = sandbox.client_secret
+    made.authority_host = sandbox.authority_host
+    return made
+
+
+@pytest.fixture
+def new_pipeline(tmp_path: Path) -> Callable[[], dlt.Pipeline]:
+    """Makes the pipeline of the test anew, as the next start of a script does."""
+
+    def make() -> dlt.Pipeline:
+        return dlt.pipeline(
+            "test",
+            destination=dlt.destinations.duckdb(str(tmp_path / "test.duckdb")),
+            dataset_name="dataverse",
+            pipelines_dir=str(tmp_path / "pipelines"),
+        )
+
+    return make
