@@ -40,6 +40,10 @@ class Part:
     columns: tuple[Column, ...]
     links: tuple[Link, ...] = ()
 
+    def alone(self) -> Part:
+        """The same part without companions."""
+        return Part(self.columns[:1], self.links)
+
     def with_(self, **changes: Any) -> Part:
         """The same part with other values in its first, leading column."""
         return Part((replace(self.columns[0], **changes), *self.columns[1:]), self.links)
