@@ -6,6 +6,8 @@ does so from the command line. Its parts need the extra ``sandbox``.
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ __all__ = [
     "Switches",
     "every_setting",
 ]
+_EXTRA = ("cryptography", "jwt", "lark", "trustme")
 _ROOMS = {
     "Application": "applications",
     "Fault": "faults",
@@ -46,14 +49,10 @@ def __getattr__(name: str) -> Any:
     """
     if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    try:
-        return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("dataverse_source"):
-            raise
+    missing = [module for module in _EXTRA if find_spec(module) is None]
+    if missing:
         raise ImportError(
-            f"The sandbox needs {error.name}, which comes with the extra 'sandbox': "
+            f"The sandbox needs {', '.join(missing)}, which come with the extra 'sandbox': "
             'pip install "dlt-dataverse[sandbox]"'
-        ) from error
+        )
+    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from dataverse_source.sandbox import sign_in_errors as refuse
 from dataverse_source.sandbox.applications import Application
+from dataverse_source.sandbox.assertions import check_assertion
 from dataverse_source.sandbox.clock import Clock
 from dataverse_source.sandbox.messages import Request, Response
 from dataverse_source.sandbox.sign_in_errors import SignInError
@@ -133,6 +134,12 @@ class Identity:
     def _is_tenant(self, tenant: str) -> bool:
         return tenant.lower() in (self.tenant_id, TENANT_DOMAIN)
 
+    def _endpoints(self, request: Request, tenant: str) -> frozenset[str]:
+        """What a client may name as the audience of its own assertion."""
+        paths = ("/oauth2/v2.0/token", "/v2.0")
+        names = (tenant, self.tenant_id)
+        return frozenset(f"{request.base_url}/{name}{path}" for name in names for path in paths)
+
     def _audience(self, scope: str, tenant: str) -> str:
         wanted = scope.split()
         if len(wanted) != 1:
@@ -149,14 +156,9 @@ class Identity:
     ) -> bool:
         """Checks the client's credential; True when it is a key, False for a secret."""
         if form.get("client_assertion"):
-            from dataverse_source.sandbox.assertions import check_assertion
-
-            endpoints = {f"{request.base_url}/{tenant}/oauth2/v2.0/token"}
             if form.get("client_assertion_type") != ASSERTION_TYPE:
-                raise refuse.assertion_type(form.get("client_assertion_type", ""))
-            check_assertion(
-                application, form["client_assertion"], frozenset(endpoints), self._clock.now()
-            )
+                raise refuse.malformed_assertion("The client_assertion_type is not supported.")
+            check_assertion(application, form["client_assertion"], self._endpoints(request, tenant))
             return True
         if not form.get("client_secret"):
             raise refuse.no_credential()

@@ -180,11 +180,7 @@ def post_only(method: str) -> SignInError:
     )
 
 
-def assertion_type(given: str) -> SignInError:
-    """A ``client_assertion_type`` that Entra does not know."""
-    return SignInError(
-        400,
-        "invalid_request",
-        50027,
-        f"JWT token is invalid or malformed: client_assertion_type '{given}' is not supported.",
-    )
+def malformed_assertion(reason: str) -> SignInError:
+    """An assertion, or its type, that is not what the flow takes."""
+    text = f"JWT token is invalid or malformed. {reason}"
+    return SignInError(400, "invalid_request", 50027, text)
