@@ -91,8 +91,9 @@ def test_every_table_of_a_real_environment(document: Path) -> None:
     types = entity_types(document)
     read = 0
     for name, element in types.items():
-        if element.get("Abstract") == "true":
-            continue
+        ancestors = {one.attrib["Name"] for one in lineage(name, types)}
+        if element.get("Abstract") == "true" or "crmbaseentity" not in ancestors:
+            continue  # no table, but metadata or the answer of a function
         one, row = table(name, types)
         if not one.primary_id:
             with pytest.raises(UnknownNameError, match="no primary key"):
@@ -100,7 +101,7 @@ def test_every_table_of_a_real_environment(document: Path) -> None:
             continue
         check_table(one, row)
         read += 1
-    assert read > 250
+    assert read > 200
 
 
 def check_table(one: Table, row: dict[str, Any]) -> None:
