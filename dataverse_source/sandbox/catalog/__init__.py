@@ -4,22 +4,48 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from dataverse_source.sandbox.catalog import activities, custom, people, sales, service
 from dataverse_source.sandbox.catalog.account import ACCOUNT
+from dataverse_source.sandbox.catalog.columns import options
 from dataverse_source.sandbox.catalog.contact import CONTACT
 from dataverse_source.sandbox.catalog.groups import Draft
-from dataverse_source.sandbox.catalog.people import BUSINESSUNIT, OWNER, SYSTEMUSER, TEAM
+from dataverse_source.sandbox.catalog.intersects import INTERSECTS
 from dataverse_source.sandbox.catalog.settings import ORGANIZATION, TRANSACTIONCURRENCY
 from dataverse_source.sandbox.tables import Schema
 
 DRAFTS: tuple[Draft, ...] = (
     ACCOUNT,
     CONTACT,
-    SYSTEMUSER,
-    TEAM,
-    BUSINESSUNIT,
-    OWNER,
+    people.SYSTEMUSER,
+    people.TEAM,
+    people.BUSINESSUNIT,
+    people.OWNER,
     TRANSACTIONCURRENCY,
     ORGANIZATION,
+    sales.LEAD,
+    sales.OPPORTUNITY,
+    sales.PRODUCT,
+    sales.PRICELEVEL,
+    sales.COMPETITOR,
+    sales.CAMPAIGN,
+    service.INCIDENT,
+    service.SUBJECT,
+    service.ANNOTATION,
+    *service.SMALL_TABLES,
+    activities.ACTIVITYPOINTER,
+    activities.TASK,
+    activities.PHONECALL,
+    activities.EMAIL,
+    activities.APPOINTMENT,
+    activities.ACTIVITYPARTY,
+    custom.PROJECT,
+    custom.LEDGER_ENTRY,
+    custom.SETTING,
+    custom.ARCHIVE,
+    custom.SENSOR_READING,
+    custom.EXTERNAL_PRODUCT,
+    custom.ACCESS,
+    *(draft for draft, _ in INTERSECTS),
 )
 
 
@@ -30,4 +56,6 @@ def default_schema() -> Schema:
     return Schema(
         tables=tuple(draft.table for draft in DRAFTS),
         one_to_many=tuple(r for draft in DRAFTS for r in draft.relationships(known)),
+        many_to_many=tuple(relationship for _, relationship in INTERSECTS),
+        global_choices={name: options(text) for name, text in service.GLOBAL_CHOICES.items()},
     )

@@ -48,6 +48,11 @@ class Part:
         """The same part with other values in its first, leading column."""
         return Part((replace(self.columns[0], **changes), *self.columns[1:]), self.links)
 
+    def navigated_by(self, ending: str) -> Part:
+        """The same part, its navigation properties' names with an ending."""
+        links = tuple(replace(x, navigation=f"{x.navigation}{ending}") for x in self.links)
+        return Part(self.columns, links)
+
     def logical(self) -> Part:
         """The same part, stored in another table."""
         return Part(tuple(replace(c, is_logical=True) for c in self.columns), self.links)
@@ -197,6 +202,11 @@ def money(schema_name: str, precision_source: int = 2, low: float = 0.0, **more:
 def yes_no(schema_name: str, labels: str = "0=No;1=Yes", **more: Any) -> Part:
     """A column that is true or false."""
     return _with_name(one(schema_name, "Boolean", options=options(labels), **more))
+
+
+def yes_nos(names: str) -> tuple[Part, ...]:
+    """Several columns that are true or false, names separated by spaces."""
+    return tuple(yes_no(name) for name in names.split())
 
 
 def moment(
