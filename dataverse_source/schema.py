@@ -104,7 +104,7 @@ def table_schema(table: Table, columns: Sequence[Column]) -> TableSchema:
 
     Args:
         table: with its columns.
-        columns: see `dataverse_source.metadata.select_columns`; the primary key is among them.
+        columns: see `dataverse_source.columns.select_columns`; the primary key is among them.
     """
     own = (column for column in table.columns if column.in_rows and not column.attribute_of)
     taken = {column.name for column in (*own, *columns)}

@@ -9,9 +9,9 @@ from dlt.extract import DltResource
 from dlt.extract.hints import TResourceHints
 from dlt.extract.incremental import Incremental
 
+from dataverse_source.columns import select_columns
 from dataverse_source.connection import Connection
 from dataverse_source.credentials import ClientSecretCredentials
-from dataverse_source.metadata import select_columns
 from dataverse_source.schema import TableSchema, table_schema
 from dataverse_source.settings import Settings, make_settings
 from dataverse_source.sync.cursor import modified_cursor, read_since
