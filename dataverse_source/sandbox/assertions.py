@@ -84,7 +84,8 @@ def _check_own(
 
 
 def _registered(application: Application, header: dict[str, Any]) -> x509.Certificate | None:
-    given = {str(header[name]) for name in ("x5t", "x5t#S256") if header.get(name)}
+    # Some clients pad the thumbprint, others do not.
+    given = {str(header[name]).rstrip("=") for name in ("x5t", "x5t#S256") if header.get(name)}
     if not given and header.get("x5c"):
         given = _of_chain(header["x5c"])
     for certificate in application.certificates:

@@ -144,10 +144,10 @@ class Limits:
         limits = self.settings
         if account.running >= limits.concurrent:
             # Trips at once and is over as soon as another request ends: nothing is blocked.
-            wait = 1.0 + account.refusals * limits.hammering_seconds
+            wait = min(1.0 + account.refusals * limits.hammering_seconds, self._longest_wait)
             account.refusals += 1
             message = throttling.concurrency_message(limits.concurrent)
-            return Refusal(throttling.CONCURRENCY_CODE, message, min(wait, limits.window_seconds))
+            return Refusal(throttling.CONCURRENCY_CODE, message, wait)
         if account.execution >= limits.execution_seconds:
             message = throttling.execution_time_message(
                 limits.execution_seconds, limits.window_seconds
@@ -164,11 +164,15 @@ class Limits:
             return Refusal(throttling.REQUESTS_CODE, message, wait)
         return None
 
+    @property
+    def _longest_wait(self) -> float:
+        return 2 * self.settings.window_seconds
+
     def _block(self, account: _Account, now: float, wait: float) -> float:
         wait = max(wait, 1.0)
         if account.blocked_until > now:
             wait = max(wait, account.blocked_until - now) + self.settings.hammering_seconds
-        wait = min(wait, self.settings.window_seconds)
+        wait = min(wait, self._longest_wait)
         account.blocked_until = now + wait
         return wait
 

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+import requests
+
+from dataverse_source.sandbox import Sandbox
+from tests.sandbox.clients import api, session_of, sign_in, signed_in
+
+
+def test_says_how_to_connect() -> None:
+    with Sandbox(rows={"account": 3}, client_secret="fixed") as sandbox:
+        assert set(sandbox.connection) == {
+            "environment_url",
+            "authority_host",
+            "tenant_id",
+            "client_id",
+            "client_secret",
+            "ca_bundle",
+        }
+        assert sandbox.connection["client_secret"] == "fixed"
+        assert sandbox.store.count("account") == 3
+        assert "BEGIN CERTIFICATE" in Path(sandbox.ca_bundle).read_text()
+
+
+def test_rows_by_either_name() -> None:
+    with Sandbox(rows={"accounts": 4, "contact": 2}) as sandbox:
+        assert (sandbox.store.count("account"), sandbox.store.count("contact")) == (4, 2)
+
+
+def test_unknown_table_is_named() -> None:
+    threads = threading.active_count()
+    with pytest.raises(ValueError, match=r"no table 'acounts' in the sandbox. Did you mean 'acc"):
+        Sandbox(rows={"acounts": 1}).start()
+    assert threading.active_count() == threads
+
+
+def test_same_seed_same_rows() -> None:
+    with Sandbox(rows={"account": 50}, seed=4) as one, Sandbox(rows={"account": 50}, seed=4) as two:
+        assert one.store.rows("account") == two.store.rows("account")
+    with Sandbox(rows={"account": 50}, seed=5) as three:
+        names = {row["name"] for row in three.store.rows("account")}
+    assert len(names) > 10
+
+
+def test_two_at_once_know_nothing_of_each_other() -> None:
+    with Sandbox(rows={}) as one, Sandbox(rows={}) as two:
+        token = sign_in(one)["access_token"]
+        with session_of(two) as session:
+            answer = session.get(api(two), headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code == 401
+        with session_of(one) as session, pytest.raises(requests.exceptions.SSLError):
+            session.get(api(two))
+
+
+def test_stop_leaves_nothing() -> None:
+    threads = threading.active_count()
+    sandbox = Sandbox(rows={"account": 1})
+    sandbox.start()
+    folder = Path(sandbox.ca_bundle).parent
+    url = api(sandbox)
+    with signed_in(sandbox) as session:
+        assert session.get(url).status_code == 200
+        sandbox.stop()
+    port = int(url.split(":")[2].split("/")[0])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+    assert not folder.exists()
+    assert threading.active_count() == threads
+    sandbox.stop()
+
+
+def test_can_be_started_again() -> None:
+    sandbox = Sandbox(rows={"account": 2})
+    for _ in range(2):
+        with sandbox, signed_in(sandbox) as session:
+            assert session.get(api(sandbox)).status_code == 200
+            assert sandbox.store.count("account") == 2
+
+
+def test_says_so_when_it_does_not_run() -> None:
+    with pytest.raises(RuntimeError, match="does not run"):
+        _ = Sandbox().environment_url
+    with Sandbox(rows={}) as sandbox, pytest.raises(RuntimeError, match="runs already"):
+        sandbox.start()
+
+
+def test_port_can_be_chosen() -> None:
+    with Sandbox(rows={}) as sandbox:
+        port = int(sandbox.environment_url.rpartition(":")[2])
+        with pytest.raises(OSError, match="in use"):
+            Sandbox(rows={}, port=port).start()
+    with Sandbox(rows={}, port=port) as again, signed_in(again) as session:
+        assert session.get(api(again)).status_code == 200
+
+
+def test_good_under_the_name_localhost() -> None:
+    with Sandbox(rows={}) as sandbox, session_of(sandbox) as session:
+        url = sandbox.environment_url.replace("127.0.0.1", "localhost")
+        token = sign_in(sandbox, scope=f"{url}/.default")["access_token"]
+        answer = session.get(f"{url}/api/data/v9.2/", headers={"Authorization": f"Bearer {token}"})
+        assert answer.json()["@odata.context"].startswith(url)
