@@ -1,0 +1,118 @@
+"""``$orderby``: the terms that rows are sorted by, and where a page goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dataverse_source.sandbox.filters import place
+from dataverse_source.sandbox.layout import key
+from dataverse_source.sandbox.odata import Path, bad_query, parse_operand
+from dataverse_source.sandbox.options import split_top
+from dataverse_source.sandbox.relationships import name_of_target
+from dataverse_source.sandbox.scope import Scope
+from dataverse_source.sandbox.tables import LOOKUP_TYPES, Column
+from dataverse_source.sandbox.values import TEXT_TYPES, SqlValue
+
+
+@dataclass(frozen=True)
+class Term:
+    """One thing that rows are sorted by.
+
+    Attributes:
+        name: what the paging cookie calls it.
+        sql: its sort key; nulls are lowest, as in SQL Server.
+        shown: SQL of what a cookie shows: the wire text of texts, else the sort key.
+        descending: the direction.
+        column: the column, None for the name of a related row.
+        index: the SQL column that an index can serve, None when there is none.
+    """
+
+    name: str
+    sql: str
+    shown: str
+    descending: bool
+    column: Column | None
+    index: str | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """The terms, the primary key last; ``has_cookie`` is False for related columns."""
+
+    terms: tuple[Term, ...]
+    has_cookie: bool = True
+
+    @property
+    def sql(self) -> str:
+        """The text after ORDER BY."""
+        return ", ".join(f"{t.sql} DESC" if t.descending else t.sql for t in self.terms)
+
+    def after(self, values: tuple[SqlValue, ...], scope: Scope) -> str:
+        """SQL of the condition that a row comes after the one with these sort keys."""
+        return _after(list(zip(self.terms, values)), scope)  # noqa: B905
+
+
+def read_order(text: str | None, scope: Scope) -> Order:
+    """The order of a decoded ``$orderby``, with the primary key as the last term.
+
+    Raises:
+        DataverseFault: an unknown column, or a direction other than asc and desc.
+    """
+    terms: list[Term] = []
+    has_cookie = True
+    for item in split_top(text, ",") if text is not None else []:
+        words = item.split()
+        if not words or len(words) > 2 or (len(words) == 2 and words[1] not in ("asc", "desc")):
+            raise bad_query(f"Syntax error at position {len(item)} in '{text}'.")
+        path = parse_operand(words[0], scope.aliases)
+        if not isinstance(path, Path):
+            raise bad_query("The query option $orderby takes columns only.")
+        descending = words[-1] == "desc" and len(words) == 2
+        term = _term(path, descending, scope)
+        has_cookie = has_cookie and len(path.segments) == 1
+        if term.sql not in (known.sql for known in terms):
+            terms.append(term)
+    primary = scope.table.by_name[scope.table.primary_id]
+    primary_sql = key(scope.alias, primary)
+    if primary_sql not in (term.sql for term in terms):
+        index = f"{primary.name}$"
+        terms.append(Term(primary.name, primary_sql, primary_sql, False, primary, index))
+    return Order(tuple(terms), has_cookie)
+
+
+def _term(path: Path, descending: bool, scope: Scope) -> Term:
+    found = place(path, scope)
+    column = found.column
+    if column.type in LOOKUP_TYPES:
+        # Lookups sort by the name of the row they point at (docs page "Order rows").
+        named, shown = (
+            found.wrap(name_of_target(scope.schema, found.scope.alias, column, sort_key=sort_key))
+            for sort_key in (True, False)
+        )
+        return Term(f"{column.name}name", named, shown, descending, None)
+    plain = len(path.segments) == 1
+    index = key("", column).removeprefix(".").strip('"') if plain else None
+    shown = found.wire if column.type in TEXT_TYPES else found.key
+    return Term(column.name, found.key, shown, descending, column, index)
+
+
+def _after(terms: list[tuple[Term, SqlValue]], scope: Scope) -> str:
+    (term, value), rest = terms[0], terms[1:]
+    if not rest:
+        return _beyond(term, value, scope)
+    mark = scope.add(value)
+    same = f"({term.sql} IS {mark} AND {_after(rest, scope)})"
+    either = f"({_beyond(term, value, scope)} OR {same})"
+    if term.descending or value is None:
+        return either
+    # Says the same once more in a form that an index can use.
+    return f"({term.sql} >= {mark} AND {either})"
+
+
+def _beyond(term: Term, value: SqlValue, scope: Scope) -> str:
+    if value is None:
+        return "0" if term.descending else f"({term.sql} IS NOT NULL)"
+    mark = scope.add(value)
+    if term.descending:
+        return f"({term.sql} < {mark} OR {term.sql} IS NULL)"
+    return f"({term.sql} > {mark})"

@@ -1,0 +1,221 @@
+"""Answers reads of a collection: ``GET /accounts?...`` and ``GET /accounts/$count``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dataverse_source.sandbox.environment import Caller, Environment
+from dataverse_source.sandbox.filters import condition
+from dataverse_source.sandbox.layout import sql_table
+from dataverse_source.sandbox.messages import Request, Response
+from dataverse_source.sandbox.odata import parse_filter
+from dataverse_source.sandbox.options import Options, read_count, read_options, read_top
+from dataverse_source.sandbox.orders import Order, read_order
+from dataverse_source.sandbox.paging import Cookie, read_skiptoken, skiptoken
+from dataverse_source.sandbox.preferences import (
+    MAX_ELASTIC_PAGE_SIZE,
+    MAX_PAGE_SIZE,
+    METADATA_VERSION,
+    TOTAL_RECORD_COUNT,
+    TOTAL_RECORD_COUNT_EXCEEDED,
+    Preferences,
+    applied,
+    page_size,
+    read_preferences,
+)
+from dataverse_source.sandbox.rows import Selection, read_select, row_text
+from dataverse_source.sandbox.scope import Parameters, Scope
+from dataverse_source.sandbox.tables import Table
+from dataverse_source.sandbox.values import json_text
+
+MAX_COUNT = 5000
+"""``$count`` stops there (docs page "Count rows")."""
+
+JSON = "application/json; odata.metadata=minimal"
+BOM = "\ufeff"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A collection read, compiled.
+
+    Attributes:
+        scope: the table and the statement's parameters.
+        base: URL of the Web API, ``https://.../api/data/v9.2``.
+        path: encoded path of the collection after the base, for next links.
+        options: the query string.
+        where: SQL condition of the rows asked for.
+    """
+
+    scope: Scope
+    base: str
+    path: str
+    options: Options
+    preferences: Preferences
+    where: str
+
+
+def base_url(request: Request) -> str:
+    """URL of the Web API as the caller wrote it, ``https://.../api/data/v9.2``."""
+    return request.base_url + "/".join(request.path.split("/")[:4])
+
+
+def new_scope(environment: Environment, caller: Caller, table: Table, options: Options) -> Scope:
+    """A scope for a statement on a table."""
+    parameters = Parameters()
+    now = environment.clock.now()
+    alias = parameters.alias()
+    return Scope(environment, caller, table, alias, parameters, now, {}, options.aliases)
+
+
+def read_query(
+    environment: Environment, caller: Caller, request: Request, path: str, table: Table,
+    within: Any = None,
+) -> Query:  # fmt: skip
+    """Compiles a collection read.
+
+    Args:
+        environment: the environment.
+        caller: who asks.
+        request: the request.
+        path: encoded path of the collection.
+        table: the collection's table.
+        within: given the scope, the SQL condition of a collection that belongs to one row.
+    """
+    options = read_options(request.query)
+    scope = new_scope(environment, caller, table, options)
+    conditions = [] if within is None else [within(scope)]
+    text = options.get("$filter")
+    if text is not None:
+        conditions.append(condition(parse_filter(text, options.aliases), scope))
+    where = " AND ".join(conditions) or "1"
+    return Query(scope, base_url(request), path, options, read_preferences(request), where)
+
+
+def answer_count(query: Query) -> Response:
+    """``/$count``: the number as plain text after a byte order mark."""
+    number = _count(query)
+    headers = {"Content-Type": "text/plain", "OData-Version": "4.0"}
+    return Response(200, f"{BOM}{number}".encode(), headers)
+
+
+def answer_collection(query: Query) -> Response:
+    """A page of rows."""
+    scope, options, preferences = query.scope, query.options, query.preferences
+    switches = scope.environment.switches
+    most = MAX_ELASTIC_PAGE_SIZE if scope.table.table_type == "Elastic" else MAX_PAGE_SIZE
+    size = page_size(preferences, most, switches.page_size_out_of_range)
+    top = read_top(options)
+    if top is not None and preferences.page_size is not None:
+        # The docs contradict each other on the two together (switch top_with_page_size).
+        if switches.top_with_page_size == "top_ignored":
+            top = None
+        else:
+            size = most
+    selection = read_select(options.get("$select"), scope.table, scope.schema)
+    order = read_order(options.get("$orderby"), scope)
+    counted = _count(query) if read_count(options) else None
+    page = read_page(query, selection, order, size if top is None else min(top, most), top is None)
+    return _envelope(query, selection, page, counted, size)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of rows: their JSON in UTF-8, and the encoded skiptoken of the next page."""
+
+    rows: list[bytes]
+    next_token: str | None
+
+
+def read_page(query: Query, selection: Selection, order: Order, size: int, pages: bool) -> Page:
+    """Reads a page: ``size`` rows from where the ``$skiptoken`` says.
+
+    Args:
+        query: the compiled read.
+        selection: the columns.
+        order: the order.
+        size: rows of the page.
+        pages: whether more pages may follow; False under ``$top``.
+    """
+    scope = query.scope
+    page, where, offset = 1, query.where, ""
+    token = query.options.get("$skiptoken")
+    if token is not None:
+        bookmark = read_skiptoken(token, order)
+        page = bookmark.page
+        if bookmark.last is None:
+            offset = f" OFFSET {(page - 1) * size}"
+        else:
+            where = f"{where} AND {order.after(bookmark.last, scope)}"
+    index = tuple(term.index for term in order.terms if term.index is not None)
+    if len(index) == len(order.terms) > 1:
+        scope.environment.store.ensure_index(scope.table.logical_name, index)
+    text = row_text(scope, selection, query.preferences)
+    text.add("}")
+    shown = ", ".join(term.shown for term in order.terms)
+    statement = (
+        f"SELECT CAST({text.sql} AS BLOB), {shown} FROM {sql_table(scope.table.logical_name)} "  # noqa: S608
+        f"AS {scope.alias} WHERE {where} ORDER BY {order.sql} LIMIT {size + 1}{offset}"
+    )
+    with scope.environment.store.reading() as connection:
+        found = connection.execute(statement, scope.parameters.values).fetchall()
+    rows = [row[0] for row in found[:size]]
+    if not pages or len(found) <= size or not rows:
+        return Page(rows, None)
+    cookie = Cookie(page, found[0][1:], found[size - 1][1:])
+    return Page(rows, skiptoken(cookie, order))
+
+
+def _count(query: Query) -> int:
+    scope = query.scope
+    statement = (
+        f"SELECT count(*) FROM (SELECT 1 FROM {sql_table(scope.table.logical_name)} "  # noqa: S608
+        f"AS {scope.alias} WHERE {query.where} LIMIT {MAX_COUNT + 1})"
+    )
+    with scope.environment.store.reading() as connection:
+        return int(connection.execute(statement, scope.parameters.values).fetchone()[0])
+
+
+def _envelope(
+    query: Query, selection: Selection, page: Page, counted: int | None, size: int
+) -> Response:
+    """The answer: context, count, annotations, rows and next link, in Dataverse's order."""
+    table = query.scope.table
+    listed = f"({','.join(selection.asked)})" if selection.asked else ""
+    context = f"{query.base}/$metadata#{table.entity_set_name}{listed}"
+    parts = [f'{{"@odata.context":{json_text(context)}']
+    if counted is not None:
+        parts.append(f',"@odata.count":{min(counted, MAX_COUNT)}')
+    parts.append(_annotations(query, counted))
+    parts.append(',"value":[')
+    head = "".join(parts).encode()
+    parts = ["]"]
+    if page.next_token is not None:
+        kept = query.options.without("$skiptoken")
+        joined = f"{kept}&" if kept else ""
+        link = f"{query.base}/{query.path}?{joined}$skiptoken={page.next_token}"
+        parts.append(f',"@odata.nextLink":{json_text(link)}')
+    parts.append("}")
+    headers = {"Content-Type": JSON, "OData-Version": "4.0"}
+    names = ("odata.maxpagesize", "odata.include-annotations")
+    granted = applied(query.preferences, names, size)
+    if granted:
+        headers["Preference-Applied"] = granted
+    body = b"".join((head, b",".join(page.rows), "".join(parts).encode()))
+    return Response(200, body, headers)
+
+
+def _annotations(query: Query, counted: int | None) -> str:
+    """The annotations of a collection; the count is -1 unless ``$count`` asks for it."""
+    preferences, text = query.preferences, ""
+    if preferences.wants(TOTAL_RECORD_COUNT):
+        shown = -1 if counted is None else min(counted, MAX_COUNT)
+        text += f',"@{TOTAL_RECORD_COUNT}":{shown}'
+    if preferences.wants(TOTAL_RECORD_COUNT_EXCEEDED):
+        exceeded = "true" if counted is not None and counted > MAX_COUNT else "false"
+        text += f',"@{TOTAL_RECORD_COUNT_EXCEEDED}":{exceeded}'
+    if preferences.wants(METADATA_VERSION):
+        version = query.scope.environment.store.metadata_version
+        text += f',"@{METADATA_VERSION}":"{version}"'
+    return text

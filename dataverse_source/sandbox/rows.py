@@ -1,0 +1,196 @@
+"""Renders rows as JSON: compiles columns and annotations to one SQL expression.
+
+SQLite puts the text of a row together, outside Python's global lock, so that many
+connections can be served at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dataverse_source.sandbox.formats import formatted_value
+from dataverse_source.sandbox.layout import is_polymorphic, literal, quote, target_table, wire
+from dataverse_source.sandbox.options import split_top
+from dataverse_source.sandbox.preferences import (
+    FORMATTED_VALUE,
+    LOOKUP_LOGICAL_NAME,
+    NAVIGATION_PROPERTY,
+    Preferences,
+)
+from dataverse_source.sandbox.relationships import navigation, navigation_of
+from dataverse_source.sandbox.scope import Scope, column_of
+from dataverse_source.sandbox.tables import LOOKUP_TYPES, Column, Schema, Table
+from dataverse_source.sandbox.values import json_text
+
+ARGUMENTS_PER_CALL = 90
+"""Arguments of one printf; SQLite takes 127 in all."""
+
+PRINCIPALS = frozenset({"systemuser", "team"})
+"""Tables whose rows carry ``ownerid`` as well, being principals."""
+
+
+@dataclass
+class Text:
+    """Text with gaps that SQL fills: a printf format and its arguments, piece by piece."""
+
+    pieces: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def add(self, plain: str) -> None:
+        """Adds text."""
+        self.pieces.append((plain.replace("%", "%%"), None))
+
+    def gap(self, sql: str) -> None:
+        """Adds a gap for the text that ``sql`` gives."""
+        self.pieces.append(("%s", sql))
+
+    @property
+    def sql(self) -> str:
+        """The SQL expression of the whole text."""
+        calls: list[str] = []
+        shape, arguments = "", list[str]()
+        for piece, sql in self.pieces:
+            shape += piece
+            if sql is not None:
+                arguments.append(sql)
+            if len(arguments) == ARGUMENTS_PER_CALL:
+                calls.append(_printf(shape, arguments))
+                shape, arguments = "", []
+        calls.append(_printf(shape, arguments))
+        return " || ".join(calls)
+
+
+def _printf(shape: str, arguments: list[str]) -> str:
+    return f"printf({', '.join([literal(shape), *arguments])})"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which columns a row prints.
+
+    Attributes:
+        asked: names as ``$select`` has them, empty without a ``$select``; for the context.
+        columns: the columns, in order.
+    """
+
+    asked: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+
+def read_select(text: str | None, table: Table, schema: Schema) -> Selection:
+    """The selection of a decoded ``$select``, with what Dataverse adds to it.
+
+    Raises:
+        DataverseFault: an unknown column.
+    """
+    if text is None or text.strip() == "*":
+        return Selection((), tuple(_printable(table)))
+    asked, columns = [], list[Column]()
+    for name in filter(None, (part.strip() for part in split_top(text, ","))):
+        if name not in table.by_wire_name and navigation(schema, table, name):
+            asked.append(name)
+            continue
+        column = column_of(table, name)
+        if column not in columns:
+            asked.append(name)
+            columns.append(column)
+    for column in [*columns, table.by_name[table.primary_id]]:
+        for added in (*_brought_along(table, column), column):
+            if added not in columns:
+                columns.append(added)
+    return Selection(tuple(asked), tuple(columns))
+
+
+def _printable(table: Table) -> list[Column]:
+    return [column for column in table.by_wire_name.values() if _is_printed(column)]
+
+
+def _is_printed(column: Column) -> bool:
+    return column.type not in ("PartyList", "CalendarRules", "Virtual")
+
+
+def _brought_along(table: Table, column: Column) -> list[Column]:
+    """Columns that come with a selected one (docs page "Select columns")."""
+    names = []
+    if column.type == "Money":
+        names.append("_transactioncurrencyid_value")
+    if column.is_logical and column.name.startswith("address"):
+        names.append(f"{column.name.split('_')[0]}_composite")
+    return [table.by_wire_name[name] for name in names if name in table.by_wire_name]
+
+
+def row_text(
+    scope: Scope, selection: Selection, preferences: Preferences, *, etag: bool = True
+) -> Text:
+    """The text of a row object without its closing brace."""
+    text = Text()
+    text.add("{")
+    first = True
+    table, alias = scope.table, scope.alias
+    version = table.by_wire_name.get("versionnumber")
+    if etag and version is not None:
+        text.add('"@odata.etag":"W/\\"')
+        text.gap(wire(alias, version))
+        text.add('\\""')
+        first = False
+    omitted = scope.environment.switches.secured_columns == "omitted"
+    for column in selection.columns:
+        if column.secured and omitted:
+            continue
+        text.add("" if first else ",")
+        first = False
+        _add_column(text, scope, column, preferences)
+    if table.logical_name in PRINCIPALS and "ownerid" not in table.by_wire_name:
+        text.add("" if first else ",")
+        text.add('"ownerid":')
+        text.gap(wire(alias, table.by_name[table.primary_id]))
+    return text
+
+
+def _add_column(text: Text, scope: Scope, column: Column, preferences: Preferences) -> None:
+    """A column with its annotations before it."""
+    name, value = column.wire_name, wire(scope.alias, column)
+    if column.secured:
+        text.add(f"{json_text(name)}:null")
+        return
+    for annotation, sql in _annotations(scope, column, preferences):
+        shown = literal(f"{json_text(f'{name}@{annotation}')}:")
+        text.gap(
+            f"CASE WHEN {value} IS NULL THEN '' ELSE coalesce({shown} || {sql} || ',', '') END"
+        )
+    text.add(f"{json_text(name)}:")
+    text.gap(f"coalesce({value}, 'null')")
+
+
+def _annotations(
+    scope: Scope, column: Column, preferences: Preferences
+) -> Sequence[tuple[str, str]]:
+    """Names and SQL texts of the annotations that a column is printed with."""
+    found: list[tuple[str, str]] = []
+    if preferences.wants(FORMATTED_VALUE):
+        shown = formatted_value(scope.schema, scope.table, scope.alias, column)
+        if shown is not None:
+            found.append((FORMATTED_VALUE, shown))
+    if column.type in LOOKUP_TYPES:
+        if preferences.wants(NAVIGATION_PROPERTY):
+            found.append((NAVIGATION_PROPERTY, _navigation(scope, column)))
+        if preferences.wants(LOOKUP_LOGICAL_NAME):
+            target = target_table(scope.alias, column)
+            found.append((LOOKUP_LOGICAL_NAME, f"""'"' || {target} || '"'"""))
+    return found
+
+
+def _navigation(scope: Scope, column: Column) -> str:
+    """SQL of the navigation property that a lookup's value is expanded with."""
+    names = [
+        (target, navigation_of(scope.schema, scope.table, column, target))
+        for target in column.targets
+    ]
+    if not is_polymorphic(column):
+        name = names[0][1] if names else None
+        return "NULL" if name is None else literal(json_text(name))
+    kind = f"{scope.alias}.{quote(column.name + '@table')}"
+    cases = " ".join(
+        f"WHEN {literal(target)} THEN {literal(json_text(name))}" for target, name in names if name
+    )
+    return f"CASE {kind} {cases} END" if cases else "NULL"

@@ -1,0 +1,352 @@
+"""The rows of the sandbox, in SQLite: create, update, delete, versions, deletes, schema."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from dataverse_source.sandbox import cascade, migration, seed
+from dataverse_source.sandbox.connections import Connections
+from dataverse_source.sandbox.guids import SequentialGuids
+from dataverse_source.sandbox.layout import (
+    create_table,
+    is_polymorphic,
+    physical_names,
+    quote,
+    sql_table,
+    stored_columns,
+)
+from dataverse_source.sandbox.tables import Column, Schema, Table
+from dataverse_source.sandbox.values import (
+    SqlValue,
+    ValueRefused,
+    decode,
+    encode,
+    has_sort_key,
+    json_text,
+    milliseconds,
+    parse_guid,
+)
+
+FIRST_VERSION = 1_000_000
+FIRST_METADATA_VERSION = 173_309_522
+"""The figure that the docs print for ``globalmetadataversion``."""
+
+
+class Timer(Protocol):
+    """What tells the store the time."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+
+
+class NoSuchRow(LookupError):
+    """There is no row with this key."""
+
+
+class DuplicateRow(ValueError):
+    """There is a row with this key already."""
+
+
+class Store:
+    """Rows by table, each with a version number from one sequence for all tables.
+
+    Safe to use from many threads: every reader sees one moment, writers take turns.
+
+    Args:
+        schema: the tables.
+        clock: tells the time for createdon, modifiedon and deletes.
+        path: where the database file is to be made; None for a temporary one, removed by
+            ``close``.
+
+    Raises:
+        FileExistsError: ``path`` exists.
+    """
+
+    def __init__(self, schema: Schema, clock: Timer, *, path: Path | None = None) -> None:
+        self.schema = schema
+        self.clock = clock
+        self.metadata_version = FIRST_METADATA_VERSION
+        self.changed_at: dict[str, int] = {}
+        """Metadata version of each table's last change of schema."""
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        if path is None:
+            self._folder = tempfile.TemporaryDirectory(
+                prefix="dataverse-sandbox-", ignore_cleanup_errors=True
+            )
+            path = Path(self._folder.name) / "rows.db"
+        elif path.exists():
+            raise FileExistsError(f"{path} exists; the sandbox starts with a new file.")
+        self._connections = Connections(path)
+        self._guids = SequentialGuids()
+        self._version = FIRST_VERSION
+        self._indexes: set[str] = set()
+        with self._connections.writing() as connection:
+            _lay_out(connection, schema)
+
+    def close(self) -> None:
+        """Closes the database, and removes it when it was a temporary one."""
+        self._connections.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A connection to query with; it sees one moment of the rows."""
+        return self._connections.reading()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Makes everything written within it take effect as one, or not at all."""
+        with self._connections.writing() as connection:
+            before = self._version
+            yield connection
+            if self._version != before:
+                connection.execute("UPDATE sequence SET version = ?", (self._version,))
+
+    @property
+    def version(self) -> int:
+        """The highest version number given so far."""
+        return self.version_seen_by(None)
+
+    def version_seen_by(self, connection: sqlite3.Connection | None) -> int:
+        """The highest version number in the moment that a reader sees."""
+        if connection is None:
+            with self.reading() as own:
+                return self.version_seen_by(own)
+        (version,) = connection.execute("SELECT version FROM sequence").fetchone()
+        return int(version)
+
+    def next_version(self, many: int = 1) -> int:
+        """Takes version numbers from the sequence, within a transaction; returns the first."""
+        first = self._version + 1
+        self._version += many
+        return first
+
+    def new_key(self) -> str:
+        """A GUID as the server gives them out: in ascending order."""
+        return self._guids.next(milliseconds(self.clock.now()))
+
+    def table(self, logical_name: str) -> Table:
+        """A table of the present schema.
+
+        Raises:
+            KeyError: there is none of this name.
+        """
+        return self.schema.by_logical_name[logical_name]
+
+    def create(
+        self,
+        logical_name: str,
+        values: Mapping[str, Any],
+        *,
+        created_on: datetime | None = None,
+        modified_on: datetime | None = None,
+    ) -> str:
+        """Creates a row and returns its key.
+
+        Args:
+            logical_name: the table.
+            values: by logical column name; a lookup's target table under ``<column>@table``.
+            created_on: instead of the present moment.
+            modified_on: instead of ``created_on``.
+
+        Raises:
+            DuplicateRow: the key is taken.
+            ValueRefused: an unknown column, or a value that it can't hold.
+        """
+        table = self.table(logical_name)
+        key = parse_guid(str(values.get(table.primary_id) or self.new_key()))
+        now = created_on or self.clock.now()
+        full = {**_defaults(table), **values, table.primary_id: key}
+        full.setdefault("createdon", now)
+        full.setdefault("modifiedon", modified_on or now)
+        with self.transaction() as connection:
+            full["versionnumber"] = self.next_version()
+            cells = _cells(table, {n: v for n, v in full.items() if _known(table, n)})
+            names = ", ".join(quote(name) for name in cells)
+            marks = ", ".join("?" * len(cells))
+            statement = f"INSERT INTO {sql_table(logical_name)} ({names}) VALUES ({marks})"  # noqa: S608
+            _refuse_unknown(table, values)
+            try:
+                connection.execute(statement, tuple(cells.values()))
+            except sqlite3.IntegrityError:
+                raise DuplicateRow(f"{logical_name} {key} exists.") from None
+        return key
+
+    def update(
+        self,
+        logical_name: str,
+        key: str,
+        values: Mapping[str, Any],
+        *,
+        modified_on: datetime | None = None,
+        touch: bool = True,
+    ) -> None:
+        """Changes columns of a row; it gets a new version number and modifiedon.
+
+        Args:
+            logical_name: the table.
+            key: the row.
+            values: as for ``create``.
+            modified_on: instead of the present moment.
+            touch: False leaves modifiedon as it is (a rollup's recalculation).
+
+        Raises:
+            NoSuchRow: there is no such row.
+            ValueRefused: an unknown column, or a value that it can't hold.
+        """
+        table = self.table(logical_name)
+        _refuse_unknown(table, values)
+        full = dict(values)
+        if touch and _known(table, "modifiedon"):
+            full.setdefault("modifiedon", modified_on or self.clock.now())
+        with self.transaction() as connection:
+            if _known(table, "versionnumber"):
+                full["versionnumber"] = self.next_version()
+            cells = _cells(table, full)
+            changes = ", ".join(f"{quote(name)} = ?" for name in cells)
+            statement = (
+                f"UPDATE {sql_table(logical_name)} SET {changes} "  # noqa: S608
+                f"WHERE {quote(table.primary_id)} = ?"
+            )
+            done = connection.execute(statement, (*cells.values(), json_text(parse_guid(key))))
+            if done.rowcount == 0:
+                raise NoSuchRow(f"{logical_name} With Id = {key} Does Not Exist")
+
+    def delete(self, logical_name: str, key: str) -> None:
+        """Deletes a row and does to the rows that point at it what their relationships say.
+
+        Raises:
+            NoSuchRow: there is no such row.
+            cascade.Restricted: a relationship forbids it.
+        """
+        with self.transaction() as connection:
+            cascade.delete(self, connection, logical_name, parse_guid(key))
+
+    def row(self, logical_name: str, key: str) -> dict[str, Any] | None:
+        """One row's values by logical column name, None when there is no such row."""
+        table = self.table(logical_name)
+        where = f"WHERE {quote(table.primary_id)} = ?"
+        found = list(self._select(table, where, (json_text(parse_guid(key)),)))
+        return found[0] if found else None
+
+    def rows(self, logical_name: str) -> list[dict[str, Any]]:
+        """All rows in order of their key, with exact Python values by logical column name."""
+        table = self.table(logical_name)
+        return list(self._select(table, f"ORDER BY {quote(table.primary_id + '$')}", ()))
+
+    def count(self, logical_name: str) -> int:
+        """How many rows a table has."""
+        with self.reading() as connection:
+            statement = f"SELECT count(*) FROM {sql_table(logical_name)}"  # noqa: S608
+            return int(connection.execute(statement).fetchone()[0])
+
+    def seed(self, logical_name: str, count: int, seed_number: int = 1) -> None:
+        """Adds ``count`` made-up rows: the same ones for the same seed."""
+        seed.seed_table(self, logical_name, count, seed_number)
+
+    def ensure_index(self, logical_name: str, names: tuple[str, ...]) -> None:
+        """Makes an index on these SQL columns, when there is none yet."""
+        index = f"on_{logical_name}_{'_'.join(names)}"
+        if index in self._indexes:
+            return
+        with self.transaction() as connection:
+            listed = ", ".join(quote(name) for name in names)
+            connection.execute(
+                f"CREATE INDEX IF NOT EXISTS {quote(index)} ON {sql_table(logical_name)} ({listed})"
+            )
+        self._indexes.add(index)
+
+    def change_schema(self, schema: Schema) -> None:
+        """Replaces the schema, takes the rows along and moves the metadata version on."""
+        with self.transaction() as connection:
+            changed = migration.migrate(connection, self.schema, schema)
+        self._indexes.clear()
+        self.metadata_version += 1
+        for logical_name in changed:
+            self.changed_at[logical_name] = self.metadata_version
+        self.schema = schema
+
+    def _select(
+        self, table: Table, clause: str, parameters: tuple[SqlValue, ...]
+    ) -> Iterator[dict[str, Any]]:
+        columns = stored_columns(table)
+        names = [name for column in columns for name in (column.name, *_target_name(column))]
+        listed = ", ".join(quote(name) for name in names)
+        statement = f"SELECT {listed} FROM {sql_table(table.logical_name)} {clause}"  # noqa: S608
+        with self.reading() as connection:
+            found = connection.execute(statement, parameters).fetchall()
+        by_name = table.by_name
+        for cells in found:
+            yield {
+                name: decode(by_name[name], cell) if name in by_name else cell
+                for name, cell in zip(names, cells)  # noqa: B905
+            }
+
+
+def _target_name(column: Column) -> tuple[str, ...]:
+    return (f"{column.name}@table",) if is_polymorphic(column) else ()
+
+
+def _lay_out(connection: sqlite3.Connection, schema: Schema) -> None:
+    connection.execute("CREATE TABLE sequence (version INTEGER NOT NULL)")
+    connection.execute("INSERT INTO sequence VALUES (?)", (FIRST_VERSION,))
+    connection.execute(
+        "CREATE TABLE deleted (logical_name TEXT NOT NULL, key TEXT NOT NULL, "
+        "version INTEGER NOT NULL, moment INTEGER NOT NULL, cascaded INTEGER NOT NULL)"
+    )
+    connection.execute("CREATE INDEX deleted_by_version ON deleted (logical_name, version)")
+    for table in schema.tables:
+        for statement in create_table(table):
+            connection.execute(statement)
+
+
+def _known(table: Table, name: str) -> bool:
+    column = table.by_name.get(name.removesuffix("@table"))
+    return column is not None and column.wire_name in table.by_wire_name
+
+
+def _refuse_unknown(table: Table, values: Mapping[str, Any]) -> None:
+    for name in values:
+        if not _known(table, name):
+            raise ValueRefused(
+                f"'{table.logical_name}' entity doesn't contain attribute with Name = '{name}'."
+            )
+
+
+def _cells(table: Table, values: Mapping[str, Any]) -> dict[str, SqlValue]:
+    """SQL columns and their contents for values by logical column name."""
+    cells: dict[str, SqlValue] = {}
+    for name, value in values.items():
+        if name.endswith("@table"):
+            continue
+        column = table.by_name[name]
+        text, key = encode(column, value)
+        cells[name] = text
+        if has_sort_key(column):
+            cells[f"{name}$"] = key
+        if is_polymorphic(column):
+            cells[f"{name}@table"] = None if value is None else _target(column, values)
+    known = {part for column in table.columns for part in physical_names(column)}
+    return {name: cell for name, cell in cells.items() if name in known}
+
+
+def _target(column: Column, values: Mapping[str, Any]) -> str:
+    target = values.get(f"{column.name}@table") or column.targets[0]
+    if target not in column.targets:
+        raise ValueRefused(f"{column.name} can't point at the table {target}.")
+    return str(target)
+
+
+def _defaults(table: Table) -> dict[str, Any]:
+    """What a new row has unless it is told otherwise: its first state and status reason."""
+    defaults: dict[str, Any] = {}
+    for column in table.columns:
+        if column.type in ("State", "Status") and column.options:
+            defaults[column.name] = column.options[0].value
+    return defaults
