@@ -195,10 +195,9 @@ class DataverseClient:
             DataverseError: see `get`.
         """
         seen = {url}
-        cookie: str | None = None
-        link: str | None = url
-        while link is not None:
-            page = self.get(link, prefer=prefer, parse=parse)
+        cookie = paging_cookie(url)
+        while True:
+            page = self.get(url, prefer=prefer, parse=parse)
             yield page
             link = page.next_link
             if link is None:
@@ -211,6 +210,7 @@ class DataverseClient:
                     remedy="A fault of the server; another page_size or select may avoid it.",
                 )
             seen.add(link)
+            url = link
 
     def _absolute(self, url_or_path: str, query: Mapping[str, str] | None) -> str:
         if not url_or_path.lower().startswith(("https://", "http://")):
@@ -260,8 +260,12 @@ class DataverseClient:
             raise TransientError(_web_page(answer, url))
         try:
             return parse(answer.content)
-        except MalformedBodyError as error:
-            raise TransientError(error) from error
+        except ProtocolError as error:
+            error.where = error.where or safe_url(url)
+            error.request_id = error.request_id or refusals.request_id(answer.headers)
+            if isinstance(error, MalformedBodyError):
+                raise TransientError(error) from error.__cause__
+            raise
 
     def _count_retry(self, failure: TransientError, seconds: float) -> None:
         with self._lock:

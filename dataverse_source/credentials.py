@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msal  # type: ignore[import-untyped]
@@ -29,6 +29,7 @@ RENEW_BEFORE = 300.0
 # After an early renewal failed, the old token is used for so long before the next one.
 RENEW_AGAIN_AFTER = 30.0
 
+_BEARER = re.compile(r"[\x21-\x7e]+")
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _MULTI_TENANT = ("common", "organizations", "consumers")
 _PLACEHOLDER = "<configure me>"  # what `dlt init` writes into secrets.toml
@@ -106,7 +107,7 @@ class TokenSource(Protocol):
 class _Token:
     """A token, and the moments (of the monotonic clock) to renew it and of its end."""
 
-    text: str
+    text: str = field(repr=False)
     renew_at: float
     expires_at: float
 
@@ -200,30 +201,38 @@ class ClientSecretTokenSource:
         """A new token from the login service; call it with the lock held."""
         self._http.use(policy)
         answer = self._ask()
-        if not isinstance(answer.get("access_token"), str):
+        token = answer.get("access_token")
+        if token is None:
             raise sign_in_error(answer, self._authority, self._environment, secret=self._secret)
+        if not isinstance(token, str) or not _BEARER.fullmatch(token):
+            raise self._not_understood("a token that no header can carry")
         now, life = self._clock(), _seconds(answer.get("expires_in"))
-        self._current = _Token(
-            answer["access_token"], now + max(life - RENEW_BEFORE, life / 2.0), now + life
-        )
+        renew_at = now + max(life - RENEW_BEFORE, life / 2.0)
+        self._current = _Token(token, renew_at, now + life)
         return self._current
 
     def _ask(self) -> dict[str, Any]:
-        """MSAL's answer. What MSAL can't understand becomes an `AuthenticationError`."""
+        """MSAL's answer, from the login service and not from its cache."""
         try:
             if self._app is None:
                 self._app = self._new_app()
-            self._app.remove_tokens_for_client()  # its cache would answer before the service
+            self._app.remove_tokens_for_client()
             answer = self._app.acquire_token_for_client([f"{self._environment}/.default"])
-        except (KeyError, TypeError, ValueError) as error:
-            # The error's text may quote the answer, and an answer may hold a token.
-            raise AuthenticationError(
-                "The login service's answer was not understood",
-                where=self._authority,
-                why=type(error).__name__,
-                remedy="Check authority_host, and proxies between this machine and that host.",
-            ) from None
+        except DataverseError:
+            raise
+        except Exception as error:
+            # MSAL lets all sorts of errors pass for an answer it did not expect. The error's
+            # text may quote that answer, and it may hold a token.
+            raise self._not_understood(type(error).__name__) from None
         return dict(answer or {})
+
+    def _not_understood(self, why: str) -> AuthenticationError:
+        return AuthenticationError(
+            "The login service's answer was not understood",
+            where=self._authority,
+            why=why,
+            remedy="Check authority_host, and proxies between this machine and that host.",
+        )
 
     def _new_app(self) -> msal.ConfidentialClientApplication:
         return msal.ConfidentialClientApplication(

@@ -19,7 +19,15 @@ from dataverse_source.errors import (
 )
 from dataverse_source.retry import is_transient_status
 
-__all__ = ["ErrorAnswer", "is_worth_a_retry", "read_error", "to_error"]
+__all__ = [
+    "ErrorAnswer",
+    "is_set_up",
+    "is_throttled",
+    "is_worth_a_retry",
+    "read_error",
+    "request_id",
+    "to_error",
+]
 
 _WORDS = 1000
 
@@ -38,6 +46,7 @@ _LIMITS = {
     "0x80072321": "too much execution time within five minutes",
     "0x80072326": "too many requests at once",
 }
+_TOO_LONG = "The request is too long: shorten the list of columns (select) or the filter."
 _SET_UP = {
     _NOT_A_MEMBER: (
         "The environment has no application user for this app registration",
@@ -104,10 +113,15 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> ErrorAns
         status=status,
         code=code,
         message=" ".join(message.split())[:_WORDS],
-        request_id=headers.get("x-ms-service-request-id") or headers.get("REQ_ID"),
+        request_id=request_id(headers),
         challenge=challenge or None,
         from_dataverse=error is not None,
     )
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """What Microsoft's support asks for; may be a list with commas."""
+    return headers.get("x-ms-service-request-id") or headers.get("REQ_ID")
 
 
 def _error_object(text: str) -> dict[str, object] | None:
@@ -192,7 +206,8 @@ def _meaning(answer: ErrorAnswer) -> tuple[type[ResponseError], str, str | None]
         return _not_found(answer)
     if answer.status >= 500:
         return _broken(answer)
-    return ResponseError, f"Dataverse refused the request with HTTP status {answer.status}", None
+    remedy = _TOO_LONG if answer.status in (413, 414) else None
+    return ResponseError, f"Dataverse refused the request with HTTP status {answer.status}", remedy
 
 
 def _denied(answer: ErrorAnswer) -> tuple[type[ResponseError], str, str | None]:

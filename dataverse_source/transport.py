@@ -136,32 +136,38 @@ def network_fault(error: Exception, url: str, *, setting: str) -> TransientError
 
 
 def _attempts(error: Exception) -> int | None:
-    """A certificate does not get better; names and proxies are usually wrong for good."""
-    causes = list(_causes(error))
+    """Tries in all: one if nothing will change, few if it seldom does, None for the usual."""
     if not is_transient_error(error):
         return 1
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-        return 1
-    if isinstance(error, requests.exceptions.ProxyError):
-        return SELDOM_PASSES
-    return SELDOM_PASSES if any(isinstance(c, socket.gaierror) for c in causes) else None
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError) or _is_plain_http(cause):
+            return 1
+        if isinstance(cause, requests.exceptions.ProxyError):
+            return SELDOM_PASSES
+        if isinstance(cause, socket.gaierror) and cause.errno != socket.EAI_AGAIN:
+            return SELDOM_PASSES
+    return None
+
+
+def _is_plain_http(cause: BaseException) -> bool:
+    """What OpenSSL says when it meets a server that does not speak TLS."""
+    return isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER"
 
 
 def _explain(error: Exception, host: str, setting: str) -> tuple[str, str]:
     """What happened and what to do, from the causes of ``error``."""
-    causes = list(_causes(error))
-    if isinstance(error, requests.exceptions.ProxyError):
+    if isinstance(error, (requests.exceptions.ProxyError, requests.exceptions.InvalidProxyURL)):
         return (
             f"No connection to {host}: the proxy could not be used",
             "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment: address, user and "
             "password of the proxy, and whether it lets this host pass.",
         )
-    for cause in causes:
+    for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _untrusted(cause, host, setting)
         if isinstance(cause, socket.gaierror):
             return (
-                f"The host name {host} is not known",
+                f"The host name {host} was not found",
                 f"Check {setting} for a slip of the pen, and that this machine can look up names.",
             )
         if isinstance(cause, ConnectionRefusedError):
@@ -175,7 +181,7 @@ def _explain(error: Exception, host: str, setting: str) -> tuple[str, str]:
                 "Check the network and firewalls; for slow answers raise request_timeout or "
                 "lower page_size.",
             )
-        if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+        if _is_plain_http(cause):
             return (
                 f"{host} does not speak TLS on this port",
                 f"Check scheme and port of {setting}.",

@@ -16,8 +16,10 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 # such as name,accountid. All of them are allowed there by RFC 3986, section 3.
 _SAFE_IN_PATH = "/()',=$:@!*"
 _SAFE_IN_QUERY = "/()',=$:@!*"
+_SAFE_IN_NAME = _SAFE_IN_QUERY.replace("=", "")
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Scheme, host and port as text, so that no two parsers can see different hosts in a link.
+_LINK = re.compile(r"(https?://[^/?#]+)(/[^\x00-\x1f\x7f]*)", re.IGNORECASE)
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _COOKIE = re.compile(r'pagingcookie="([^"]*)"')
 _PAGE_NUMBER = re.compile(r'\bpage="\d+"')
@@ -102,7 +104,7 @@ def request_url(root: str, path: str, query: Mapping[str, str] | None = None) ->
     if not query:
         return url
     pairs = (
-        f"{quote(name, safe=_SAFE_IN_QUERY)}={quote(value, safe=_SAFE_IN_QUERY)}"
+        f"{quote(name, safe=_SAFE_IN_NAME)}={quote(value, safe=_SAFE_IN_QUERY)}"
         for name, value in query.items()
     )
     return f"{url}?{'&'.join(pairs)}"
@@ -111,28 +113,26 @@ def request_url(root: str, path: str, query: Mapping[str, str] | None = None) ->
 def pinned(link: str, base: str) -> str:
     """``link`` if it leads to the host of ``base``: the bearer token goes nowhere else.
 
-    The text stays as it is, with one exception: a percent sign that starts no escape becomes
-    ``%25``. It can mean nothing else, and urllib3 would encode every other percent sign of the
-    link once more because of it.
+    The text stays as it is, but for two characters that can mean nothing else in a link: a
+    percent sign that starts no escape becomes ``%25`` (urllib3 would encode every other percent
+    sign once more because of it), and a number sign becomes ``%23`` (what follows would be lost).
+    On the wire urllib3 writes the hex digits of escapes as capitals, which RFC 3986 (section
+    2.1) calls the same URL, and escapes what a request line can't carry.
 
     Raises:
-        ProtocolError: scheme, host or port differ, or the text is no URL.
+        ProtocolError: scheme, host or port differ, or the text is no absolute URL.
     """
-    home = urlsplit(base)
-    netlocs = {home.netloc, f"{home.netloc}:{_DEFAULT_PORTS[home.scheme]}"}
-    try:
-        parts = urlsplit(link)
-    except ValueError as error:
-        raise ProtocolError("A link in an answer is no URL", why=str(error)) from error
-    odd = _CONTROL.search(link) or link != link.strip()
-    if odd or parts.scheme != home.scheme or parts.netloc.lower() not in netlocs:
+    match = _LINK.fullmatch(link)
+    default_port = _DEFAULT_PORTS[urlsplit(base).scheme]
+    if match is None or match[1].lower() not in (base, f"{base}:{default_port}"):
         raise ProtocolError(
-            "A link in an answer leads to another host, the token was not sent there",
-            where=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
-            why=f"configured is {base}",
-            remedy="Set environment_url to the host that Dataverse uses in its links.",
+            "A link leads to another host than environment_url; the token was not sent there",
+            where=match[1].rpartition("@")[2] if match else None,
+            why=f"environment_url is {base}",
+            remedy="Set environment_url to the host that Dataverse uses in its links. If "
+            "environment_url was changed: links stored by earlier runs lead to the old one.",
         )
-    return _LONE_PERCENT.sub("%25", link)
+    return match[1] + _LONE_PERCENT.sub("%25", match[2]).replace("#", "%23")
 
 
 def paging_cookie(link: str) -> str | None:
