@@ -8,9 +8,16 @@ from pathlib import Path
 
 import dlt
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dataverse_source.credentials import ClientSecretCredentials
 from dataverse_source.sandbox import Sandbox
+
+# No test may fail because the machine is slow, nor write outside of its own folder.
+settings.register_profile(
+    "steady", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataverse_source.decode import decode_fast, decode_page
@@ -337,6 +337,7 @@ FORMS: dict[str, Forms] = {
     ("name", "form"),
     [(name, form) for name, (_, forms) in FORMS.items() for form in range(len(forms))],
 )
+@settings(max_examples=40)
 @given(data=st.data())
 def test_one_way_to_write_one_column(name: str, form: int, data: st.DataObject) -> None:
     strategy, forms = FORMS[name]
