@@ -32,14 +32,15 @@ def decode_exact(body: bytes, schema: TableSchema) -> Page:
         ProtocolError: no list of rows, or an error in place of rows.
         DataError: a value that its column can't hold without loss.
     """
-    document = _load(body)
-    rows = _rows(document)
+    where = schema.table.logical_name
+    document = _load(body, where)
+    rows = _rows(document, where)
     columns = [_column(rows, field, schema) for field in schema.fields]
     table = pa.Table.from_arrays(columns, schema=schema.arrow)
-    return Page(table, _link(document, NEXT_LINK), _link(document, DELTA_LINK))
+    return Page(table, _link(document, NEXT_LINK, where), _link(document, DELTA_LINK, where))
 
 
-def _load(body: bytes) -> dict[str, Any]:
+def _load(body: bytes, where: str) -> dict[str, Any]:
     try:
         document = json.loads(
             body.decode("utf-8-sig"),
@@ -49,10 +50,14 @@ def _load(body: bytes) -> dict[str, Any]:
         )
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise MalformedBodyError(
-            "The answer is not complete JSON", why=_shorten(f"{type(error).__name__}: {error}")
+            "The answer is not complete JSON",
+            where=where,
+            why=_shorten(f"{type(error).__name__}: {error}"),
         ) from error
     if not isinstance(document, dict):
-        raise ProtocolError("The answer is not a JSON object", why=_shorten(repr(document)))
+        raise ProtocolError(
+            "The answer is not a JSON object", where=where, why=_shorten(repr(document))
+        )
     return document
 
 
@@ -67,26 +72,29 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _rows(document: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(document: dict[str, Any], where: str) -> list[dict[str, Any]]:
     error = document.get("error")
     if isinstance(error, dict):
         raise ProtocolError(
             "Dataverse reported an error in an answer with status 200",
+            where=where,
             why=_shorten(f"{error.get('code')}: {error.get('message')}"),
         )
     rows = document.get(ROWS)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ProtocolError(
-            "The answer holds no list of rows", why=_shorten(f"properties: {', '.join(document)}")
+            "The answer holds no list of rows",
+            where=where,
+            why=_shorten(f"properties: {', '.join(document)}"),
         )
     return rows
 
 
-def _link(document: dict[str, Any], name: str) -> str | None:
+def _link(document: dict[str, Any], name: str, where: str) -> str | None:
     link = document.get(name)
     if link is None or isinstance(link, str):
         return link
-    raise ProtocolError(f"{name} is no text", why=_shorten(repr(link)))
+    raise ProtocolError(f"{name} is no text", where=where, why=_shorten(repr(link)))
 
 
 def _column(rows: Sequence[dict[str, Any]], field: Field, schema: TableSchema) -> pa.Array:

@@ -262,6 +262,7 @@ def test_json_that_is_no_page(decode: Decoder, text: bytes) -> None:
     with pytest.raises(ProtocolError) as caught:
         decode(text, SCHEMA)
     assert not isinstance(caught.value, MalformedBodyError)
+    assert caught.value.where == "new_thing"
 
 
 def test_an_error_in_place_of_rows_is_told() -> None:
