@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import atexit
 import functools
+import sys
 from dataclasses import dataclass
 
 from dlt.common.typing import TSecretStrValue
 
 from dataverse_source.credentials import ClientSecretCredentials
 from dataverse_source.errors import ConfigurationError
+
+NOTICE = (
+    'This is made-up data from the local sandbox (environment_url = "sandbox"), '
+    "not from a real environment.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ def start_sandbox() -> LocalEnvironment:
             remedy="Install the sandbox's packages: pip install 'dlt-dataverse[sandbox]'. "
             "Or set environment_url to your Dataverse environment.",
         ) from error
+    sys.stderr.write(NOTICE)
     sandbox = Sandbox()
     sandbox.start()
     atexit.register(sandbox.stop)

@@ -1,11 +1,11 @@
-"""Builds the OData queries that read a table: which columns, which rows, in which order."""
+"""Builds the OData queries that read a table: which columns, and which rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from dataverse_source.metadata import Column, Table
+from dataverse_source.metadata import Column
 from dataverse_source.schema import LOOKUP_TABLE_ANNOTATION
 
 MODIFIED_ON = "modifiedon"
@@ -20,7 +20,6 @@ def rows_query(
     columns: Sequence[Column],
     *,
     filters: Sequence[str] = (),
-    order_by: Sequence[str] = (),
 ) -> dict[str, str]:
     """The query options that read ``columns`` of the rows that meet all ``filters``."""
     query: dict[str, str] = {}
@@ -30,8 +29,6 @@ def rows_query(
     conditions = [f"({one})" for one in filters] if len(filters) > 1 else list(filters)
     if conditions:
         query["$filter"] = " and ".join(conditions)
-    if order_by:
-        query["$orderby"] = ",".join(order_by)
     return query
 
 
@@ -50,15 +47,6 @@ def modified_filters(start: datetime | None, end: datetime | None) -> list[str]:
     if end is not None:
         filters.append(f"{MODIFIED_ON} lt {literal(end)}")
     return filters
-
-
-def modified_order(table: Table) -> list[str]:
-    """Order in which a row changed while it is read moves ahead, so it is never missed.
-
-    The primary key breaks ties: with an order that is not unique, Dataverse may skip rows
-    between pages (docs: "Page results").
-    """
-    return [MODIFIED_ON, table.primary_id]
 
 
 def literal(moment: datetime) -> str:

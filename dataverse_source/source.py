@@ -14,9 +14,8 @@ from dataverse_source.connection import Connection
 from dataverse_source.credentials import ClientSecretCredentials
 from dataverse_source.schema import TableSchema, table_schema
 from dataverse_source.settings import Settings, make_settings
-from dataverse_source.sync.cursor import modified_cursor, read_since
-from dataverse_source.sync.full import read_full
-from dataverse_source.sync.plan import Plan, plan
+from dataverse_source.sync.cursor import is_first_read, modified_cursor, read_since
+from dataverse_source.sync.plan import plan
 from dataverse_source.sync.reader import TableReader
 
 
@@ -101,20 +100,24 @@ def _read_table(
     chosen = plan(table, settings.sync if cursor is None else "cursor")
     if cursor is None and chosen.mode == "cursor":
         cursor = modified_cursor(settings.lookback_seconds)
-    batches = read_since(reader, cursor) if cursor else read_full(reader)
-    hints = _hints(schema, chosen)
+    everything = cursor is None or is_first_read(cursor)
+    hints = _hints(schema, replace=everything)
+    batches = reader.batches() if cursor is None else read_since(reader, cursor)
     for number, batch in enumerate(batches):
         yield batch if number else dlt.mark.with_hints(batch, hints)
 
 
-def _hints(schema: TableSchema, chosen: Plan) -> TResourceHints:
+def _hints(schema: TableSchema, *, replace: bool) -> TResourceHints:
+    """Hints of the destination's table.
+
+    A read of everything replaces the table: nothing that is gone from Dataverse stays, and
+    no merge has to be paid for.
+    """
     return dlt.mark.make_hints(
         table_name=schema.table.entity_set_name,
         columns=schema.hints,
         primary_key=schema.primary_key,
         write_disposition=(
-            "replace"
-            if chosen.mode == "full"
-            else {"disposition": "merge", "strategy": "delete-insert"}
+            "replace" if replace else {"disposition": "merge", "strategy": "delete-insert"}
         ),
     )

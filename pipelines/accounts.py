@@ -14,6 +14,10 @@ from dlt.common.runtime.collector import TqdmCollector
 
 from dataverse_source import DataverseError, dataverse, load, top_by_name
 
+TRY_IT = """Try it:
+  uv run python -c "import duckdb; duckdb.connect('{file}').sql('SELECT name, revenue, modifiedon
+    FROM dataverse.accounts ORDER BY revenue DESC LIMIT 5').show()\""""
+
 
 def main() -> int:
     """Run the pipeline; the exit code is 0 only if everything is loaded."""
@@ -30,7 +34,9 @@ def main() -> int:
             dataset_name="dataverse",
             progress=TqdmCollector(disable=None),  # bars on a terminal, silence elsewhere
         )
-        print(load(pipeline, dataverse(tables=["accounts"])))
+        report = load(pipeline, dataverse(tables=["accounts"]))
+        print(report)
+        print(TRY_IT.format(file=report.destination))
     except DataverseError as error:
         print(error, file=sys.stderr)
         return 1

@@ -38,9 +38,11 @@ def sandbox_rows(sandbox: Sandbox, logical_name: str, columns: set[str]) -> Rows
 
 
 def _arrived(row: dict[str, Any], name: str, column: Any) -> Any:
-    if column is None:
+    if column is None or column.attribute_of:
         lookup = name.removesuffix("type")
         return row.get(f"{lookup}@table")
+    if column.secured:
+        return None  # the application user may not see it
     value = row.get(name)
     if isinstance(value, datetime) and column.date_behavior == "TimeZoneIndependent":
         return value.astimezone(timezone.utc).replace(tzinfo=None)

@@ -1,15 +1,14 @@
-"""Queries: whole seconds, closed start, tie-breaker, and no URL that is too long."""
+"""Queries: whole seconds, closed start, and no URL that is too long."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from dataverse_source.metadata import Column, Table
+from dataverse_source.metadata import Column
 from dataverse_source.query import (
     MAX_SELECT_LENGTH,
     literal,
     modified_filters,
-    modified_order,
     preferences,
     rows_query,
 )
@@ -30,9 +29,8 @@ def test_a_select_that_does_not_fit_in_a_url_is_left_out() -> None:
 
 
 def test_filters_are_joined_in_parentheses() -> None:
-    query = rows_query([NAME], filters=["a eq 1 or b eq 2", "c eq 3"], order_by=["a", "b"])
+    query = rows_query([NAME], filters=["a eq 1 or b eq 2", "c eq 3"])
     assert query["$filter"] == "(a eq 1 or b eq 2) and (c eq 3)"
-    assert query["$orderby"] == "a,b"
 
 
 def test_bounds_are_floored_to_seconds_and_the_start_is_closed() -> None:
@@ -49,11 +47,6 @@ def test_bounds_are_floored_to_seconds_and_the_start_is_closed() -> None:
 def test_literals_are_in_utc() -> None:
     berlin = timezone(timedelta(hours=2))
     assert literal(datetime(2026, 7, 1, 12, 0, tzinfo=berlin)) == "2026-07-01T10:00:00Z"
-
-
-def test_order_ends_with_the_primary_key() -> None:
-    table = Table("account", "accounts", "accountid", columns=(NAME,))
-    assert modified_order(table) == ["modifiedon", "accountid"]
 
 
 def test_annotations_are_asked_for_only_where_they_tell_something() -> None:

@@ -43,7 +43,7 @@ def column_types(pipeline: dlt.Pipeline, table: str) -> dict[str, str]:
             "AND table_schema = 'dataverse' ORDER BY ordinal_position",
             table,
         )
-    return dict(rows or ())
+    return {str(name): str(kind) for name, kind in rows or ()}
 
 
 def test_the_destination_equals_the_sandbox(
@@ -177,10 +177,13 @@ def test_an_unknown_column_is_named_with_the_nearest_ones(run: Run) -> None:
 
 
 def test_cursor_needs_modifiedon(run: Run, sandbox: Sandbox) -> None:
+    table = next(
+        table
+        for table in sandbox.store.schema.tables
+        if table.entity_set_name and "modifiedon" not in table.by_name
+    )
     with pytest.raises(ConfigurationError, match="modifiedon"):
-        run("organizations", sync="cursor") if "organizations" in (
-            sandbox.store.schema.by_entity_set
-        ) else pytest.skip("no table without modifiedon")
+        run(table.entity_set_name, sync="cursor")
 
 
 def test_nothing_is_requested_while_the_source_is_built(

@@ -14,13 +14,7 @@ import pyarrow.compute as pc
 from dlt.extract.incremental import Incremental
 from dlt.extract.state import get_current_pipe
 
-from dataverse_source.query import (
-    MODIFIED_ON,
-    modified_filters,
-    modified_order,
-    preferences,
-    rows_query,
-)
+from dataverse_source.query import MODIFIED_ON, modified_filters
 from dataverse_source.sync.reader import TableReader
 
 
@@ -39,22 +33,27 @@ def modified_cursor(lookback_seconds: float) -> Incremental[datetime]:
     return cursor.bind(get_current_pipe())
 
 
+def is_first_read(cursor: Incremental[datetime]) -> bool:
+    """Whether no run before has moved the cursor, and no range was set: all rows are read."""
+    return cursor.start_value is None and cursor.end_value is None
+
+
 def read_since(reader: TableReader, cursor: Incremental[datetime]) -> Iterator[pa.Table]:
     """Pages of the rows modified in the cursor's range; moves the cursor after the last page.
 
-    The cursor never moves past the moment (by Dataverse's clock) at which the read began:
-    a row whose modifiedon lies in the future, which imports can write, would otherwise hide
-    every later change. dlt's own filter of rows is off (``advance(None)``), as
-    Dataverse has applied the range already.
+    Rows come in the order of their primary key, so each comes once, and one that is changed
+    while the pages are read may come in its old state. Therefore the cursor never moves past
+    the moment (by Dataverse's clock) at which the read began: the next run reads the change.
+    That also keeps a modifiedon that lies in the future, which imports can write, from hiding
+    every later change. dlt's own filter of rows is off (``advance(None)``), as Dataverse has
+    applied the range already.
     """
     cursor.advance(None)  # type: ignore[arg-type]  # documented, missing in the annotation
     start, end = cursor.start_value, cursor.end_value
-    filters = [*modified_filters(start, end), *reader.filters()]
-    query = rows_query(reader.columns, filters=filters, order_by=modified_order(reader.table))
     began = reader.client.server_time or datetime.now(timezone.utc)
     newest: datetime | None = None
-    for rows in reader.batches(query, preferences(reader.settings.page_size, reader.columns)):
-        newest = max_present(newest, pc.max(rows.column(MODIFIED_ON)).as_py())
+    for rows in reader.batches(modified_filters(start, end)):
+        newest = _later(newest, pc.max(rows.column(MODIFIED_ON)).as_py())
         yield rows
     if end is None and newest is not None:
         reached = min(newest, began)
@@ -62,6 +61,5 @@ def read_since(reader: TableReader, cursor: Incremental[datetime]) -> Iterator[p
             cursor.advance(reached)
 
 
-def max_present(one: datetime | None, other: datetime | None) -> datetime | None:
-    """The later of two moments, either of which may be absent."""
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((moment for moment in (one, other) if moment is not None), default=None)
