@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from dataverse_source.sandbox import damage, headers, throttling
 from dataverse_source.sandbox.authentication import Door, Unauthorized
+from dataverse_source.sandbox.batch import answer_batch
 from dataverse_source.sandbox.compression import SMALLEST, accepts_gzip, gzip
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.faults import Faults
@@ -38,6 +39,7 @@ METADATA_SEGMENTS = frozenset(
     }
 )
 _API = re.compile(r"/api/data/v9\.[012](?:/(?P<rest>.*))?", re.DOTALL)
+_PLAIN_JSON = ("application/json", "application/json; charset=utf-8")
 _log = logging.getLogger("dataverse_source.sandbox")
 
 
@@ -138,7 +140,7 @@ class Gateway:
         began = time.monotonic()
         modelled = 0.0
         try:
-            response = self._side(rest).answer(request, rest, caller)
+            response = self._resource(request, rest, caller)
             if not self.latency.is_off:
                 modelled = self.latency.seconds(request, response)
                 self.stopping.wait(modelled * self.latency.scale)
@@ -147,15 +149,30 @@ class Gateway:
             taken = time.monotonic() - began if self.latency.is_off else modelled
             self.limits.leave(caller.user_id, server, taken)
 
-    def _side(self, rest: str) -> Side:
+    def _resource(self, request: Request, rest: str, caller: Caller) -> Response:
         segment = re.split(r"[(/?]", unquote(rest), maxsplit=1)[0]
-        return self.metadata if segment in METADATA_SEGMENTS else self.data
+        if segment == "$batch" and request.method == "POST":
+            answer = partial(self._inner, caller)
+            return answer_batch(request, answer, self.environment.store.transaction)
+        side = self.metadata if segment in METADATA_SEGMENTS else self.data
+        return side.answer(request, rest, caller)
+
+    def _inner(self, caller: Caller, request: Request) -> Response:
+        """Answers a request of a batch; service protection does not count it."""
+        found = _API.fullmatch(request.path)
+        if found is None:
+            return _page(404, "404 - File or directory not found.")
+        try:
+            response = self._resource(request, found["rest"] or "", caller)
+        except DataverseFault as fault:
+            response = fault.response()
+        return _as_minimal(response)
 
     def _dressed(self, exchange: _Exchange, response: Response) -> Answer:
         request, body = exchange.request, response.body
-        shown = list(response.headers.items())
-        if not self.door.identity.handles(request.path):
-            shown = [_as_minimal(name, text) for name, text in shown]
+        signing_in = self.door.identity.handles(request.path)
+        shown = list((response if signing_in else _as_minimal(response)).headers.items())
+        if not signing_in:
             shown += headers.tracing_headers()
             if "OData-Version" not in response.headers:
                 shown.append(("OData-Version", "4.0"))
@@ -177,10 +194,11 @@ class Gateway:
         return Answer(response.status, body, shown)
 
 
-def _as_minimal(name: str, text: str) -> tuple[str, str]:
-    if name == "Content-Type" and text in ("application/json", "application/json; charset=utf-8"):
-        return name, headers.JSON_TYPE
-    return name, text
+def _as_minimal(response: Response) -> Response:
+    """The response with Dataverse's own JSON type, when it has a plain one."""
+    if response.headers.get("Content-Type") in _PLAIN_JSON:
+        response.headers["Content-Type"] = headers.JSON_TYPE
+    return response
 
 
 def _page(status: int, title: str) -> Response:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -17,13 +16,12 @@ from typing import TYPE_CHECKING
 from dataverse_source.sandbox.applications import Application
 from dataverse_source.sandbox.authentication import Door
 from dataverse_source.sandbox.clock import Clock
-from dataverse_source.sandbox.environment import Caller, Environment, Organization
+from dataverse_source.sandbox.environment import Environment, Organization
 from dataverse_source.sandbox.faults import Faults
-from dataverse_source.sandbox.gateway import Gateway, Side
+from dataverse_source.sandbox.gateway import Gateway
 from dataverse_source.sandbox.identity import Identity
 from dataverse_source.sandbox.latency import LatencySettings
 from dataverse_source.sandbox.limits import Limits, LimitSettings
-from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.request_log import RequestLog
 from dataverse_source.sandbox.server import Server
 from dataverse_source.sandbox.switches import Switches
@@ -239,6 +237,7 @@ class Sandbox:
         return _Running(f"https://{HOST_NAMES[0]}:{server.port}", ca_bundle, environment, gateway)
 
     def _environment(self) -> Environment:
+        from dataverse_source.sandbox.base_rows import fill
         from dataverse_source.sandbox.store import Store
 
         if self._schema is None:
@@ -248,11 +247,12 @@ class Sandbox:
         counts = rows_by_logical_name(self._rows, self._schema)
         store = Store(self._schema, self.clock, path=self._store_path)
         self._opened.callback(store.close)
-        for logical_name, count in counts.items():
-            store.seed(logical_name, count, self._seed)
-        return Environment(store, self.clock, self._switches)
+        environment = Environment(store, self.clock, self._switches)
+        fill(store, environment.organization, USER_ID, counts, self._seed)
+        return environment
 
     def _gateway(self, environment: Environment, stopping: threading.Event) -> Gateway:
+        from dataverse_source.sandbox.data import DataSide
         from dataverse_source.sandbox.metadata_side import MetadataSide
 
         return Gateway(
@@ -261,7 +261,7 @@ class Sandbox:
             self.limits,
             self.faults,
             self.requests,
-            _data_side(environment),
+            DataSide(environment),
             MetadataSide(environment),
             self._latency,
             stopping,
@@ -284,18 +284,3 @@ def rows_by_logical_name(rows: Mapping[str, int], schema: Schema) -> dict[str, i
             raise ValueError(f"There is no table {name!r} in the sandbox.{hint}")
         counts[table.logical_name] = count
     return counts
-
-
-def _data_side(environment: Environment) -> Side:
-    try:
-        module = import_module("dataverse_source.sandbox.data")
-    except ModuleNotFoundError:
-        return _NoData()
-    side: Side = module.DataSide(environment)
-    return side
-
-
-class _NoData:
-    def answer(self, request: Request, rest: str, caller: Caller) -> Response:
-        del request, caller
-        raise DataverseFault(501, "0x8006088a", f"The sandbox can't answer {rest} yet.")
