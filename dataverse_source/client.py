@@ -209,8 +209,8 @@ class DataverseClient:
                     where=safe_url(link),
                     remedy="A fault of the server; another page_size or select may avoid it.",
                 )
-            seen.add(link)
-            url = link
+            url = pinned(link, self.environment_url)
+            seen.add(url)
 
     def _absolute(self, url_or_path: str, query: Mapping[str, str] | None) -> str:
         if not url_or_path.lower().startswith(("https://", "http://")):
