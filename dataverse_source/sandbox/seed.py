@@ -32,7 +32,7 @@ from dataverse_source.sandbox.values import encode, fold, has_sort_key, json_tex
 if TYPE_CHECKING:
     from dataverse_source.sandbox.store import Store
 
-GROUP_SIZES = (1999, 251, 241, 239)
+GROUP_SIZES = (4999, 251, 241, 239)
 NAME_GROUP, MONEY_GROUP, STATE_GROUP, REST_GROUP = range(4)
 GROUP_STEPS = (1, 7, 11, 3)
 """How far a row's template moves on in each group from one row to the next."""
