@@ -216,6 +216,7 @@ def test_a_long_value_is_shown_shortened() -> None:
         b'{"value":[{"id":"a","id":"b"}]}',
         b'{"value":[],"value":[]}',
         b'{"value":[{"id":"a","text":"\xff"}]}',
+        b'{"value":[{"id":"a","te\xfft":"b"}]}',
         b'{"value":[{"id":"a","text":"\xed\xa0\x80"}]}',
         b'{"value":[{"id":"a","text":"line\nbreak"}]}',
         b'{"value":[{"id":"a","double":NaN}]}',
