@@ -36,6 +36,7 @@ _NOT_A_MEMBER = "0x80072560"  # UserNotMemberOfOrg
 _DISABLED_USER = "0x80040225"
 _NO_ROLE = "0x80042f09"  # UserNotAssignedRoles
 _NO_PRIVILEGE = ("0x80040220", "0x80048306")  # PrivilegeDenied
+_INVALID_ODATA = "0x80060888"
 _SQL_TIMEOUT = "0x80044151"
 _METADATA_CHANGED = "0x80072494"  # CRMGlobalMetadataVersionMismatch: to be asked again
 _TOKEN_EXPIRED = "0x80044352"  # noqa: S105 - a change tracking token; asking again can't help
@@ -206,7 +207,9 @@ def _meaning(answer: ErrorAnswer) -> tuple[type[ResponseError], str, str | None]
         return _not_found(answer)
     if answer.status >= 500:
         return _broken(answer)
-    remedy = _TOO_LONG if answer.status in (413, 414) else None
+    remedy = "Check select and filter for names and operators." if code == _INVALID_ODATA else None
+    if answer.status in (413, 414):
+        remedy = _TOO_LONG
     return ResponseError, f"Dataverse refused the request with HTTP status {answer.status}", remedy
 
 

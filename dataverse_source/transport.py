@@ -24,6 +24,10 @@ __all__ = ["is_loopback", "network_fault", "new_session", "timeouts"]
 CONNECT_TIMEOUT = 30.0
 # Tries for a name that is not found, or a proxy that does not let us pass.
 SELDOM_PASSES = 3
+# OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_EMAIL_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH.
+_NAME_MISMATCH = (62, 63, 64)
+# What older and newer versions of OpenSSL say.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 
 
 class _Session(requests.Session):
@@ -151,7 +155,7 @@ def _attempts(error: Exception) -> int | None:
 
 def _is_plain_http(cause: BaseException) -> bool:
     """What OpenSSL says when it meets a server that does not speak TLS."""
-    return isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER"
+    return isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS
 
 
 def _explain(error: Exception, host: str, setting: str) -> tuple[str, str]:
@@ -193,7 +197,7 @@ def _explain(error: Exception, host: str, setting: str) -> tuple[str, str]:
 
 
 def _untrusted(cause: ssl.SSLCertVerificationError, host: str, setting: str) -> tuple[str, str]:
-    if "mismatch" in str(cause).lower():
+    if cause.verify_code in _NAME_MISMATCH:
         return (
             f"The certificate of {host} is for another name",
             f"Check {setting}; a proxy or firewall that answers in its place shows like this too.",

@@ -5,11 +5,15 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dataverse_source.client import environment_base
 from dataverse_source.credentials import ClientSecretCredentials, ClientSecretTokenSource
@@ -25,6 +29,7 @@ from tests.servers import (
     SECRET,
     TENANT,
     Answer,
+    Received,
     ca_file,
     dataverse_error,
     json_answer,
@@ -34,6 +39,8 @@ from tests.servers import (
     tls_context,
     token_answer,
 )
+
+words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 
 
 @pytest.fixture
@@ -180,3 +187,43 @@ def test_many_threads_share_a_client(bench: Bench) -> None:
     assert set(found) == expected
     assert len(found) == len(expected)
     assert client.counters.requests == 40
+
+
+def test_a_token_that_ends_under_many_threads_is_renewed_once(
+    bench: Bench,
+) -> None:
+    def dataverse(request: Received) -> Answer:
+        good = request.headers["authorization"] == "Bearer token-2"
+        return EMPTY if good else Answer(401)
+
+    answers = script(token_answer("token-1"), token_answer("token-2"))
+    with (
+        serving(login_service(answers), tls_context()) as login,
+        serving(dataverse, tls_context()) as server,
+    ):
+        credentials = ClientSecretCredentials(
+            tenant_id=TENANT, client_id=CLIENT, client_secret=SECRET, authority_host=login.url
+        )
+        tokens = ClientSecretTokenSource(credentials, server.url, session=bench.session)
+        client = bench.client(server.url, tokens=tokens)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda n: client.get_json(f"t{n}"), range(24)))
+    assert found == [{"value": []}] * 24
+    assert len([request for request in login.received if request.method == "POST"]) == 2
+    assert client.counters.retries == 0
+
+
+def test_what_is_asked_for_is_what_arrives(bench: Bench) -> None:
+    with serving(lambda _: EMPTY) as server:
+        client = bench.client(server.url)
+
+        @given(st.dictionaries(words, words, max_size=4))
+        @settings(max_examples=50, deadline=None)
+        def ask(query: dict[str, str]) -> None:
+            client.get_json("accounts", query)
+            target = server.received[-1].target
+            assert f"{server.url}{target}" == client.url("accounts", query)
+            received = parse_qsl(urlsplit(target).query, keep_blank_values=True)
+            assert dict(received) == query
+
+        ask()
