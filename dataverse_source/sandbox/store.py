@@ -85,6 +85,7 @@ class Store:
         self._connections = Connections(path)
         self._guids = SequentialGuids()
         self._version = FIRST_VERSION
+        self._reserved: set[int] = set()
         self._indexes: set[str] = set()
         with self._connections.writing() as connection:
             _lay_out(connection, schema)
@@ -127,6 +128,27 @@ class Store:
         self._version += many
         return first
 
+    def reserve_version(self) -> int:
+        """Takes a version number for a row that is written later than rows with higher ones.
+
+        So it happens in Dataverse: a transaction takes its numbers before it commits.
+        """
+        with self.transaction():
+            version = self.next_version()
+            self._reserved.add(version)
+        return version
+
+    @property
+    def settled_version(self) -> int:
+        """The highest version number below which nothing is still to be written."""
+        return min(self._reserved, default=self.version + 1) - 1
+
+    def _number(self, reserved: int | None) -> int:
+        if reserved is None:
+            return self.next_version()
+        self._reserved.discard(reserved)
+        return reserved
+
     def new_key(self) -> str:
         """A GUID as the server gives them out: in ascending order."""
         return self._guids.next(milliseconds(self.clock.now()))
@@ -146,6 +168,7 @@ class Store:
         *,
         created_on: datetime | None = None,
         modified_on: datetime | None = None,
+        version: int | None = None,
     ) -> str:
         """Creates a row and returns its key.
 
@@ -154,6 +177,7 @@ class Store:
             values: by logical column name; a lookup's target table under ``<column>@table``.
             created_on: instead of the present moment.
             modified_on: instead of ``created_on``.
+            version: a number from ``reserve_version``, instead of the next one.
 
         Raises:
             DuplicateRow: the key is taken.
@@ -166,7 +190,7 @@ class Store:
         full.setdefault("createdon", now)
         full.setdefault("modifiedon", modified_on or now)
         with self.transaction() as connection:
-            full["versionnumber"] = self.next_version()
+            full["versionnumber"] = self._number(version)
             cells = _cells(table, {n: v for n, v in full.items() if _known(table, n)})
             names = ", ".join(quote(name) for name in cells)
             marks = ", ".join("?" * len(cells))
@@ -186,6 +210,7 @@ class Store:
         *,
         modified_on: datetime | None = None,
         touch: bool = True,
+        version: int | None = None,
     ) -> None:
         """Changes columns of a row; it gets a new version number and modifiedon.
 
@@ -195,6 +220,7 @@ class Store:
             values: as for ``create``.
             modified_on: instead of the present moment.
             touch: False leaves modifiedon as it is (a rollup's recalculation).
+            version: a number from ``reserve_version``, instead of the next one.
 
         Raises:
             NoSuchRow: there is no such row.
@@ -207,7 +233,7 @@ class Store:
             full.setdefault("modifiedon", modified_on or self.clock.now())
         with self.transaction() as connection:
             if _known(table, "versionnumber"):
-                full["versionnumber"] = self.next_version()
+                full["versionnumber"] = self._number(version)
             cells = _cells(table, full)
             changes = ", ".join(f"{quote(name)} = ?" for name in cells)
             statement = (
