@@ -27,6 +27,7 @@ class Connections:
         self._write_lock = threading.RLock()
         self._writing_thread: int | None = None
         self._depth = 0
+        self._held = threading.local()
         self._idle: list[sqlite3.Connection] = []
         self._all: list[sqlite3.Connection] = []
         self._writer = self._open()
@@ -43,18 +44,25 @@ class Connections:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection that sees one moment of the database for as long as it is held.
 
-        Within this thread's own ``writing`` it is the writer, which sees what was written.
+        Nested in this thread's own ``reading`` it is the same connection, at the same moment;
+        within its own ``writing`` it is the writer, which sees what was written.
         """
         if self._writing_thread == threading.get_ident():
             yield self._writer
+            return
+        held: sqlite3.Connection | None = getattr(self._held, "connection", None)
+        if held is not None:
+            yield held
             return
         with self._lock:
             connection = self._idle.pop() if self._idle else None
         connection = connection or self._open()
         try:
             connection.execute("BEGIN")
+            self._held.connection = connection
             yield connection
         finally:
+            self._held.connection = None
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             with self._lock:

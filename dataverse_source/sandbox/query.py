@@ -115,8 +115,11 @@ def answer_collection(query: Query) -> Response:
             size = most
     selection = read_select(options.get("$select"), scope.table, scope.schema)
     order = read_order(options.get("$orderby"), scope)
-    counted = _count(query) if read_count(options) else None
-    page = read_page(query, selection, order, size if top is None else min(top, most), top is None)
+    rows = size if top is None else min(top, most)
+    _prepare(query, order)
+    with scope.environment.store.reading():
+        counted = _count(query) if read_count(options) else None
+        page = read_page(query, selection, order, rows, top is None)
     return _envelope(query, selection, page, counted, size)
 
 
@@ -148,9 +151,6 @@ def read_page(query: Query, selection: Selection, order: Order, size: int, pages
             offset = f" OFFSET {(page - 1) * size}"
         else:
             where = f"{where} AND {order.after(bookmark.last, scope)}"
-    index = tuple(term.index for term in order.terms if term.index is not None)
-    if len(index) == len(order.terms) > 1:
-        scope.environment.store.ensure_index(scope.table.logical_name, index)
     text = row_text(scope, selection, query.preferences)
     text.add("}")
     shown = ", ".join(term.shown for term in order.terms)
@@ -165,6 +165,13 @@ def read_page(query: Query, selection: Selection, order: Order, size: int, pages
         return Page(rows, None)
     cookie = Cookie(page, found[0][1:], found[size - 1][1:])
     return Page(rows, skiptoken(cookie, order))
+
+
+def _prepare(query: Query, order: Order) -> None:
+    """Makes an index for the order, when one can serve it."""
+    index = tuple(term.index for term in order.terms if term.index is not None)
+    if len(index) == len(order.terms) > 1:
+        query.scope.environment.store.ensure_index(query.scope.table.logical_name, index)
 
 
 def _count(query: Query) -> int:
