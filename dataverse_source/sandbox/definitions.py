@@ -13,6 +13,7 @@ from dataverse_source.sandbox.column_definitions import (
     kind_of,
     own_members,
 )
+from dataverse_source.sandbox.csdl import metadata_document
 from dataverse_source.sandbox.metadata_shapes import Item, Related
 from dataverse_source.sandbox.metadata_types import TABLE
 from dataverse_source.sandbox.relationship_definitions import (
@@ -29,6 +30,8 @@ class Definitions:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
+        self.document = lru_cache(maxsize=2)(lambda annotated: metadata_document(schema, annotated))
+        """The ``$metadata`` document, with annotations or without."""
         self._columns = lru_cache(maxsize=None)(self._make_columns)
 
     @cached_property

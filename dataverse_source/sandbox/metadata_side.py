@@ -43,6 +43,8 @@ class MetadataSide:
             message = f"The sandbox can't {request.method} metadata: it only reads it."
             raise DataverseFault(501, "0x8006088a", message)
         root = _service_root(request, rest)
+        if rest == "$metadata":
+            return self._document(request)
         if rest == "":
             return _json(service_document(self._environment.schema, root))
         return self._metadata(request, rest, root)
@@ -58,6 +60,11 @@ class MetadataSide:
             return _json(single(place, place.item, query, context_root))
         self._refuse_everything(place, query)
         return _json(collection(place, query, context_root))
+
+    def _document(self, request: Request) -> Response:
+        annotated = options(request.query).get("annotations", "false").lower() == "true"
+        body = self._current().document(annotated)
+        return Response(200, body, {"Content-Type": "application/xml", "OData-Version": "4.0"})
 
     def _current(self) -> Definitions:
         if self._definitions.schema is not self._environment.schema:
