@@ -14,7 +14,6 @@ import requests
 from dataverse_source import retry, transport
 from dataverse_source.errors import (
     AuthenticationError,
-    ConfigurationError,
     ExpiredSecretError,
     UnknownApplicationError,
     UnknownTenantError,
@@ -185,12 +184,6 @@ class LoginHttp:
             AuthenticationError: it failed.
             ConnectionFailedError: the login service could not be reached.
         """
-        if not url.startswith("https://"):
-            raise ConfigurationError(
-                "The login service names a token address without TLS; the secret was not sent",
-                where=safe_url(url),
-                remedy="Check authority_host.",
-            )
         answer = self._send("POST", url, options)
         if _json_object(answer) is None:
             raise _not_json(answer, url)

@@ -26,6 +26,7 @@ from tests.servers import (
     TENANT,
     Answer,
     ca_file,
+    json_answer,
     login_error,
     login_service,
     script,
@@ -117,6 +118,17 @@ def test_a_short_lived_token_is_kept_for_half_its_life(
             taken.append(tokens.token())
             clock.now += 10.0
     assert taken == ["token-1"] * 3 + ["token-2"] * 3
+
+
+def test_a_life_that_is_not_told_is_an_hour(session: requests.Session, clock: Clock) -> None:
+    answers = [json_answer({"access_token": f"token-{n}"}) for n in (1, 2)]
+    with serving(login_service(script(*answers)), tls_context()) as server:
+        tokens = source(server, session, clock)
+        tokens.token()
+        clock.now += 3299.0
+        assert tokens.token() == "token-1"
+        clock.now += 1.0
+        assert tokens.token() == "token-2"
 
 
 @pytest.mark.parametrize("expires_in", [None, "soon", float("inf"), {}])
