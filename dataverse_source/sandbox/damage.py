@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 
 from dataverse_source.sandbox import throttling
 from dataverse_source.sandbox.compression import gzip
@@ -13,6 +14,7 @@ from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.wire import Answer
 
 _GATEWAY_NAMES = {502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Time-out"}
+_ALTERING = ("wrong_content_type", "no_value", "foreign_next_link", "repeated_next_link")
 _NEXT_LINK = re.compile(rb'"@odata\.nextLink"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _LINK_HOST = re.compile(rb'("@odata\.(?:nextLink|deltaLink)"\s*:\s*")https?://[^/"]+')
 
@@ -46,8 +48,10 @@ def replacement(fault: Fault, request: Request, environment: Environment) -> Res
 
 def alter(fault: Fault, request: Request, response: Response) -> Response:
     """The real answer with its content changed."""
-    if response.status != 200:
+    if response.status != 200 or fault.kind not in _ALTERING:
         return response
+    if response.headers.pop("Content-Encoding", None):
+        response.body = zlib.decompress(response.body, 16 + zlib.MAX_WBITS)
     if fault.kind == "wrong_content_type":
         response.headers["Content-Type"] = "text/html; charset=utf-8"
     elif fault.kind == "no_value":

@@ -18,9 +18,13 @@ from dataverse_source.sandbox.batch import answer_batch
 from dataverse_source.sandbox.compression import SMALLEST, accepts_gzip, gzip
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.faults import Faults
-from dataverse_source.sandbox.latency import LatencySettings
+from dataverse_source.sandbox.hooks import Hooks
+from dataverse_source.sandbox.latency import LatencySettings, rows_of
 from dataverse_source.sandbox.limits import Limits
+from dataverse_source.sandbox.managed_identity import PATH as MANAGED_IDENTITY
+from dataverse_source.sandbox.managed_identity import ManagedIdentity
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
+from dataverse_source.sandbox.prerender import Prerendered
 from dataverse_source.sandbox.request_log import RequestLog
 from dataverse_source.sandbox.wire import Answer
 
@@ -64,6 +68,7 @@ class Gateway:
     """Everything between a socket and the two sides of the Web API.
 
     Attributes:
+        prerendered: keeps answers; None makes each anew.
         latency: may be replaced at any time.
         stopping: set when the server stops; ends every wait.
     """
@@ -72,9 +77,12 @@ class Gateway:
     door: Door
     limits: Limits
     faults: Faults
+    hooks: Hooks
     log: RequestLog
+    managed_identity: ManagedIdentity
     data: Side
     metadata: Side
+    prerendered: Prerendered | None = None
     latency: LatencySettings = field(default_factory=LatencySettings)
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -93,7 +101,7 @@ class Gateway:
         response = replaced or self._respond(exchange)
         if fault is not None:
             response = damage.alter(fault, request, response)
-        answer = self._dressed(exchange, response)
+        answer = self._dressed(exchange, self._compressed(request, response))
         if fault is not None:
             answer = damage.damage(fault, answer)
         entry.status = answer.status
@@ -107,17 +115,13 @@ class Gateway:
         return random.randrange(servers) if pinned is None else pinned  # noqa: S311
 
     def _respond(self, exchange: _Exchange) -> Response:
+        """The real answer; whatever is raised becomes one."""
         request = exchange.request
         try:
-            if self.door.identity.handles(request.path):
-                return self.door.identity.answer(request)
-            found = _API.fullmatch(request.path)
-            if found is None:
-                return _page(404, "404 - File or directory not found.")
-            if len(request.base_url) + len(request.path) + 1 + len(request.query) > URL_LIMIT:
-                return _page(int(self.environment.switches.long_url), "The URL is too long.")
-            exchange.caller = self.door.caller(request)
-            return self._limited(request, found["rest"] or "", exchange.caller, exchange.server)
+            self.hooks.run("before", request)
+            response = self._route(exchange)
+            self.hooks.run("after", request)
+            return response
         except Unauthorized as refused:
             return refused.response()
         except DataverseFault as fault:
@@ -126,6 +130,20 @@ class Gateway:
             _log.exception("%s %s", request.method, request.path)
             message = f"The sandbox itself failed: {type(error).__name__}: {error}"
             return DataverseFault(500, "0x80040216", message).response()
+
+    def _route(self, exchange: _Exchange) -> Response:
+        request = exchange.request
+        if self.door.identity.handles(request.path):
+            return self.door.identity.answer(request)
+        if request.path == MANAGED_IDENTITY:
+            return self.managed_identity.answer(request)
+        found = _API.fullmatch(request.path)
+        if found is None:
+            return _page(404, "404 - File or directory not found.")
+        if len(request.base_url) + len(request.path) + 1 + len(request.query) > URL_LIMIT:
+            return _page(int(self.environment.switches.long_url), "The URL is too long.")
+        exchange.caller = self.door.caller(request)
+        return self._limited(request, found["rest"] or "", exchange.caller, exchange.server)
 
     def _limited(self, request: Request, rest: str, caller: Caller, server: int) -> Response:
         refusal = self.limits.enter(caller.user_id, server)
@@ -140,7 +158,7 @@ class Gateway:
         began = time.monotonic()
         modelled = 0.0
         try:
-            response = self._resource(request, rest, caller)
+            response = self._made(request, rest, caller)
             if not self.latency.is_off:
                 modelled = self.latency.seconds(request, response)
                 self.stopping.wait(modelled * self.latency.scale)
@@ -148,6 +166,18 @@ class Gateway:
         finally:
             taken = time.monotonic() - began if self.latency.is_off else modelled
             self.limits.leave(caller.user_id, server, taken)
+
+    def _made(self, request: Request, rest: str, caller: Caller) -> Response:
+        if self.prerendered is None:
+            return self._resource(request, rest, caller)
+        environment = self.environment
+        state = (environment.store.version, environment.store.metadata_version)
+        return self.prerendered.answer(
+            request,
+            caller.user_id,
+            (*state, environment.switches),
+            lambda: self._compressed(request, self._resource(request, rest, caller)),
+        )
 
     def _resource(self, request: Request, rest: str, caller: Caller) -> Response:
         segment = re.split(r"[(/?]", unquote(rest), maxsplit=1)[0]
@@ -169,8 +199,8 @@ class Gateway:
         return _as_minimal(response)
 
     def _dressed(self, exchange: _Exchange, response: Response) -> Answer:
-        request, body = exchange.request, response.body
-        signing_in = self.door.identity.handles(request.path)
+        request = exchange.request
+        signing_in = request.path == MANAGED_IDENTITY or self.door.identity.handles(request.path)
         shown = list((response if signing_in else _as_minimal(response)).headers.items())
         if not signing_in:
             shown += headers.tracing_headers()
@@ -183,15 +213,20 @@ class Gateway:
                 self.limits.settings.dop_hint,
                 exchange.server,
             )
+        return Answer(response.status, response.body, shown)
+
+    def _compressed(self, request: Request, response: Response) -> Response:
+        """The response compressed, if the client asked for that and it is not yet."""
         if (
-            len(body) >= SMALLEST
+            len(response.body) >= SMALLEST
             and self.environment.switches.gzip == "when_asked"
             and accepts_gzip(request.headers.get("accept-encoding", ""))
             and "Content-Encoding" not in response.headers
         ):
-            body = gzip(body)
-            shown += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
-        return Answer(response.status, body, shown)
+            response.rows = rows_of(response)
+            response.body = gzip(response.body)
+            response.headers.update({"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
+        return response
 
 
 def _as_minimal(response: Response) -> Response:

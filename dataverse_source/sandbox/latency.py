@@ -41,6 +41,11 @@ class LatencySettings:
 
     def seconds(self, request: Request, response: Response) -> float:
         """The modelled time of one answer."""
-        rows = response.body.count(_ROW_MARK) if self.row_seconds else 0
-        expands = (request.query.count("$expand") + request.query.count("%24expand")) or 0
+        rows = rows_of(response) if self.row_seconds else 0
+        expands = request.query.count("$expand") + request.query.count("%24expand")
         return self.base_seconds + rows * self.row_seconds + expands * self.expand_seconds
+
+
+def rows_of(response: Response) -> int:
+    """How many rows an answer holds."""
+    return response.body.count(_ROW_MARK) if response.rows is None else response.rows

@@ -31,11 +31,16 @@ class Request:
 
 @dataclass
 class Response:
-    """One HTTP answer; the server adds Content-Length, Date and gzip."""
+    """One HTTP answer; the server adds Content-Length, Date and gzip.
+
+    Attributes:
+        rows: how many rows the body holds, where somebody has counted them.
+    """
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    rows: int | None = None
 
     @classmethod
     def of_json(cls, value: Any, status: int = 200, **headers: str) -> Response:

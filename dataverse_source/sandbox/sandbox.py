@@ -16,12 +16,16 @@ from typing import TYPE_CHECKING
 from dataverse_source.sandbox.applications import Application
 from dataverse_source.sandbox.authentication import Door
 from dataverse_source.sandbox.clock import Clock
+from dataverse_source.sandbox.control import Control
 from dataverse_source.sandbox.environment import Environment, Organization
 from dataverse_source.sandbox.faults import Faults
 from dataverse_source.sandbox.gateway import Gateway
+from dataverse_source.sandbox.hooks import Hooks
 from dataverse_source.sandbox.identity import Identity
 from dataverse_source.sandbox.latency import LatencySettings
 from dataverse_source.sandbox.limits import Limits, LimitSettings
+from dataverse_source.sandbox.managed_identity import ManagedIdentity
+from dataverse_source.sandbox.prerender import Prerendered
 from dataverse_source.sandbox.request_log import RequestLog
 from dataverse_source.sandbox.server import Server
 from dataverse_source.sandbox.switches import Switches
@@ -45,6 +49,7 @@ class _Running:
     ca_bundle: Path
     environment: Environment
     gateway: Gateway
+    control_url: str | None
 
 
 class Sandbox:
@@ -65,9 +70,13 @@ class Sandbox:
         client_secret: secret of the default application; None for a new one at each start.
         token_lifetime: seconds that an access token is good for.
         store_path: where rows are kept; None for a temporary file.
+        prerender: keep answers, compressed, until rows change: for benchmarks.
+        control_port: port of the control server (see ``control``); 0 for any free one, None
+            for no such server.
 
     Attributes:
         faults: what is to go wrong.
+        hooks: what is to happen at which request.
         requests: what was asked, in order.
         users: application users by client id.
         identity: the tenant's applications and tokens.
@@ -89,6 +98,8 @@ class Sandbox:
         client_secret: str | None = None,
         token_lifetime: int = 3599,
         store_path: Path | None = None,
+        prerender: bool = False,
+        control_port: int | None = None,
     ) -> None:
         self._rows = DEFAULT_ROWS if rows is None else rows
         self._seed = seed
@@ -97,17 +108,21 @@ class Sandbox:
         self._latency = latency or LatencySettings()
         self._port = port
         self._store_path = store_path
+        self._prerendered = Prerendered() if prerender else None
+        self._control_port = control_port
         self._opened = ExitStack()
         self._running: _Running | None = None
         self.clock = clock or Clock()
         self.limits = Limits(self.clock, limits)
         self.faults = Faults()
+        self.hooks = Hooks()
         self.requests = RequestLog()
         self.users = Users()
         self.identity = Identity(
             Organization().tenant_id, self.clock, token_lifetime=token_lifetime
         )
         self.application = self._register_default(client_secret)
+        self.managed_identity = ManagedIdentity(self.identity, self.clock, CLIENT_ID)
 
     def start(self) -> Sandbox:
         """Makes the rows and the certificate, and begins to serve.
@@ -178,6 +193,11 @@ class Sandbox:
             self._running.gateway.latency = value
 
     @property
+    def control_url(self) -> str | None:
+        """URL of the control server, if there is one."""
+        return self._live.control_url
+
+    @property
     def tenant_id(self) -> str:
         """Id of the tenant."""
         return self.identity.tenant_id
@@ -197,7 +217,10 @@ class Sandbox:
         """What a client has to know, as the command line prints it."""
         names = ("environment_url", "authority_host", "tenant_id", "client_id")
         shown = {name: str(getattr(self, name)) for name in names}
-        return {**shown, "client_secret": self.client_secret, "ca_bundle": self.ca_bundle}
+        shown |= {"client_secret": self.client_secret, "ca_bundle": self.ca_bundle}
+        if self.control_url is not None:
+            shown["control_url"] = self.control_url
+        return shown
 
     def __enter__(self) -> Sandbox:
         return self.start()
@@ -234,7 +257,16 @@ class Sandbox:
         self._opened.callback(server.stop)
         gateway.door.listen(f"https://{name}:{server.port}" for name in HOST_NAMES)
         server.start()
-        return _Running(f"https://{HOST_NAMES[0]}:{server.port}", ca_bundle, environment, gateway)
+        url = f"https://{HOST_NAMES[0]}:{server.port}"
+        return _Running(url, ca_bundle, environment, gateway, self._open_control())
+
+    def _open_control(self) -> str | None:
+        if self._control_port is None:
+            return None
+        server = Server(Control(self).handle, port=self._control_port)
+        self._opened.callback(server.stop)
+        server.start()
+        return f"http://{HOST_NAMES[0]}:{server.port}"
 
     def _environment(self) -> Environment:
         from dataverse_source.sandbox.base_rows import fill
@@ -260,9 +292,12 @@ class Sandbox:
             Door(environment, self.identity, self.users),
             self.limits,
             self.faults,
+            self.hooks,
             self.requests,
+            self.managed_identity,
             DataSide(environment),
             MetadataSide(environment),
+            self._prerendered,
             self._latency,
             stopping,
         )

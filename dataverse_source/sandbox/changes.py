@@ -1,0 +1,176 @@
+"""Changes to a running sandbox as JSON objects, for the control port and its hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from dataverse_source.sandbox import schema_changes
+from dataverse_source.sandbox.tables import Column, Option, Schema
+
+if TYPE_CHECKING:
+    from dataverse_source.sandbox.sandbox import Sandbox
+
+Change = Mapping[str, Any]
+
+
+def apply(sandbox: Sandbox, changes: Iterable[Change]) -> list[Any]:
+    """Does changes in their order.
+
+    Each is an object whose first name says what it does:
+
+    ``{"create": "account", "values": {...}}`` (also ``created_on``, ``modified_on``), the
+    result is the new row's key; ``{"update": "account", "key": "...", "values": {...}}`` (also
+    ``modified_on``, ``touch``); ``{"delete": "account", "key": "..."}``;
+    ``{"seed": "account", "count": 10, "number": 2}``;
+    ``{"add_column": "account", "column": {"name": "new_x", "type": "Integer"}}``;
+    ``{"change_column": "account", "name": "new_x", "column": {"type": "BigInt"}}``;
+    ``{"remove_column": "account", "name": "new_x"}``;
+    ``{"change_table": "account", "table": {"change_tracking": false}}``;
+    ``{"remove_table": "account"}``; ``{"advance": 60}`` (seconds, result is the new time);
+    ``{"switch": {"gzip": "never"}}``; ``{"user": "<client id>", "values": {"enabled": false}}``.
+
+    Returns:
+        One result for each change, None where there is nothing to tell.
+
+    Raises:
+        ValueError: a change that is none of these, or that can't be done.
+        LookupError: a row or user that is not there.
+    """
+    return [_apply_one(sandbox, change) for change in changes]
+
+
+def check(changes: Iterable[Change]) -> None:
+    """Refuses what ``apply`` would not know.
+
+    Raises:
+        ValueError: a change that is none of the known ones.
+    """
+    for change in changes:
+        _kind(change)
+
+
+def _kind(change: Change) -> str:
+    for name in change:
+        if name in _KINDS:
+            return name
+    raise ValueError(f"{dict(change)} is no change; known: {', '.join(_KINDS)}.")
+
+
+def _apply_one(sandbox: Sandbox, change: Change) -> Any:
+    kind = _kind(change)
+    return _KINDS[kind](sandbox, change[kind], change)
+
+
+def _create(sandbox: Sandbox, table: str, change: Change) -> str:
+    return sandbox.store.create(
+        table,
+        change.get("values", {}),
+        created_on=_moment(change.get("created_on")),
+        modified_on=_moment(change.get("modified_on")),
+    )
+
+
+def _update(sandbox: Sandbox, table: str, change: Change) -> None:
+    sandbox.store.update(
+        table,
+        _needed(change, "key"),
+        change.get("values", {}),
+        modified_on=_moment(change.get("modified_on")),
+        touch=change.get("touch", True),
+    )
+
+
+def _delete(sandbox: Sandbox, table: str, change: Change) -> None:
+    sandbox.store.delete(table, _needed(change, "key"))
+
+
+def _seed(sandbox: Sandbox, table: str, change: Change) -> None:
+    sandbox.store.seed(table, int(_needed(change, "count")), int(change.get("number", 2)))
+
+
+def _add_column(sandbox: Sandbox, table: str, change: Change) -> None:
+    column = Column(**_column(_needed(change, "column")))
+    _change_schema(sandbox, lambda schema: schema_changes.with_column(schema, table, column))
+
+
+def _change_column(sandbox: Sandbox, table: str, change: Change) -> None:
+    name, changed = _needed(change, "name"), _column(_needed(change, "column"))
+    _change_schema(
+        sandbox,
+        lambda schema: schema_changes.with_column_changed(schema, table, name, **changed),
+    )
+
+
+def _remove_column(sandbox: Sandbox, table: str, change: Change) -> None:
+    name = _needed(change, "name")
+    _change_schema(sandbox, lambda schema: schema_changes.without_column(schema, table, name))
+
+
+def _change_table(sandbox: Sandbox, table: str, change: Change) -> None:
+    changed = _needed(change, "table")
+    _change_schema(
+        sandbox, lambda schema: schema_changes.with_table_changed(schema, table, **changed)
+    )
+
+
+def _remove_table(sandbox: Sandbox, table: str, _change: Change) -> None:
+    _change_schema(sandbox, lambda schema: schema_changes.without_table(schema, table))
+
+
+def _advance(sandbox: Sandbox, seconds: float, _change: Change) -> str:
+    return sandbox.clock.advance(float(seconds)).isoformat()
+
+
+def _switch(sandbox: Sandbox, settings: Mapping[str, Any], _change: Change) -> None:
+    sandbox.switches = sandbox.switches.changed(**settings)
+
+
+def _user(sandbox: Sandbox, client_id: str, change: Change) -> None:
+    values = dict(_needed(change, "values"))
+    if values.get("readable_tables") is not None:
+        values["readable_tables"] = frozenset(values["readable_tables"])
+    sandbox.users.change(client_id, **values)
+
+
+_KINDS: dict[str, Callable[[Sandbox, Any, Change], Any]] = {
+    "create": _create,
+    "update": _update,
+    "delete": _delete,
+    "seed": _seed,
+    "add_column": _add_column,
+    "change_column": _change_column,
+    "remove_column": _remove_column,
+    "change_table": _change_table,
+    "remove_table": _remove_table,
+    "advance": _advance,
+    "switch": _switch,
+    "user": _user,
+}
+
+
+def _change_schema(sandbox: Sandbox, change: Callable[[Schema], Schema]) -> None:
+    sandbox.store.change_schema(change(sandbox.store.schema))
+
+
+def _needed(change: Change, name: str) -> Any:
+    if name not in change:
+        raise ValueError(f"The change {dict(change)} needs {name!r}.")
+    return change[name]
+
+
+def _column(properties: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(properties)
+    if "targets" in found:
+        found["targets"] = tuple(found["targets"])
+    if "options" in found:
+        found["options"] = tuple(Option(**option) for option in found["options"])
+    return found
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
