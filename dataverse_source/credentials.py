@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import msal  # type: ignore[import-untyped]
+import msal
 import requests
 from dlt.common import logger
 from dlt.common.configuration.specs import CredentialsConfiguration, configspec

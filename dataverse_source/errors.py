@@ -12,6 +12,7 @@
     * MalformedBodyError: the answer is not complete JSON; worth another try
   * UnknownNameError: no such table or column
   * DataError: a value that the destination's column can't hold
+  * PipelineError: dlt or the destination failed, not Dataverse
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = [
     "ExpiredSecretError",
     "MalformedBodyError",
     "NotFoundError",
+    "PipelineError",
     "ProtocolError",
     "ResponseError",
     "ServerError",
@@ -193,6 +195,10 @@ class UnknownNameError(DataverseError):
 
 class DataError(DataverseError):
     """A value that can't be held without loss; names table, column and row."""
+
+
+class PipelineError(DataverseError):
+    """dlt or the destination failed while rows were prepared or loaded; raised by `load`."""
 
 
 def safe_url(url: str) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import dlt
-from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import SqlClientNotAvailable
+from dlt.common.exceptions import DltException
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from dataverse_source.errors import DataverseError
+from dataverse_source.errors import DataverseError, PipelineError
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
     Raises:
         DataverseError: what went wrong, with the remedy. The destination and the cursors of
             the failed run are as before.
-        PipelineStepFailed: the destination failed, or dlt itself.
+        PipelineError: the destination failed, or dlt itself.
+        KeyboardInterrupt: the run was interrupted by a signal.
     """
     started = time.monotonic()
     failure: DataverseError | None = None
@@ -89,12 +90,11 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
             pipeline.normalize()
             pipeline.load()
         before = _row_counts(pipeline, _tables(pipeline))
-        info = pipeline.run(source)
-        info.raise_on_failed_jobs()
-    except (PipelineStepFailed, ConfigurationException) as error:
-        failure = dataverse_error(error)
-        if failure is None:
-            raise
+        pipeline.run(source).raise_on_failed_jobs()
+    except DltException as error:
+        if any(isinstance(one, KeyboardInterrupt) for one in _causes(error)):
+            raise KeyboardInterrupt from error
+        failure = dataverse_error(error) or _pipeline_error(pipeline, error)
     if failure is not None:
         raise failure
     tables = _tables(pipeline)
@@ -129,6 +129,18 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _pipeline_error(pipeline: dlt.Pipeline, error: BaseException) -> PipelineError:
+    first = [*_causes(error)][-1]
+    step = f" in step {error.step}" if isinstance(error, PipelineStepFailed) else ""
+    return PipelineError(
+        f"Pipeline {pipeline.pipeline_name} failed{step}",
+        where=_destination(pipeline),
+        why=f"{type(first).__name__}: {first}",
+        remedy="Dataverse was not at fault. Once the cause is gone, run again: what is loaded "
+        "stays, what is not will be.",
+    )
+
+
 def _tables(pipeline: dlt.Pipeline) -> list[str]:
     if not pipeline.default_schema_name:
         return []
@@ -155,4 +167,4 @@ def _destination(pipeline: dlt.Pipeline) -> str:
     trace = pipeline.last_trace
     loaded = trace.last_load_info if trace else None
     shown = loaded.destination_displayable_credentials if loaded else None
-    return str(shown or pipeline.destination).removeprefix("duckdb:///")
+    return str(shown or pipeline.destination.destination_name).removeprefix("duckdb:///")

@@ -40,6 +40,9 @@ def main() -> int:
     except DataverseError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Stopped; what was not loaded yet is read again next time.", file=sys.stderr)
+        return 130
     return 0
 
 
