@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msal  # type: ignore[import-untyped]
+import msal
 import requests
 
 from dataverse_source.sandbox import Sandbox

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msal  # type: ignore[import-untyped]
+import msal
 import pytest
 import requests
 
@@ -32,7 +32,47 @@ def test_serves_until_it_is_stopped() -> None:
         assert not Path(told["ca_bundle"]).exists()
 
 
-def whole_way(told: dict[str, Any]) -> int:
+def test_all_options_together() -> None:
+    arguments = [
+        *("--rows", "accounts=3", "--client-secret", "mine", "--token-lifetime", "60"),
+        *("--limits", "requests=9,window_seconds=60.5", "--latency", "0.001", "--prerender"),
+        *("--control-port", "0", "--switch", "gzip=never"),
+    ]
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        try:
+            assert told["client_secret"] == "mine"
+            assert whole_way(told) == 200
+            with requests.Session() as session:
+                session.trust_env = False
+                limits = session.get(f"{told['control_url']}/limits").json()["settings"]
+                latency = session.get(f"{told['control_url']}/latency").json()
+                switches = session.get(f"{told['control_url']}/switches").json()
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert (limits["enforced"], limits["requests"], limits["window_seconds"]) == (True, 9, 60.5)
+    assert (latency["scale"], switches["gzip"]) == (0.001, "never")
+
+
+def test_tables_of_a_recorded_environment() -> None:
+    shared = Path(__file__).resolve().parents[2] / ".." / "shared"
+    schema = shared / "corpus" / "csdl" / "spice-2020-06-24.xml.gz"
+    if not schema.exists():
+        pytest.skip("the recorded $metadata files are not here")
+    arguments = ["--schema", str(schema), "--rows", "contacts=5"]
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        try:
+            assert whole_way(told, "contacts?$select=spice_uci") == 200
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def whole_way(told: dict[str, Any], path: str = "") -> int:
     with requests.Session() as session:
         session.trust_env = False
         session.verify = told["ca_bundle"]
@@ -45,7 +85,7 @@ def whole_way(told: dict[str, Any]) -> int:
         )
         token = client.acquire_token_for_client([f"{told['environment_url']}/.default"])
         return session.get(
-            f"{told['environment_url']}/api/data/v9.2/",
+            f"{told['environment_url']}/api/data/v9.2/{path}",
             headers={"Authorization": f"Bearer {token['access_token']}"},
         ).status_code
 
@@ -59,6 +99,9 @@ def whole_way(told: dict[str, Any]) -> int:
         (["--switch", "gzip=often"], "gzip can't be 'often'"),
         (["--switch", "nothing=1"], "no switch 'nothing'"),
         (["--port", "x"], "invalid int"),
+        (["--limits", "request=1"], "no limit 'request'"),
+        (["--limits", "requests=few"], "Limit requests can't be 'few'"),
+        (["--schema", "no/such/file.xml"], "Can't read the schema no/such/file.xml"),
     ],
 )
 def test_says_what_is_wrong(arguments: list[str], said: str) -> None:

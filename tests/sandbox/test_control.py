@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msal  # type: ignore[import-untyped]
+import msal
 import pytest
 import requests
 
