@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass, replace
 
 from dataverse_source.sandbox.layout import (
     create_indexes,
@@ -15,6 +16,19 @@ from dataverse_source.sandbox.layout import (
 )
 from dataverse_source.sandbox.tables import Column, Schema, Table
 from dataverse_source.sandbox.values import ValueRefused, decode, encode, has_sort_key
+
+
+@dataclass(frozen=True)
+class SchemaChange:
+    """When a table's schema last changed, as the highest version number given at that moment.
+
+    Attributes:
+        changed_at: any change.
+        altered_at: a change other than columns added.
+    """
+
+    changed_at: int = 0
+    altered_at: int = 0
 
 
 def migrate(connection: sqlite3.Connection, old: Schema, new: Schema) -> set[str]:
@@ -35,8 +49,35 @@ def migrate(connection: sqlite3.Connection, old: Schema, new: Schema) -> set[str
             changed.add(table.logical_name)
     for gone in old.by_logical_name.keys() - new.by_logical_name.keys():
         connection.execute(f"DROP TABLE {sql_table(gone)}")
+        connection.execute("DELETE FROM deleted WHERE logical_name = ?", (gone,))
         changed.add(gone)
     return changed
+
+
+def change_of(
+    old: Schema, new: Schema, logical_name: str, version: int, before: SchemaChange | None
+) -> SchemaChange:
+    """What a change of schema, made at this version number, was to one table.
+
+    Args:
+        old: the schema before.
+        new: the schema after.
+        logical_name: the table, which differs.
+        version: the version number taken at that moment.
+        before: the table's last change before this one.
+    """
+    altered_at = before.altered_at if before else 0
+    only_adds = _only_adds(old.by_logical_name.get(logical_name), new, logical_name)
+    return SchemaChange(version, altered_at if only_adds else version)
+
+
+def _only_adds(old: Table | None, schema: Schema, logical_name: str) -> bool:
+    """Whether a table differs in nothing but columns added."""
+    new = schema.by_logical_name.get(logical_name)
+    if old is None or new is None:
+        return False
+    kept = tuple(column for column in new.columns if column.name in old.by_name)
+    return replace(new, columns=kept) == old
 
 
 def _change_table(connection: sqlite3.Connection, old: Table, new: Table) -> None:

@@ -74,6 +74,8 @@ class Store:
         self.metadata_version = FIRST_METADATA_VERSION
         self.changed_at: dict[str, int] = {}
         """Metadata version of each table's last change of schema."""
+        self.schema_changes: dict[str, migration.SchemaChange] = {}
+        """Each table's last change of schema, in terms of version numbers of rows."""
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         if path is None:
             self._folder = tempfile.TemporaryDirectory(
@@ -85,7 +87,6 @@ class Store:
         self._connections = Connections(path)
         self._guids = SequentialGuids()
         self._version = FIRST_VERSION
-        self._reserved: set[int] = set()
         self._indexes: set[str] = set()
         with self._connections.writing() as connection:
             _lay_out(connection, schema)
@@ -133,20 +134,26 @@ class Store:
 
         So it happens in Dataverse: a transaction takes its numbers before it commits.
         """
-        with self.transaction():
+        with self.transaction() as connection:
             version = self.next_version()
-            self._reserved.add(version)
+            connection.execute("INSERT INTO reserved VALUES (?)", (version,))
         return version
 
     @property
     def settled_version(self) -> int:
-        """The highest version number below which nothing is still to be written."""
-        return min(self._reserved, default=self.version + 1) - 1
+        """The highest version number up to which nothing is still to be written."""
+        with self.reading() as connection:
+            return self.settled_version_seen_by(connection)
 
-    def _number(self, reserved: int | None) -> int:
+    def settled_version_seen_by(self, connection: sqlite3.Connection) -> int:
+        """The same in the moment that a reader sees."""
+        (lowest,) = connection.execute("SELECT min(version) FROM reserved").fetchone()
+        return self.version_seen_by(connection) if lowest is None else int(lowest) - 1
+
+    def _number(self, connection: sqlite3.Connection, reserved: int | None) -> int:
         if reserved is None:
             return self.next_version()
-        self._reserved.discard(reserved)
+        connection.execute("DELETE FROM reserved WHERE version = ?", (reserved,))
         return reserved
 
     def new_key(self) -> str:
@@ -190,7 +197,7 @@ class Store:
         full.setdefault("createdon", now)
         full.setdefault("modifiedon", modified_on or now)
         with self.transaction() as connection:
-            full["versionnumber"] = self._number(version)
+            full["versionnumber"] = self._number(connection, version)
             cells = _cells(table, {n: v for n, v in full.items() if _known(table, n)})
             names = ", ".join(quote(name) for name in cells)
             marks = ", ".join("?" * len(cells))
@@ -233,7 +240,7 @@ class Store:
             full.setdefault("modifiedon", modified_on or self.clock.now())
         with self.transaction() as connection:
             if _known(table, "versionnumber"):
-                full["versionnumber"] = self._number(version)
+                full["versionnumber"] = self._number(connection, version)
             cells = _cells(table, full)
             changes = ", ".join(f"{quote(name)} = ?" for name in cells)
             statement = (
@@ -244,15 +251,21 @@ class Store:
             if done.rowcount == 0:
                 raise NoSuchRow(f"{logical_name} With Id = {key} Does Not Exist")
 
-    def delete(self, logical_name: str, key: str) -> None:
+    def delete(self, logical_name: str, key: str, *, in_bulk: bool = False) -> None:
         """Deletes a row and does to the rows that point at it what their relationships say.
+
+        Args:
+            logical_name: the table.
+            key: the row.
+            in_bulk: deleted by a bulk delete job or by long-term retention, which the switch
+                ``cascade_tombstones`` may keep out of the changes.
 
         Raises:
             NoSuchRow: there is no such row.
             cascade.Restricted: a relationship forbids it.
         """
         with self.transaction() as connection:
-            cascade.delete(self, connection, logical_name, parse_guid(key))
+            cascade.delete(self, connection, logical_name, parse_guid(key), cascaded=in_bulk)
 
     def row(self, logical_name: str, key: str) -> dict[str, Any] | None:
         """One row's values by logical column name, None when there is no such row."""
@@ -292,10 +305,14 @@ class Store:
         """Replaces the schema, takes the rows along and moves the metadata version on."""
         with self.transaction() as connection:
             changed = migration.migrate(connection, self.schema, schema)
+            version = self.next_version()
         self._indexes.clear()
         self.metadata_version += 1
         for logical_name in changed:
             self.changed_at[logical_name] = self.metadata_version
+            self.schema_changes[logical_name] = migration.change_of(
+                self.schema, schema, logical_name, version, self.schema_changes.get(logical_name)
+            )
         self.schema = schema
 
     def _select(
@@ -326,6 +343,7 @@ def _lay_out(connection: sqlite3.Connection, schema: Schema) -> None:
         "CREATE TABLE deleted (logical_name TEXT NOT NULL, key TEXT NOT NULL, "
         "version INTEGER NOT NULL, moment INTEGER NOT NULL, cascaded INTEGER NOT NULL)"
     )
+    connection.execute("CREATE TABLE reserved (version INTEGER PRIMARY KEY)")
     connection.execute("CREATE INDEX deleted_by_version ON deleted (logical_name, version)")
     for table in schema.tables:
         for statement in create_table(table):
