@@ -14,9 +14,8 @@ from dlt.common.runtime.collector import TqdmCollector
 
 from dataverse_source import DataverseError, dataverse, load, top_by_name
 
-TRY_IT = """Try it:
-  uv run python -c "import duckdb; duckdb.connect('{file}').sql('SELECT name, revenue, modifiedon
-    FROM dataverse.accounts ORDER BY revenue DESC LIMIT 5').show()\""""
+QUERY = "FROM dataverse.accounts SELECT name, revenue, modifiedon ORDER BY revenue DESC LIMIT 5"
+TRY_IT = """Try it: uv run python -c "import duckdb; duckdb.connect('{}').sql('{}').show()\""""
 
 
 def main() -> int:
@@ -36,7 +35,7 @@ def main() -> int:
         )
         report = load(pipeline, dataverse(tables=["accounts"]))
         print(report)
-        print(TRY_IT.format(file=report.destination))
+        print(TRY_IT.format(report.destination, QUERY))
     except DataverseError as error:
         print(error, file=sys.stderr)
         return 1

@@ -158,3 +158,13 @@ def test_interrupted_it_stops_at_once_and_the_next_run_is_whole(
     sandbox.latency = LatencySettings()
     again = start(folder, **settings_of(sandbox))
     assert "60 new" in again.stdout, again.stderr
+
+
+def test_the_query_to_try_works_as_printed(folder: Path) -> None:
+    shown = start(folder).stdout.splitlines()[-1]
+    _, _, command = shown.partition("uv run python -c ")
+    tried = subprocess.run(
+        [sys.executable, "-c", command.strip('"')], capture_output=True, text=True, check=False
+    )
+    assert tried.returncode == 0, tried.stderr
+    assert "revenue" in tried.stdout
