@@ -1,7 +1,8 @@
 """Command line of the sandbox: ``python -m dataverse_source.sandbox``.
 
 Prints one JSON line when it is ready (environment_url, authority_host, tenant_id, client_id,
-client_secret, ca_bundle), then serves until it is stopped by SIGINT or SIGTERM.
+client_secret, ca_bundle, and control_url when asked for), then serves until it is stopped by
+SIGINT or SIGTERM.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dataverse_source.sandbox.sandbox import Sandbox
+    from dataverse_source.sandbox.tables import Schema
 
+PROGRAM = "python -m dataverse_source.sandbox"
 HELP = """\
 A local Dataverse over HTTPS on loopback. When it is ready it prints one JSON line with
 environment_url, authority_host, tenant_id, client_id, client_secret and ca_bundle."""
@@ -24,19 +29,15 @@ environment_url, authority_host, tenant_id, client_id, client_secret and ca_bund
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        sandbox = _sandbox(options)
-    except (ImportError, ValueError) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
+    options = _parser().parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        sandbox.start()
-    except (OSError, ValueError) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
+        sandbox = _sandbox(options).start()
+    except (ImportError, OSError, ValueError) as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
     try:
         print(json.dumps(sandbox.connection), flush=True)
         # Short waits: on Windows a signal does not end a wait without a limit.
@@ -48,11 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m dataverse_source.sandbox", description=HELP, allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=HELP, allow_abbrev=False)
     add = parser.add_argument
     add("--port", type=int, default=0, help="port to listen on (default: any free one)")
+    add(
+        "--control-port",
+        type=int,
+        metavar="PORT",
+        help="port of the control server, 0 for any free one (default: none)",
+    )
     add(
         "--rows",
         action="append",
@@ -63,8 +68,38 @@ def _parser() -> argparse.ArgumentParser:
         "may be repeated",
     )
     add("--seed", type=int, default=1, help="the same seed gives the same rows (default: 1)")
+    add(
+        "--schema",
+        type=Path,
+        metavar="FILE",
+        help="$metadata file (.xml or .xml.gz) whose tables the sandbox is to have",
+    )
+    add("--store", type=Path, metavar="FILE", help="where to keep the rows (default: temporary)")
     add("--client-secret", help="secret of the application (default: a new one)")
-    add("--token-lifetime", type=int, default=3599, metavar="SECONDS")
+    add(
+        "--token-lifetime",
+        type=int,
+        default=3599,
+        metavar="SECONDS",
+        help="how long an access token is good for (default: 3599)",
+    )
+    add(
+        "--limits",
+        nargs="?",
+        const="",
+        metavar="NAME=VALUE,...",
+        help="enforce service protection limits, with the documented figures or others: "
+        "requests, execution_seconds, concurrent, window_seconds, servers, dop_hint",
+    )
+    add(
+        "--latency",
+        nargs="?",
+        type=float,
+        const=1.0,
+        metavar="SCALE",
+        help="answer as slowly as a real environment might (a guess), times SCALE",
+    )
+    add("--prerender", action="store_true", help="keep answers until rows change: for benchmarks")
     add(
         "--switch",
         action="append",
@@ -78,17 +113,56 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sandbox(options: argparse.Namespace) -> Sandbox:
-    from dataverse_source.sandbox import Sandbox, Switches
-    from dataverse_source.sandbox.sandbox import DEFAULT_ROWS
+    from dataverse_source.sandbox import LatencySettings, Sandbox, Switches
 
     return Sandbox(
-        {**DEFAULT_ROWS, **dict(options.rows)},
+        _rows(options),
         seed=options.seed,
+        schema=_schema(options.schema),
+        switches=Switches().changed(**dict(options.switch)),
+        limits=None if options.limits is None else _limits(options.limits),
+        latency=None if options.latency is None else LatencySettings.guess(options.latency),
         port=options.port,
         client_secret=options.client_secret,
         token_lifetime=options.token_lifetime,
-        switches=Switches().changed(**dict(options.switch)),
+        store_path=options.store,
+        prerender=options.prerender,
+        control_port=options.control_port,
     )
+
+
+def _rows(options: argparse.Namespace) -> dict[str, int]:
+    """The rows asked for, on top of the default ones, which another schema may lack."""
+    from dataverse_source.sandbox.sandbox import DEFAULT_ROWS
+
+    return {**({} if options.schema else DEFAULT_ROWS), **dict(options.rows)}
+
+
+def _schema(path: Path | None) -> Schema | None:
+    if path is None:
+        return None
+    from dataverse_source.sandbox.csdl_reader import read_schema
+
+    try:
+        return read_schema(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"Can't read the schema {path}: {error}") from error
+
+
+def _limits(text: str) -> Any:
+    from dataverse_source.sandbox import LimitSettings
+
+    known = {field.name: field.type for field in fields(LimitSettings)}
+    settings: dict[str, Any] = {"enforced": True}
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition("=")
+        if known.get(name) not in ("int", "float"):
+            raise ValueError(f"There is no limit {name!r}; known: {', '.join(known)}.")
+        try:
+            settings[name] = int(value) if known[name] == "int" else float(value)
+        except ValueError:
+            raise ValueError(f"Limit {name} can't be {value!r}: it is a number.") from None
+    return LimitSettings(**settings)
 
 
 def _pair(text: str) -> tuple[str, str]:

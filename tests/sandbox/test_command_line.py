@@ -61,12 +61,12 @@ def test_tables_of_a_recorded_environment() -> None:
     schema = shared / "corpus" / "csdl" / "spice-2020-06-24.xml.gz"
     if not schema.exists():
         pytest.skip("the recorded $metadata files are not here")
-    arguments = ["--schema", str(schema), "--rows", "contacts=5"]
+    arguments = ["--schema", str(schema), "--rows", "accounts=5"]
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
         try:
-            assert whole_way(told, "contacts?$select=spice_uci") == 200
+            assert whole_way(told, "accounts?$select=spice_parcelidnumber") == 200
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
