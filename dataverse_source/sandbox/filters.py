@@ -317,9 +317,13 @@ def _text_function(node: Call, scope: Scope) -> str:
         raise bad_query(f"No function signature for the function with name '{node.name}' matches "
                         f"the specified arguments. The argument is of type "
                         f"'{edm_type(found.column)}'.")  # fmt: skip
-    pattern = glob_of(caseless(text.value), node.name)
+    return matches(found, glob_of(caseless(text.value), node.name))
+
+
+def matches(found: Place, pattern: str) -> str:
+    """SQL: a text column, without regard to case, matches a GLOB pattern."""
     accented = f"substr({found.key}, instr({found.key}, char({ord(ACCENTS)})) + 1)"
-    return f"coalesce({accented} GLOB {scope.add(pattern)}, 0)"
+    return f"coalesce({accented} GLOB {found.scope.add(pattern)}, 0)"
 
 
 def _lambda(node: Lambda, scope: Scope) -> str:

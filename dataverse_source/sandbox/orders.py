@@ -68,19 +68,25 @@ def read_order(text: str | None, scope: Scope) -> Order:
         if not isinstance(path, Path):
             raise bad_query("The query option $orderby takes columns only.")
         descending = words[-1] == "desc" and len(words) == 2
-        term = _term(path, descending, scope)
+        term = term_of(path, descending, scope)
         has_cookie = has_cookie and len(path.segments) == 1
         if term.sql not in (known.sql for known in terms):
             terms.append(term)
+    return Order(with_primary_key(terms, scope), has_cookie)
+
+
+def with_primary_key(terms: list[Term], scope: Scope) -> tuple[Term, ...]:
+    """The terms, with the primary key as the last one unless it is among them."""
     primary = scope.table.by_name[scope.table.primary_id]
     primary_sql = key(scope.alias, primary)
-    if primary_sql not in (term.sql for term in terms):
-        index = f"{primary.name}$"
-        terms.append(Term(primary.name, primary_sql, primary_sql, False, primary, index))
-    return Order(tuple(terms), has_cookie)
+    if primary_sql in (term.sql for term in terms):
+        return tuple(terms)
+    index = f"{primary.name}$"
+    return (*terms, Term(primary.name, primary_sql, primary_sql, False, primary, index))
 
 
-def _term(path: Path, descending: bool, scope: Scope) -> Term:
+def term_of(path: Path, descending: bool, scope: Scope) -> Term:
+    """The term of a column, possibly of a related row; a lookup's is the name it points at."""
     found = place(path, scope)
     column = found.column
     if column.type in LOOKUP_TYPES:

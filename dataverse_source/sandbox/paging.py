@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
+from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 from dataverse_source.sandbox.messages import DataverseFault
 from dataverse_source.sandbox.orders import Order, Term
+from dataverse_source.sandbox.safe_xml import XmlRefused, parse_xml
 from dataverse_source.sandbox.tables import Column
 from dataverse_source.sandbox.values import (
     EXACT_TYPES,
@@ -76,14 +77,42 @@ def cookie_xml(cookie: Cookie, order: Order, *, records: int | None = None) -> s
 def skiptoken(cookie: Cookie, order: Order, *, tracking: bool = False, records: int | None = None
               ) -> str:  # fmt: skip
     """The encoded value of ``$skiptoken`` for the page after this one."""
-    inner = ""
-    if order.has_cookie:
-        once = _lower_percent(cookie_xml(cookie, order, records=records))
-        inner = f' pagingcookie="{_lower_percent(once)}"'
-    outer = f'<cookie pagenumber="{cookie.page + 1}"{inner} istracking="{tracking}" />'
+    inner = cookie_xml(cookie, order, records=records) if order.has_cookie else None
+    return outer_cookie(cookie.page + 1, inner, tracking=tracking)
+
+
+def outer_cookie(page: int, inner: str | None, *, tracking: bool) -> str:
+    """The encoded value of ``$skiptoken`` that asks for a page, with an inner cookie or none."""
+    paging_cookie = ""
+    if inner is not None:
+        paging_cookie = f' pagingcookie="{_lower_percent(_lower_percent(inner))}"'
+    outer = f'<cookie pagenumber="{page}"{paging_cookie} istracking="{tracking}" />'
     for plain, encoded in (("<", "%3C"), (">", "%3E"), ('"', "%22"), (" ", "%20")):
         outer = outer.replace(plain, encoded)
     return outer
+
+
+@dataclass(frozen=True)
+class OuterCookie:
+    """A ``$skiptoken`` taken apart; the inner cookie is still encoded."""
+
+    page: int
+    inner: str | None
+    tracking: bool
+
+
+def read_outer(text: str) -> OuterCookie:
+    """Takes a decoded ``$skiptoken`` apart.
+
+    Raises:
+        DataverseFault: it can't be read.
+    """
+    outer = parse_cookie(text.replace("&", "&amp;"))
+    page = outer.get("pagenumber", "")
+    if not page.isdigit() or int(page) < 2:
+        raise invalid_cookie()
+    tracking = outer.get("istracking", "").lower() == "true"
+    return OuterCookie(int(page), outer.get("pagingcookie"), tracking)
 
 
 def read_skiptoken(text: str, order: Order) -> Bookmark:
@@ -92,17 +121,21 @@ def read_skiptoken(text: str, order: Order) -> Bookmark:
     Raises:
         DataverseFault: it can't be read, or it was made for another order.
     """
-    outer = _parse(text.replace("&", "&amp;"))
-    page = outer.get("pagenumber", "")
-    if not page.isdigit() or int(page) < 2:
-        raise _invalid()
-    tracking = outer.get("istracking", "").lower() == "true"
-    inner = outer.get("pagingcookie")
-    if inner is None:
+    outer = read_outer(text)
+    if outer.inner is None:
         if order.has_cookie:
-            raise _invalid()
-        return Bookmark(int(page), None, tracking)
-    return Bookmark(int(page), read_cookie(inner, order), tracking)
+            raise invalid_cookie()
+        return Bookmark(outer.page, None, outer.tracking)
+    return Bookmark(outer.page, read_cookie(outer.inner, order), outer.tracking)
+
+
+def decoded(inner: str) -> str:
+    """An inner cookie, however often encoded, as XML."""
+    for _ in range(3):
+        if inner.startswith("<"):
+            break
+        inner = unquote(inner)
+    return inner
 
 
 def read_cookie(text: str, order: Order) -> SortKeys:
@@ -111,11 +144,7 @@ def read_cookie(text: str, order: Order) -> SortKeys:
     Raises:
         DataverseFault: it can't be read, or it was made for another order.
     """
-    for _ in range(3):
-        if text.startswith("<"):
-            break
-        text = unquote(text)
-    elements = list(_parse(text))
+    elements = list(parse_cookie(decoded(text)))
     if [element.tag for element in elements] != [term.name for term in order.terms]:
         raise DataverseFault(
             400,
@@ -126,14 +155,15 @@ def read_cookie(text: str, order: Order) -> SortKeys:
     return tuple(_sort_key(term, element) for term, element in pairs)
 
 
-def _parse(text: str) -> ElementTree.Element:
+def _parse(text: str) -> Element:
     try:
-        return ElementTree.fromstring(text)  # noqa: S314 (entities can't be declared: no DTD is sent)
-    except ElementTree.ParseError:
-        raise _invalid() from None
+        return parse_xml(text)
+    except XmlRefused:
+        raise invalid_cookie() from None
 
 
-def _invalid() -> DataverseFault:
+def invalid_cookie() -> DataverseFault:
+    """The fault for a cookie that can't be read."""
     return DataverseFault(400, INVALID_COOKIE, "Invalid page number in paging cookie")
 
 
@@ -169,13 +199,13 @@ def _is_text(column: Column | None) -> bool:
     return column is None or column.type in TEXT_TYPES
 
 
-def _sort_key(term: Term, element: ElementTree.Element) -> SqlValue:
+def _sort_key(term: Term, element: Element) -> SqlValue:
     """The sort key that the cookie writes as this element."""
     if element.get("lastnull") == "1":
         return None
     text = element.get("last")
     if text is None:
-        raise _invalid()
+        raise invalid_cookie()
     column = term.column
     if column is None or column.type in TEXT_TYPES:
         return fold(text.translate(_FROM_PRIVATE))
@@ -187,7 +217,7 @@ def _sort_key(term: Term, element: ElementTree.Element) -> SqlValue:
         if column.type in EXACT_TYPES or column.type in INTEGER_TYPES or column.type == "Double":
             return encode(column, text)[1]
     except ValueError:
-        raise _invalid() from None
+        raise invalid_cookie() from None
     return text
 
 

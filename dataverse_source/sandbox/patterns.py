@@ -13,10 +13,14 @@ def glob_of(text: str, function: str) -> str:
     ``%`` stands for any characters, ``_`` for one, ``[abc]`` and ``[^abc]`` for one of a set
     (docs page "Wildcard characters in conditions for string values").
     """
-    inner = "".join(_part(match) for match in _PART.finditer(text))
     before = "" if function == "startswith" else "*"
     after = "" if function == "endswith" else "*"
-    return f"{before}{inner}{after}"
+    return f"{before}{like_pattern(text)}{after}"
+
+
+def like_pattern(text: str) -> str:
+    """The GLOB pattern of the whole of a folded text, as FetchXML's ``like`` has it."""
+    return "".join(_part(match) for match in _PART.finditer(text))
 
 
 def _part(match: re.Match[str]) -> str:

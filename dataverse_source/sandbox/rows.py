@@ -153,7 +153,7 @@ def _add_column(text: Text, scope: Scope, column: Column, preferences: Preferenc
     if column.secured:
         text.add(f"{json_text(name)}:null")
         return
-    for annotation, sql in _annotations(scope, column, preferences):
+    for annotation, sql in column_annotations(scope, column, preferences):
         shown = literal(f"{json_text(f'{name}@{annotation}')}:")
         text.gap(
             f"CASE WHEN {value} IS NULL THEN '' ELSE coalesce({shown} || {sql} || ',', '') END"
@@ -162,7 +162,7 @@ def _add_column(text: Text, scope: Scope, column: Column, preferences: Preferenc
     text.gap(f"coalesce({value}, 'null')")
 
 
-def _annotations(
+def column_annotations(
     scope: Scope, column: Column, preferences: Preferences
 ) -> Sequence[tuple[str, str]]:
     """Names and SQL texts of the annotations that a column is printed with."""
