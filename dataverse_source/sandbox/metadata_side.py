@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 from dataverse_source.sandbox.definitions import Definitions
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.metadata_answers import collection, single
+from dataverse_source.sandbox.metadata_changes import MetadataChanges
 from dataverse_source.sandbox.metadata_path import Place, walk
 from dataverse_source.sandbox.metadata_query import Query, compile_query, options
 from dataverse_source.sandbox.service_document import service_document
@@ -26,6 +28,7 @@ class MetadataSide:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._definitions = Definitions(environment.schema)
+        self._changes = MetadataChanges()
 
     def answer(self, request: Request, rest: str, caller: Caller) -> Response:
         """Answers one request.
@@ -45,6 +48,8 @@ class MetadataSide:
         root = _service_root(request, rest)
         if rest == "$metadata":
             return self._document(request)
+        if unquote(rest).partition("(")[0] == "RetrieveMetadataChanges":
+            return self._changed(request, rest, root)
         if rest == "":
             return _json(service_document(self._environment.schema, root))
         return self._metadata(request, rest, root)
@@ -60,6 +65,18 @@ class MetadataSide:
             return _json(single(place, place.item, query, context_root))
         self._refuse_everything(place, query)
         return _json(collection(place, query, context_root))
+
+    def _changed(self, request: Request, rest: str, root: str) -> Response:
+        environment = self._environment
+        members = self._changes.answer(
+            self._current(),
+            environment.store.metadata_version,
+            environment.clock.now(),
+            unquote(rest),
+            options(request.query),
+        )
+        kind = "Microsoft.Dynamics.CRM.RetrieveMetadataChangesResponse"
+        return _json({"@odata.context": f"{root}$metadata#{kind}", **members})
 
     def _document(self, request: Request) -> Response:
         annotated = options(request.query).get("annotations", "false").lower() == "true"
