@@ -1,19 +1,32 @@
-"""The data side of the Web API: rows, functions, writes and batches, by path and method."""
+"""The data side of the Web API: rows, functions and writes, by path and method."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from dataverse_source.sandbox import query as queries
+from dataverse_source.sandbox import single
 from dataverse_source.sandbox.addresses import Segment, read_path
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.functions import NAMES, answer_function
+from dataverse_source.sandbox.keys import no_such_row, read_key
+from dataverse_source.sandbox.layout import sql_table
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.options import read_options
 from dataverse_source.sandbox.preferences import read_preferences
-from dataverse_source.sandbox.single import answer_row, read_key
+from dataverse_source.sandbox.relationships import (
+    Associated,
+    Many,
+    Single,
+    children_condition,
+    navigation,
+)
+from dataverse_source.sandbox.scope import Scope
 from dataverse_source.sandbox.tables import Table
 from dataverse_source.sandbox.users import require_read
+from dataverse_source.sandbox.values import json_text
 
-LATER_OPTIONS = ("fetchXml", "savedQuery", "userQuery", "sql", "partitionId", "$apply", "$expand")
+LATER_OPTIONS = ("fetchXml", "savedQuery", "userQuery", "sql", "partitionId", "$apply")
 
 
 class DataSide:
@@ -40,33 +53,12 @@ class DataSide:
             )
         table = self._environment.schema.by_entity_set.get(name)
         if table is None:
-            code = self._environment.switches.unknown_segment_code
-            raise DataverseFault(404, code, f"Resource not found for the segment '{name}'.")
+            raise no_segment(self._environment, name)
         if request.method != "GET":
             raise DataverseFault(501, "0x8006088a", f"{request.method} is not there yet.")
-        return self._read(request, table, segments, caller)
-
-    def _read(
-        self, request: Request, table: Table, segments: list[Segment], caller: Caller
-    ) -> Response:
-        """Answers a GET."""
-        environment = self._environment
-        require_read(environment, caller, table)
+        require_read(self._environment, caller, table)
         self._refuse_later(request)
-        first, rest = segments[0], segments[1:]
-        path = "/".join(segment.raw for segment in segments)
-        if first.inside is not None:
-            if rest:
-                raise DataverseFault(501, "0x8006088a", "Paths below a row are not there yet.")
-            key = read_key(table, first.inside)
-            return answer_row(environment, caller, request, table, key)
-        query = queries.read_query(environment, caller, request, path, table)
-        if not rest:
-            return queries.answer_collection(query)
-        if [segment.name for segment in rest] == ["$count"]:
-            return queries.answer_count(query)
-        code = environment.switches.unknown_segment_code
-        raise DataverseFault(404, code, f"Resource not found for the segment '{rest[0].name}'.")
+        return _Read(self._environment, caller, request, segments).answer(table)
 
     def _refuse_later(self, request: Request) -> None:
         options = read_options(request.query)
@@ -75,3 +67,98 @@ class DataSide:
                 raise DataverseFault(501, "0x8006088a", f"The sandbox has no {name} yet.")
         if "$deltatoken" in options.values or read_preferences(request).track_changes:
             raise DataverseFault(501, "0x8006088a", "The sandbox has no change tracking yet.")
+
+
+def no_segment(environment: Environment, name: str) -> DataverseFault:
+    """The fault for a part of a path that stands for nothing."""
+    code = environment.switches.unknown_segment_code
+    return DataverseFault(404, code, f"Resource not found for the segment '{name}'.")
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A GET, followed along its path."""
+
+    environment: Environment
+    caller: Caller
+    request: Request
+    segments: list[Segment]
+
+    def answer(self, table: Table) -> Response:
+        """Answers it; ``table`` is that of the first segment."""
+        first, rest = self.segments[0], self.segments[1:]
+        if first.inside is None:
+            return self._collection(self._query(table), rest)
+        aliases = read_options(self.request.query).aliases
+        key = read_key(self.environment, table, first.inside, aliases)
+        return self._row(table, key, rest)
+
+    def _query(self, table: Table, within: queries.Within | None = None) -> queries.Query:
+        path = "/".join(segment.raw for segment in self.segments)
+        return queries.read_query(self.environment, self.caller, self.request, path, table, within)
+
+    def _collection(self, query: queries.Query, rest: list[Segment]) -> Response:
+        names = [segment.name for segment in rest]
+        if not names:
+            return queries.answer_collection(query)
+        if names == ["$count"]:
+            return queries.answer_count(query)
+        if names == ["$ref"]:
+            return single.answer_references(query)
+        raise no_segment(self.environment, names[0])
+
+    def _row(self, table: Table, key: str, rest: list[Segment]) -> Response:
+        if not rest:
+            return single.answer_row(self._query(table), self.request, key)
+        name, names = rest[0].name, [segment.name for segment in rest]
+        column = table.by_wire_name.get(name)
+        if column is not None and len(rest) == 1:
+            return single.answer_property(self._query(table), key, column)
+        if column is not None and names[1:] == ["$value"]:
+            return single.answer_raw_value(self._query(table), key, column)
+        step = navigation(self.environment.schema, table, name)
+        if isinstance(step, Single):
+            return self._related(table, key, step, rest[1:])
+        if step is None:
+            raise no_segment(self.environment, name)
+        return self._children(table, key, step, rest)
+
+    def _related(self, table: Table, key: str, step: Single, rest: list[Segment]) -> Response:
+        """Goes on at the row that a lookup points at; 204 when it points at none."""
+        row = self.environment.store.row(table.logical_name, key)
+        if row is None:
+            raise no_such_row(table, key)
+        related = row[step.column.name]
+        kind = row.get(f"{step.column.name}@table") or step.targets[0].logical_name
+        target = next((each for each in step.targets if each.logical_name == kind), None)
+        if related is None or target is None:
+            return Response(204, b"", {"OData-Version": "4.0"})
+        require_read(self.environment, self.caller, target)
+        if [segment.name for segment in rest] == ["$ref"]:
+            return single.answer_reference(self._query(target), target, related)
+        return self._row(target, related, rest)
+
+    def _children(
+        self, table: Table, key: str, step: Many | Associated, rest: list[Segment]
+    ) -> Response:
+        """Goes on at the collection of rows that point at this one."""
+        store = self.environment.store
+        if store.row(table.logical_name, key) is None:
+            raise no_such_row(table, key)
+        require_read(self.environment, self.caller, step.table)
+        if isinstance(step, Many):
+            store.ensure_index(step.table.logical_name, (step.column.name,))
+        if rest[0].inside is not None:
+            aliases = read_options(self.request.query).aliases
+            child = read_key(self.environment, step.table, rest[0].inside, aliases)
+            return self._row(step.table, child, rest[1:])
+
+        def within(scope: Scope) -> str:
+            belongs = children_condition("parent", table, step, scope.alias)
+            mark = scope.add(json_text(key))
+            return (
+                f"EXISTS (SELECT 1 FROM {sql_table(table.logical_name)} AS parent "  # noqa: S608
+                f'WHERE parent."{table.primary_id}" = {mark} AND {belongs})'
+            )
+
+        return self._collection(self._query(step.table, within), rest[1:])

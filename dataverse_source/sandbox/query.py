@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from dataverse_source.sandbox.environment import Caller, Environment
+from dataverse_source.sandbox.expand import Expansion, context_of, read_expand
+from dataverse_source.sandbox.expansions import Manner, add_expansions, with_references
 from dataverse_source.sandbox.filters import condition
 from dataverse_source.sandbox.layout import sql_table
-from dataverse_source.sandbox.messages import Request, Response
+from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.odata import parse_filter
 from dataverse_source.sandbox.options import Options, read_count, read_options, read_top
 from dataverse_source.sandbox.orders import Order, read_order
@@ -32,8 +35,17 @@ from dataverse_source.sandbox.values import json_text
 MAX_COUNT = 5000
 """``$count`` stops there (docs page "Count rows")."""
 
+MAX_SIMPLE_PAGING = 50_000
+SIMPLE_PAGING_EXCEEDED = "0x8004430A"
+TOO_MANY_WITHOUT_COOKIE = "Paging without a paging cookie is limited to 50000 records."
+"""OverRetrievalUpperLimitWithoutPagingCookie (docs page "Page results")."""
+
 JSON = "application/json; odata.metadata=minimal"
 BOM = "\ufeff"
+
+
+Within = Callable[[Scope], str]
+"""Given a scope, the SQL condition of a collection that belongs to one row."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ def new_scope(environment: Environment, caller: Caller, table: Table, options: O
 
 def read_query(
     environment: Environment, caller: Caller, request: Request, path: str, table: Table,
-    within: Any = None,
+    within: Within | None = None,
 ) -> Query:  # fmt: skip
     """Compiles a collection read.
 
@@ -81,7 +93,7 @@ def read_query(
         request: the request.
         path: encoded path of the collection.
         table: the collection's table.
-        within: given the scope, the SQL condition of a collection that belongs to one row.
+        within: limits the collection to what belongs to one row.
     """
     options = read_options(request.query)
     scope = new_scope(environment, caller, table, options)
@@ -113,14 +125,62 @@ def answer_collection(query: Query) -> Response:
             top = None
         else:
             size = most
-    selection = read_select(options.get("$select"), scope.table, scope.schema)
+    shape = read_shape(query, size)
     order = read_order(options.get("$orderby"), scope)
     rows = size if top is None else min(top, most)
     _prepare(query, order)
     with scope.environment.store.reading():
         counted = _count(query) if read_count(options) else None
-        page = read_page(query, selection, order, rows, top is None)
-    return _envelope(query, selection, page, counted, size)
+        page = read_page(query, shape, order, rows, top is None)
+    return _envelope(query, shape, page, counted, size)
+
+
+class Printer(Protocol):
+    """Prints rows."""
+
+    @property
+    def counts_records(self) -> bool:
+        """Whether paging cookies say how many rows the page had."""
+
+    def row(self, scope: Scope) -> str:
+        """SQL of a row's JSON text."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What each row prints: its columns and the rows related to it."""
+
+    selection: Selection
+    expansions: tuple[Expansion, ...]
+    manner: Manner
+
+    @property
+    def context(self) -> str:
+        """What the context says of the columns, in parentheses."""
+        return context_of(self.selection, self.expansions)
+
+    @property
+    def counts_records(self) -> bool:
+        """Whether paging cookies say how many rows the page had: in nested form."""
+        return self.manner.nested
+
+    def row(self, scope: Scope) -> str:
+        """SQL of a row's JSON text."""
+        selection = with_references(self.selection, self.expansions)
+        text = row_text(scope, selection, self.manner.preferences)
+        add_expansions(text, scope, self.expansions, self.manner)
+        text.add("}")
+        return text.sql
+
+
+def read_shape(query: Query, size: int, *, single: bool = False) -> Shape:
+    """What the rows of a query print, by its ``$select`` and ``$expand``."""
+    scope = query.scope
+    expansions = read_expand(query.options.get("$expand"), scope.table, scope.schema)
+    nested = any(expansion.is_nested for expansion in expansions)
+    manner = Manner(query.preferences, query.base, single, nested, size)
+    selection = read_select(query.options.get("$select"), scope.table, scope.schema)
+    return Shape(selection, expansions, manner)
 
 
 @dataclass(frozen=True)
@@ -131,12 +191,12 @@ class Page:
     next_token: str | None
 
 
-def read_page(query: Query, selection: Selection, order: Order, size: int, pages: bool) -> Page:
+def read_page(query: Query, shape: Printer, order: Order, size: int, pages: bool) -> Page:
     """Reads a page: ``size`` rows from where the ``$skiptoken`` says.
 
     Args:
         query: the compiled read.
-        selection: the columns.
+        shape: what each row prints.
         order: the order.
         size: rows of the page.
         pages: whether more pages may follow; False under ``$top``.
@@ -148,14 +208,15 @@ def read_page(query: Query, selection: Selection, order: Order, size: int, pages
         bookmark = read_skiptoken(token, order)
         page = bookmark.page
         if bookmark.last is None:
+            if page * size > MAX_SIMPLE_PAGING:
+                raise DataverseFault(400, SIMPLE_PAGING_EXCEEDED, TOO_MANY_WITHOUT_COOKIE)
             offset = f" OFFSET {(page - 1) * size}"
         else:
             where = f"{where} AND {order.after(bookmark.last, scope)}"
-    text = row_text(scope, selection, query.preferences)
-    text.add("}")
     shown = ", ".join(term.shown for term in order.terms)
     statement = (
-        f"SELECT CAST({text.sql} AS BLOB), {shown} FROM {sql_table(scope.table.logical_name)} "  # noqa: S608
+        f"SELECT CAST({shape.row(scope)} AS BLOB), {shown} "  # noqa: S608
+        f"FROM {sql_table(scope.table.logical_name)} "
         f"AS {scope.alias} WHERE {where} ORDER BY {order.sql} LIMIT {size + 1}{offset}"
     )
     with scope.environment.store.reading() as connection:
@@ -164,7 +225,8 @@ def read_page(query: Query, selection: Selection, order: Order, size: int, pages
     if not pages or len(found) <= size or not rows:
         return Page(rows, None)
     cookie = Cookie(page, found[0][1:], found[size - 1][1:])
-    return Page(rows, skiptoken(cookie, order))
+    records = size if shape.counts_records else None
+    return Page(rows, skiptoken(cookie, order, records=records))
 
 
 def _prepare(query: Query, order: Order) -> None:
@@ -184,13 +246,10 @@ def _count(query: Query) -> int:
         return int(connection.execute(statement, scope.parameters.values).fetchone()[0])
 
 
-def _envelope(
-    query: Query, selection: Selection, page: Page, counted: int | None, size: int
-) -> Response:
+def _envelope(query: Query, shape: Shape, page: Page, counted: int | None, size: int) -> Response:
     """The answer: context, count, annotations, rows and next link, in Dataverse's order."""
     table = query.scope.table
-    listed = f"({','.join(selection.asked)})" if selection.asked else ""
-    context = f"{query.base}/$metadata#{table.entity_set_name}{listed}"
+    context = f"{query.base}/$metadata#{table.entity_set_name}{shape.context}"
     parts = [f'{{"@odata.context":{json_text(context)}']
     if counted is not None:
         parts.append(f',"@odata.count":{min(counted, MAX_COUNT)}')

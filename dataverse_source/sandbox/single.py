@@ -1,70 +1,162 @@
-"""Answers reads of one row: ``GET /accounts(<key>)``."""
+"""Answers reads of one row, of one of its columns, and of references to rows."""
 
 from __future__ import annotations
 
-from dataverse_source.sandbox.environment import Caller, Environment
-from dataverse_source.sandbox.layout import quote, sql_table
+import base64
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+from dataverse_source.sandbox.keys import no_such_row
+from dataverse_source.sandbox.layout import quote, sql_table, wire
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
-from dataverse_source.sandbox.odata import bad_query
-from dataverse_source.sandbox.options import read_options
-from dataverse_source.sandbox.preferences import applied, read_preferences
-from dataverse_source.sandbox.query import JSON, base_url, new_scope
-from dataverse_source.sandbox.rows import read_select, row_text
-from dataverse_source.sandbox.tables import Table
-from dataverse_source.sandbox.values import ValueRefused, json_text, parse_guid
+from dataverse_source.sandbox.orders import read_order
+from dataverse_source.sandbox.preferences import MAX_PAGE_SIZE, applied, page_size
+from dataverse_source.sandbox.query import JSON, Query, read_page, read_shape
+from dataverse_source.sandbox.rows import Text
+from dataverse_source.sandbox.scope import Scope
+from dataverse_source.sandbox.tables import Column, Table
+from dataverse_source.sandbox.values import json_text
 
-ROW_NOT_FOUND = "0x80040217"
-"""ObjectDoesNotExist (docs page "Web service error codes")."""
-
-
-def no_such_row(table: Table, key: str) -> DataverseFault:
-    """The fault for a key that no row has."""
-    message = f"{table.logical_name} With Id = {key} Does Not Exist"
-    return DataverseFault(404, ROW_NOT_FOUND, message)
+_WEAK_TAG = re.compile(r'\s*W/"([^"]*)"\s*')
 
 
-def read_key(table: Table, text: str) -> str:
-    """The GUID that a key in parentheses stands for.
-
-    Raises:
-        DataverseFault: it is none, or names no row.
-    """
-    name, equals, value = text.partition("=")
-    if equals and name.strip() == table.primary_id:
-        text = value
-    try:
-        return parse_guid(text.strip().strip("'"))
-    except ValueRefused:
-        raise bad_query(f"The key value '{text}' is not a GUID.") from None
+def of_key(query: Query, key: str) -> Query:
+    """The query, for the row with this key only."""
+    table, alias = query.scope.table, query.scope.alias
+    mark = query.scope.add(json_text(key))
+    return replace(query, where=f"{alias}.{quote(table.primary_id)} = {mark}")
 
 
-def answer_row(
-    environment: Environment, caller: Caller, request: Request, table: Table, key: str
-) -> Response:
-    """One row.
+def answer_row(query: Query, request: Request, key: str) -> Response:
+    """One row; 304 when it is still the one that ``If-None-Match`` names.
 
     Raises:
         DataverseFault: 404 when there is no such row.
     """
-    options, preferences = read_options(request.query), read_preferences(request)
-    scope = new_scope(environment, caller, table, options)
-    selection = read_select(options.get("$select"), table, scope.schema)
-    text = row_text(scope, selection, preferences)
-    text.add("}")
-    mark = scope.add(json_text(key))
-    statement = (
-        f"SELECT {text.sql} FROM {sql_table(table.logical_name)} AS {scope.alias} "  # noqa: S608
-        f"WHERE {scope.alias}.{quote(table.primary_id)} = {mark}"
-    )
-    with environment.store.reading() as connection:
-        found = connection.execute(statement, scope.parameters.values).fetchone()
+    table, preferences = query.scope.table, query.preferences
+    shape = read_shape(query, page_size(preferences, MAX_PAGE_SIZE, "clamp"), single=True)
+    version = table.by_wire_name.get("versionnumber")
+    shown = wire(query.scope.alias, version) if version else "NULL"
+    found = _one(of_key(query, key), f"{shape.row(query.scope)}, {shown}")
     if found is None:
         raise no_such_row(table, key)
-    listed = f"({','.join(selection.asked)})" if selection.asked else ""
-    context = f"{base_url(request)}/$metadata#{table.entity_set_name}{listed}/$entity"
+    if _is_unchanged(query, request, found[1]):
+        return Response(304, b"", {"OData-Version": "4.0", "ETag": f'W/"{found[1]}"'})
+    context = f"{query.base}/$metadata#{table.entity_set_name}{shape.context}/$entity"
     body = f'{{"@odata.context":{json_text(context)},{found[0][1:]}'
     headers = {"Content-Type": JSON, "OData-Version": "4.0"}
+    if found[1] is not None:
+        headers["ETag"] = f'W/"{found[1]}"'
     granted = applied(preferences, ("odata.include-annotations",))
     if granted:
         headers["Preference-Applied"] = granted
     return Response(200, body.encode(), headers)
+
+
+def _is_unchanged(query: Query, request: Request, version: Any) -> bool:
+    """Whether the caller has the row already.
+
+    Never with ``$expand``, with annotations, or for a table without optimistic concurrency
+    (docs page "Perform conditional operations using the Web API").
+    """
+    match = _WEAK_TAG.fullmatch(request.headers.get("if-none-match", ""))
+    if match is None or query.options.get("$expand") or query.preferences.annotations:
+        return False
+    return query.scope.table.optimistic_concurrency and match[1] == str(version)
+
+
+def answer_property(query: Query, key: str, column: Column) -> Response:
+    """One column's value; 204 when it is null.
+
+    Raises:
+        DataverseFault: 404 when there is no such row.
+    """
+    value = _value(query, key, column)
+    if value is None:
+        return Response(204, b"", {"OData-Version": "4.0"})
+    table = query.scope.table
+    context = f"{query.base}/$metadata#{table.entity_set_name}({key})/{column.wire_name}"
+    body = f'{{"@odata.context":{json_text(context)},"value":{value}}}'
+    return Response(200, body.encode(), {"Content-Type": JSON, "OData-Version": "4.0"})
+
+
+def answer_raw_value(query: Query, key: str, column: Column) -> Response:
+    """One column's value as it is (``/$value``): text, or the bytes of an image.
+
+    Raises:
+        DataverseFault: 404 when there is no such row, 501 for a file.
+    """
+    if column.type == "File":
+        raise DataverseFault(501, "0x8006088a", "The sandbox keeps no contents of file columns.")
+    value = _value(query, key, column)
+    if value is None:
+        return Response(204, b"", {"OData-Version": "4.0"})
+    text = json.loads(value) if value.startswith('"') else value
+    if column.type == "Image":
+        headers = {"Content-Type": "application/octet-stream", "OData-Version": "4.0"}
+        return Response(200, base64.b64decode(text), headers)
+    return Response(200, text.encode(), {"Content-Type": "text/plain", "OData-Version": "4.0"})
+
+
+def answer_reference(query: Query, table: Table, key: str) -> Response:
+    """The URL of one related row (``/$ref``)."""
+    body = {
+        "@odata.context": f"{query.base}/$metadata#$ref",
+        "@odata.id": f"{query.base}/{table.entity_set_name}({key})",
+    }
+    return Response(200, json.dumps(body).encode(), {"Content-Type": JSON, "OData-Version": "4.0"})
+
+
+def answer_references(query: Query) -> Response:
+    """The URLs of a collection's rows (``/$ref``)."""
+    size = page_size(query.preferences, MAX_PAGE_SIZE, "clamp")
+    order = read_order(query.options.get("$orderby"), query.scope)
+    page = read_page(query, _References(query.base), order, size, pages=True)
+    context = json_text(f"{query.base}/$metadata#Collection($ref)").encode()
+    link = b""
+    if page.next_token is not None:
+        joined = query.options.without("$skiptoken")
+        url = f"{query.base}/{query.path}?{joined}{'&' if joined else ''}"
+        link = f',"@odata.nextLink":{json_text(url + "$skiptoken=" + page.next_token)}'.encode()
+    body = b'{"@odata.context":%s,"value":[%s]%s}' % (context, b",".join(page.rows), link)
+    return Response(200, body, {"Content-Type": JSON, "OData-Version": "4.0"})
+
+
+class _References:
+    """Prints a row as its URL."""
+
+    counts_records = False
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+
+    def row(self, scope: Scope) -> str:
+        """SQL of ``{"@odata.id": ...}``."""
+        text = Text()
+        text.add(f'{{"@odata.id":"{self._base}/{scope.table.entity_set_name}(')
+        text.gap(f"trim({wire(scope.alias, scope.table.by_name[scope.table.primary_id])}, '\"')")
+        text.add(')"}')
+        return text.sql
+
+
+def _value(query: Query, key: str, column: Column) -> str | None:
+    """A column's JSON text, None when it is null or hidden by column security."""
+    found = _one(of_key(query, key), wire(query.scope.alias, column))
+    if found is None:
+        raise no_such_row(query.scope.table, key)
+    return None if found[0] is None or column.secured else str(found[0])
+
+
+def _one(query: Query, shown: str) -> tuple[Any, ...] | None:
+    scope = query.scope
+    statement = (
+        f"SELECT {shown} FROM {sql_table(scope.table.logical_name)} AS {scope.alias} "  # noqa: S608
+        f"WHERE {query.where}"
+    )
+    with scope.environment.store.reading() as connection:
+        found: tuple[Any, ...] | None = connection.execute(
+            statement, scope.parameters.values
+        ).fetchone()
+    return found
