@@ -133,7 +133,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
 
 def _rows(options: argparse.Namespace) -> dict[str, int]:
     """The rows asked for, on top of the default ones, which another schema may lack."""
-    from dataverse_source.sandbox.sandbox import DEFAULT_ROWS
+    from dataverse_source.sandbox.row_counts import DEFAULT_ROWS
 
     return {**({} if options.schema else DEFAULT_ROWS), **dict(options.rows)}
 

@@ -36,7 +36,6 @@ from __future__ import annotations
 
 import json
 import logging
-import uuid
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import date, datetime
@@ -50,7 +49,6 @@ from dataverse_source.sandbox.applications import FederatedCredential
 from dataverse_source.sandbox.faults import Fault
 from dataverse_source.sandbox.managed_identity import PATH as MANAGED_IDENTITY
 from dataverse_source.sandbox.messages import Request, Response
-from dataverse_source.sandbox.users import ApplicationUser
 from dataverse_source.sandbox.wire import Answer
 
 if TYPE_CHECKING:
@@ -201,21 +199,19 @@ def _requests(sandbox: Sandbox, _body: Any) -> Any:
 
 
 def _add_application(sandbox: Sandbox, body: Any) -> Any:
-    application = sandbox.identity.register(body.get("name", "Application"))
-    secret = application.add_secret()
+    rights = dict(body.get("user", {}))
+    if rights.get("readable_tables") is not None:
+        rights["readable_tables"] = frozenset(rights["readable_tables"])
+    application = sandbox.add_application(body.get("name", "Another application"), **rights)
     if "certificate" in body:
         application.add_certificate(body["certificate"])
     if "federation" in body:
         application.add_federation(FederatedCredential(**body["federation"]))
-    rights = dict(body.get("user", {}))
-    if rights.get("readable_tables") is not None:
-        rights["readable_tables"] = frozenset(rights["readable_tables"])
-    ids = {"client_id": application.client_id, "object_id": application.object_id}
-    user_id = str(uuid.uuid4())
-    sandbox.users.add(
-        ApplicationUser(user_id, application.client_id, application.object_id, **rights)
-    )
-    return {**ids, "client_secret": secret}
+    return {
+        "client_id": application.client_id,
+        "object_id": application.object_id,
+        "client_secret": next(iter(application.secrets)),
+    }
 
 
 def _forget(part: str, sandbox: Sandbox, _body: Any) -> Any:

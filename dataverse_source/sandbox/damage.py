@@ -47,8 +47,9 @@ def replacement(fault: Fault, request: Request, environment: Environment) -> Res
 
 
 def alter(fault: Fault, request: Request, response: Response) -> Response:
-    """The real answer with its content changed."""
-    if response.status != 200 or fault.kind not in _ALTERING:
+    """The real answer with its content changed; one that is not JSON stays as it is."""
+    is_json = response.headers.get("Content-Type", "").startswith("application/json")
+    if response.status != 200 or fault.kind not in _ALTERING or not is_json:
         return response
     if response.headers.pop("Content-Encoding", None):
         response.body = zlib.decompress(response.body, 16 + zlib.MAX_WBITS)

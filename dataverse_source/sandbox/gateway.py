@@ -7,7 +7,7 @@ import random
 import re
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 from urllib.parse import unquote
@@ -30,6 +30,9 @@ from dataverse_source.sandbox.wire import Answer
 
 URL_LIMIT = 32_768
 """Characters of a URL (docs page "Compose HTTP requests and handle errors")."""
+
+IMPERSONATION = ("callerobjectid", "mscrmcallerid")
+"""Request headers that name another user (docs page "Impersonate another user")."""
 
 METADATA_SEGMENTS = frozenset(
     {
@@ -143,6 +146,10 @@ class Gateway:
         if len(request.base_url) + len(request.path) + 1 + len(request.query) > URL_LIMIT:
             return _page(int(self.environment.switches.long_url), "The URL is too long.")
         exchange.caller = self.door.caller(request)
+        for name in IMPERSONATION:
+            if name in request.headers:
+                message = f"The sandbox can't act for another user ({name})."
+                raise DataverseFault(501, "0x8006088a", message)
         return self._limited(request, found["rest"] or "", exchange.caller, exchange.server)
 
     def _limited(self, request: Request, rest: str, caller: Caller, server: int) -> Response:
@@ -180,6 +187,9 @@ class Gateway:
         )
 
     def _resource(self, request: Request, rest: str, caller: Caller) -> Response:
+        if request.method == "HEAD":
+            # Whoever writes the answer leaves its body out.
+            request = replace(request, method="GET")
         segment = re.split(r"[(/?]", unquote(rest), maxsplit=1)[0]
         if segment == "$batch" and request.method == "POST":
             answer = partial(self._inner, caller)

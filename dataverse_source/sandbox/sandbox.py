@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataverse_source.sandbox.applications import Application
 from dataverse_source.sandbox.authentication import Door
@@ -27,6 +27,7 @@ from dataverse_source.sandbox.limits import Limits, LimitSettings
 from dataverse_source.sandbox.managed_identity import ManagedIdentity
 from dataverse_source.sandbox.prerender import Prerendered
 from dataverse_source.sandbox.request_log import RequestLog
+from dataverse_source.sandbox.row_counts import DEFAULT_ROWS, rows_by_logical_name
 from dataverse_source.sandbox.server import Server
 from dataverse_source.sandbox.switches import Switches
 from dataverse_source.sandbox.tls import HOST_NAMES, server_context
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from dataverse_source.sandbox.store import Store
     from dataverse_source.sandbox.tables import Schema
 
-DEFAULT_ROWS: Mapping[str, int] = {"account": 5000, "contact": 2000, "systemuser": 20}
 CLIENT_ID = "4c9f2c1d-6f0b-4b8f-9a34-2f5b7c1e8d60"
 OBJECT_ID = "0b8f7f1e-2f57-4f0e-8a67-3d1c5b2a9e44"
 USER_ID = "8061643d-ebf7-e811-a974-000d3a1e1c9a"
@@ -144,6 +144,23 @@ class Sandbox:
         """Ends every connection and thread and removes all files. Safe to call twice."""
         self._running = None
         self._opened.close()
+
+    def add_application(self, name: str = "Another application", **rights: Any) -> Application:
+        """Adds an app registration with a secret, and its application user.
+
+        Args:
+            name: of the app registration.
+            rights: what ``users.ApplicationUser`` takes: ``readable_tables``,
+                ``organization_read``, ``may_write``, ``enabled``, ``has_role``.
+        """
+        application = self.identity.register(name)
+        application.add_secret()
+        self.users.add(
+            ApplicationUser(
+                str(uuid.uuid4()), application.client_id, application.object_id, **rights
+            )
+        )
+        return application
 
     @property
     def environment_url(self) -> str:
@@ -301,21 +318,3 @@ class Sandbox:
             self._latency,
             stopping,
         )
-
-
-def rows_by_logical_name(rows: Mapping[str, int], schema: Schema) -> dict[str, int]:
-    """Row counts by logical name, from names of either kind.
-
-    Raises:
-        ValueError: a name that the schema does not have; the text has a likely one.
-    """
-    counts: dict[str, int] = {}
-    for name, count in rows.items():
-        table = schema.by_logical_name.get(name) or schema.by_entity_set.get(name)
-        if table is None:
-            known = [*schema.by_entity_set, *schema.by_logical_name]
-            likely = get_close_matches(name, known, n=1)
-            hint = f" Did you mean {likely[0]!r}?" if likely else ""
-            raise ValueError(f"There is no table {name!r} in the sandbox.{hint}")
-        counts[table.logical_name] = count
-    return counts

@@ -114,6 +114,12 @@ def test_no_value(running: Sandbox, session: requests.Session) -> None:
     assert set(session.get(api(running)).json()) == {"@odata.context"}
 
 
+def test_what_is_not_json_keeps_its_content(running: Sandbox, session: requests.Session) -> None:
+    plain = session.get(api(running, "$metadata")).content
+    running.faults.plan("no_value")
+    assert session.get(api(running, "$metadata")).content == plain
+
+
 @pytest.mark.parametrize("kind", ["reset", "truncated", "truncated_gzip"])
 @pytest.mark.parametrize("at", [0.0, 0.7])
 def test_cut_off(running: Sandbox, session: requests.Session, kind: str, at: float) -> None:

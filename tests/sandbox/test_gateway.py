@@ -69,6 +69,30 @@ def test_head_has_no_body(running: Sandbox) -> None:
         assert session.get(api(running)).status_code == 200
 
 
+def test_head_of_rows(running: Sandbox) -> None:
+    with signed_in(running) as session:
+        assert session.head(api(running, "WhoAmI")).status_code == 200
+        assert session.head(api(running, "nothing")).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["CallerObjectId", "MSCRMCallerID"])
+def test_acting_for_another_is_not_there(running: Sandbox, name: str) -> None:
+    with signed_in(running) as session:
+        answer = session.get(api(running), headers={name: "11111111-2222-4333-8444-555555555555"})
+    assert answer.status_code == 501
+    assert name.lower() in answer.json()["error"]["message"]
+
+
+def test_another_application_with_fewer_rights(running: Sandbox) -> None:
+    other = running.add_application(readable_tables=frozenset({"contact"}))
+    secret = next(iter(other.secrets))
+    token = sign_in(running, secret, client=other.client_id)["access_token"]
+    with session_of(running) as session:
+        session.headers["Authorization"] = f"Bearer {token}"
+        assert session.get(api(running, "contacts?$top=1")).status_code == 200
+        assert error_of(session.get(api(running, "accounts?$top=1")))[:2] == (403, "0x80040220")
+
+
 def test_challenge_without_a_token(running: Sandbox) -> None:
     with session_of(running) as session:
         answer = session.get(api(running))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,45 @@ def test_stop_leaves_nothing() -> None:
     assert not folder.exists()
     assert threading.active_count() == threads
     sandbox.stop()
+
+
+def test_stops_cleanly_under_load(caplog: pytest.LogCaptureFixture) -> None:
+    threads = threading.active_count()
+    sandbox = Sandbox(rows={"account": 300})
+    sandbox.start()
+    sandbox.faults.randomly({"reset": 0.1, "truncated": 0.1, "html_503": 0.1, "stall": 0.05})
+    token = sign_in_without_faults(sandbox)
+    answered = threading.Event()
+
+    def read(_: int) -> None:
+        with session_of(sandbox) as session:
+            session.headers["Authorization"] = f"Bearer {token}"
+            while True:
+                try:
+                    session.get(url, timeout=5)
+                    answered.set()
+                except requests.ConnectionError as error:
+                    if "refused" in str(error):
+                        return
+                except (OSError, requests.RequestException):
+                    if stopped.is_set():
+                        return
+
+    url, stopped = api(sandbox, "accounts"), threading.Event()
+    with ThreadPoolExecutor(6) as pool:
+        readers = [pool.submit(read, number) for number in range(6)]
+        assert answered.wait(20)
+        sandbox.stop()
+        stopped.set()
+        for reader in readers:
+            reader.result(20)
+    assert threading.active_count() == threads
+    assert not caplog.records
+
+
+def sign_in_without_faults(sandbox: Sandbox) -> str:
+    application, audience = sandbox.application, sandbox.environment_url
+    return sandbox.identity.tokens.issue(application.client_id, application.object_id, audience)
 
 
 def test_can_be_started_again() -> None:
