@@ -28,7 +28,9 @@ def _choice(
     name: str, options: Sequence[Option], column_type: str, shown: str, is_global: bool
 ) -> Item:
     set_type = OPTION_SET_TYPES.get(column_type, "Picklist")
+    own = {} if set_type == "Boolean" else {"ParentOptionSetName": None}
     members: dict[str, Any] = {
+        **own,
         "MetadataId": metadata_id("choice", name),
         "HasChanged": None,
         "IsCustomOptionSet": is_global,
@@ -49,7 +51,6 @@ def _choice(
             members[member] = _option(name, option, set_type)
         return Item("BooleanOptionSetMetadata", members)
     members["Options"] = [_option(name, option, set_type) for option in options]
-    members["ParentOptionSetName"] = None
     return Item("OptionSetMetadata", members)
 
 
@@ -61,8 +62,6 @@ def _option(choice: str, option: Option, set_type: str) -> dict[str, Any]:
         "IsManaged": True,
         "ExternalValue": "",
         "ParentValues": [],
-        "Tag": None,
-        "IsHidden": False,
         "MetadataId": None,
         "HasChanged": None,
         "Label": label(option.label, *names),

@@ -232,7 +232,7 @@ _DERIVED: dict[str, Callable[[Column], Any]] = {
     "MaxLength": lambda column: column.max_length,
     # Bytes in the database: two for each character.
     "DatabaseLength": lambda column: None if column.max_length is None else 2 * column.max_length,
-    "FormulaDefinition": lambda column: "" if column.source_type else None,
+    "FormulaDefinition": lambda column: None if column.source_type is None else "",
     "DateTimeBehavior": lambda column: {"Value": column.date_behavior or "UserLocal"},
     "CanChangeDateTimeBehavior": lambda column: managed(
         column.is_custom, "canmodifybehavior", column.is_custom

@@ -95,4 +95,6 @@ class Definitions:
                 ),
             }
         members = {**column_members(table, column, number), **own_members(column)}
+        # Simple values come before labels and managed properties.
+        members = dict(sorted(members.items(), key=lambda member: isinstance(member[1], dict)))
         return Item(kind, members, related, typed=kind != SIMPLE)

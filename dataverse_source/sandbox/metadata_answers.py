@@ -9,21 +9,32 @@ from typing import Any
 from dataverse_source.sandbox.metadata_path import Place
 from dataverse_source.sandbox.metadata_query import Query
 from dataverse_source.sandbox.metadata_shapes import Item
-from dataverse_source.sandbox.metadata_types import KINDS, NAMESPACE, Kind
+from dataverse_source.sandbox.metadata_types import (
+    CHOICE_BASE,
+    KINDS,
+    NAMESPACE,
+    RELATIONSHIP,
+    Kind,
+)
 
 
-def collection(place: Place, query: Query, root: str) -> dict[str, Any]:
-    """The collection at a place: all items that the query wants, on one page."""
-    at = Context(f"{root}{place.path}", place.cast)
+def collection(place: Place, query: Query, root: str, nested: bool = False) -> dict[str, Any]:
+    """The collection at a place: all items that the query wants, on one page.
+
+    ``nested`` gives what is expanded a context of its own.
+    """
+    at = Context(f"{root}{place.path}", place.cast, nested=nested)
     return {
         "@odata.context": f"{root}{place.context}{query.context()}",
         "value": [render(item, query, place.kind, at) for item in wanted(place.items or (), query)],
     }
 
 
-def single(place: Place, item: Item, query: Query, root: str) -> dict[str, Any]:
+def single(
+    place: Place, item: Item, query: Query, root: str, nested: bool = False
+) -> dict[str, Any]:
     """The one item at a place."""
-    at = Context(f"{root}{place.path}", place.cast, place.key)
+    at = Context(f"{root}{place.path}", place.cast, place.key, nested)
     link = {"@odata.context": f"{root}{place.context}{query.context()}/$entity"}
     return {**link, **render(item, query, place.kind, at, named=False)}
 
@@ -41,23 +52,33 @@ class Context:
     path: str
     cast: str = ""
     key: str = ""
+    nested: bool = False
 
     def below(self, item: Item, name: str) -> Context:
         """Where a navigation property of an item leads to."""
-        return Context(f"{self.path}{self.key or f'({item.metadata_id})'}{self.cast}/{name}")
+        key = self.key or f"({item.metadata_id})"
+        return Context(f"{self.path}{key}{self.cast}/{name}", nested=self.nested)
+
+    def link(self, name: str, query: Query, ending: str = "") -> dict[str, str]:
+        """The context annotation of what was expanded, where there is one."""
+        context = f"{self.path}{query.context()}{ending}"
+        return {f"{name}@odata.context": context} if self.nested else {}
 
 
 def render(item: Item, query: Query, kind: Kind, at: Context, named: bool = True) -> dict[str, Any]:
     """One item as JSON.
 
-    Without a cast only the members of ``kind`` are shown, and ``@odata.type`` names the
-    derived type; MetadataId is always there.
+    Without a cast ``@odata.type`` names the derived type. Columns then show only the members
+    that all columns have (docs page "Query schema definitions"); choices and relationships show
+    their own too, as real organizations do. MetadataId is always there.
     """
+    whole = kind.name in (CHOICE_BASE, RELATIONSHIP)
     shown: dict[str, Any] = {}
     if named and item.typed and item.kind != kind.name:
         shown["@odata.type"] = f"#{NAMESPACE}.{item.kind}"
     if query.select is None:
-        shown.update((name, item.members[name]) for name in item.members if name in kind.members)
+        names = [name for name in item.members if whole or name in kind.members]
+        shown.update((name, item.members[name]) for name in names)
     else:
         shown.update((name, item.members[name]) for name in query.select if name in item.members)
         shown["MetadataId"] = item.members["MetadataId"]
@@ -72,10 +93,8 @@ def _expanded(item: Item, name: str, query: Query, kind: Kind, at: Context) -> d
     if isinstance(found, list):
         target = KINDS[kind.navigation[name].kind]
         values = [render(part, query, target, at) for part in wanted(found, query)]
-        return {f"{name}@odata.context": f"{at.path}{query.context()}", name: values}
+        return {**at.link(name, query), name: values}
     if found is None:
         return {name: None}
-    return {
-        f"{name}@odata.context": f"{at.path}{query.context()}/$entity",
-        name: render(found, query, KINDS[found.kind], at),
-    }
+    shown = render(found, query, KINDS[found.kind], at)
+    return {**at.link(name, query, "/$entity"), name: shown}

@@ -24,7 +24,10 @@ ROOT = "https://contoso.example/api/data/v9.2/"
 class Asking:
     """A metadata side over a store of its own."""
 
-    def __init__(self, schema: Schema, switches: Switches | None = None) -> None:
+    def __init__(
+        self, schema: Schema, switches: Switches | None = None, version: str = "v9.2"
+    ) -> None:
+        self.version = version
         clock = Clock()
         self.store = Store(schema, clock)
         self.environment = Environment(self.store, clock, switches or Switches())
@@ -39,7 +42,7 @@ class Asking:
     def text(self, rest: str) -> str:
         path, _, query = rest.partition("?")
         request = Request(
-            "GET", f"/api/data/v9.2/{path}", query, base_url="https://contoso.example"
+            "GET", f"/api/data/{self.version}/{path}", query, base_url="https://contoso.example"
         )
         answer = self.side.answer(request, path, CALLER)
         assert answer.status == 200
