@@ -155,7 +155,12 @@ def read_cookie(text: str, order: Order) -> SortKeys:
     return tuple(_sort_key(term, element) for term, element in pairs)
 
 
-def _parse(text: str) -> Element:
+def parse_cookie(text: str) -> Element:
+    """A cookie's XML.
+
+    Raises:
+        DataverseFault: it is none.
+    """
     try:
         return parse_xml(text)
     except XmlRefused:
