@@ -15,7 +15,16 @@ import pyarrow.json as pj
 
 from dataverse_source.decode_exact import decode_exact
 from dataverse_source.errors import ProtocolError
-from dataverse_source.page import DELTA_LINK, NEXT_LINK, ROWS, Page
+from dataverse_source.page import (
+    CONTEXT,
+    DELETED_CONTEXT,
+    DELETED_KEY,
+    DELTA_LINK,
+    NEXT_LINK,
+    ROWS,
+    Page,
+    no_keys,
+)
 from dataverse_source.schema import MAX_DECIMAL_DIGITS, MOMENT, TEXT, WALL_CLOCK, TableSchema
 
 __all__ = ["Page", "decode_fast", "decode_page"]
@@ -32,27 +41,33 @@ class _NotPlainError(Exception):
     """The page holds something that only the exact decoder can judge."""
 
 
-def decode_page(body: bytes, schema: TableSchema) -> Page:
+def decode_page(body: bytes, schema: TableSchema, *, delta: bool = False) -> Page:
     """The rows and links of one page.
 
     A property that a row leaves out is null. Properties that the schema does not have are
     ignored.
 
+    Args:
+        body: as received.
+        schema: of the table.
+        delta: deleted rows may stand among the rows.
+
     Raises:
         MalformedBodyError: ``body`` is not complete JSON.
-        ProtocolError: no list of rows, an error in place of rows, or a row without its key.
+        ProtocolError: no list of rows, an error in place of rows, or a row without its key,
+            a deleted one too.
         DataError: a value that its column can't hold without loss.
     """
     try:
-        page = decode_fast(body, schema)
+        page = decode_fast(body, schema, delta=delta)
     except (_NotPlainError, pa.ArrowException, ValueError) as refusal:
         logger.debug("%s: a page is decoded exactly: %s", schema.table.logical_name, refusal)
-        page = decode_exact(body, schema)
+        page = decode_exact(body, schema, delta=delta)
     _check_keys(page, schema)
     return page
 
 
-def decode_fast(body: bytes, schema: TableSchema) -> Page:
+def decode_fast(body: bytes, schema: TableSchema, *, delta: bool = False) -> Page:
     """The rows and links of a page that has nothing unusual in it.
 
     Raises:
@@ -68,7 +83,8 @@ def decode_fast(body: bytes, schema: TableSchema) -> Page:
         pa.BufferReader(body),
         read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + BLOCK_SLACK),
         parse_options=pj.ParseOptions(
-            explicit_schema=_document_schema(schema), unexpected_field_behavior="ignore"
+            explicit_schema=_document_schema(schema, delta=delta),
+            unexpected_field_behavior="ignore",
         ),
     )
     if document.num_rows != 1:
@@ -77,17 +93,31 @@ def decode_fast(body: bytes, schema: TableSchema) -> Page:
     rows = lists.flatten()
     if lists.null_count or rows.null_count:
         raise _NotPlainError("no list of rows")
+    rows, deleted = _take_deleted(rows) if delta else (rows, no_keys())
     columns = [
         _finish(values, field.type)
-        for values, field in zip(rows.flatten(), schema.arrow, strict=True)
+        for values, field in zip(rows.flatten(), schema.arrow, strict=False)
     ]
     table = pa.Table.from_arrays(columns, schema=schema.arrow)
-    return Page(table, document[NEXT_LINK][0].as_py(), document[DELTA_LINK][0].as_py())
+    return Page(table, document[NEXT_LINK][0].as_py(), document[DELTA_LINK][0].as_py(), deleted)
 
 
-def _document_schema(schema: TableSchema) -> pa.Schema:
-    row = pa.struct([(field.wire_name, _read_type(field.arrow_type)) for field in schema.fields])
-    return pa.schema([(ROWS, pa.list_(row)), (NEXT_LINK, TEXT), (DELTA_LINK, TEXT)])
+def _take_deleted(rows: pa.StructArray) -> tuple[pa.StructArray, pa.Array]:
+    """The rows that are there, and the keys of the others."""
+    gone = pc.fill_null(pc.ends_with(rows.field(CONTEXT), DELETED_CONTEXT), False)
+    if not pc.any(gone).as_py():
+        return rows, no_keys()
+    return rows.filter(pc.invert(gone)), rows.field(DELETED_KEY).filter(gone).cast(TEXT)
+
+
+def _document_schema(schema: TableSchema, *, delta: bool) -> pa.Schema:
+    row = {field.wire_name: _read_type(field.arrow_type) for field in schema.fields}
+    if delta:  # behind the table's own columns, one of which may have the same name
+        row.setdefault(DELETED_KEY, TEXT)
+        row.setdefault(CONTEXT, TEXT)
+    return pa.schema(
+        [(ROWS, pa.list_(pa.struct(list(row.items())))), (NEXT_LINK, TEXT), (DELTA_LINK, TEXT)]
+    )
 
 
 def _read_type(target: pa.DataType) -> pa.DataType:
@@ -134,4 +164,9 @@ def _check_keys(page: Page, schema: TableSchema) -> None:
         raise ProtocolError(
             f"{missing} of {page.rows.num_rows} rows in a page have no primary key",
             where=f"{schema.table.logical_name}.{schema.primary_key}",
+        )
+    if page.deleted.null_count:
+        raise ProtocolError(
+            f"{page.deleted.null_count} of {len(page.deleted)} deleted rows in a page have no key",
+            where=schema.table.logical_name,
         )

@@ -16,7 +16,15 @@ from typing import Any, NoReturn
 import pyarrow as pa
 
 from dataverse_source.errors import DataError, MalformedBodyError, ProtocolError
-from dataverse_source.page import DELTA_LINK, NEXT_LINK, ROWS, Page
+from dataverse_source.page import (
+    CONTEXT,
+    DELETED_CONTEXT,
+    DELETED_KEY,
+    DELTA_LINK,
+    NEXT_LINK,
+    ROWS,
+    Page,
+)
 from dataverse_source.schema import Field, TableSchema
 from dataverse_source.values import converter
 
@@ -24,8 +32,8 @@ SHOWN_VALUE = 80
 """Longest part of a value that a message shows; a value may be a whole document."""
 
 
-def decode_exact(body: bytes, schema: TableSchema) -> Page:
-    """The rows and links of one page.
+def decode_exact(body: bytes, schema: TableSchema, *, delta: bool = False) -> Page:
+    """The rows and links of one page; with ``delta`` deleted rows may stand among them.
 
     Raises:
         MalformedBodyError: ``body`` is not complete JSON.
@@ -34,10 +42,28 @@ def decode_exact(body: bytes, schema: TableSchema) -> Page:
     """
     where = schema.table.logical_name
     document = _load(body, where)
-    rows = _rows(document, where)
+    entries = _rows(document, where)
+    gone = [entry for entry in entries if delta and _is_deleted(entry)]
+    rows = [entry for entry in entries if not (delta and _is_deleted(entry))]
     columns = [_column(rows, field, schema) for field in schema.fields]
     table = pa.Table.from_arrays(columns, schema=schema.arrow)
-    return Page(table, _link(document, NEXT_LINK, where), _link(document, DELTA_LINK, where))
+    return Page(
+        table,
+        _link(document, NEXT_LINK, where),
+        _link(document, DELTA_LINK, where),
+        pa.array([_deleted_key(entry, where) for entry in gone], pa.string()),
+    )
+
+
+def _is_deleted(entry: dict[str, Any]) -> bool:
+    return str(entry.get(CONTEXT) or "").endswith(DELETED_CONTEXT)
+
+
+def _deleted_key(entry: dict[str, Any], where: str) -> str | None:
+    key = entry.get(DELETED_KEY)
+    if key is None or isinstance(key, str):
+        return key
+    raise ProtocolError("The key of a deleted row is no text", where=where, why=repr(key))
 
 
 def _load(body: bytes, where: str) -> dict[str, Any]:
