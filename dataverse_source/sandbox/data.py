@@ -13,7 +13,6 @@ from dataverse_source.sandbox.keys import no_such_row, read_key
 from dataverse_source.sandbox.layout import sql_table
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.options import read_options
-from dataverse_source.sandbox.preferences import read_preferences
 from dataverse_source.sandbox.relationships import (
     Associated,
     Many,
@@ -23,8 +22,11 @@ from dataverse_source.sandbox.relationships import (
 )
 from dataverse_source.sandbox.scope import Scope
 from dataverse_source.sandbox.tables import Table
+from dataverse_source.sandbox.tracking import Tracking
 from dataverse_source.sandbox.users import require_read
 from dataverse_source.sandbox.values import json_text
+from dataverse_source.sandbox.write_paths import WritePath
+from dataverse_source.sandbox.writes import Writer
 
 LATER_OPTIONS = ("fetchXml", "savedQuery", "userQuery", "sql", "partitionId", "$apply")
 
@@ -38,6 +40,7 @@ class DataSide:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
+        self._tracking = Tracking(environment)
 
     def answer(self, request: Request, rest: str, caller: Caller) -> Response:
         """Answers one request; ``rest`` is the encoded path after ``/api/data/v9.x/``.
@@ -54,10 +57,13 @@ class DataSide:
         table = self._environment.schema.by_entity_set.get(name)
         if table is None:
             raise no_segment(self._environment, name)
-        if request.method != "GET":
-            raise DataverseFault(501, "0x8006088a", f"{request.method} is not there yet.")
+        if request.method not in ("GET", "HEAD"):
+            return WritePath(Writer(self._environment, caller, request), segments).answer(table)
         require_read(self._environment, caller, table)
         self._refuse_later(request)
+        tracked = self._tracking.answer(request, caller, segments, table)
+        if tracked is not None:
+            return tracked
         return _Read(self._environment, caller, request, segments).answer(table)
 
     def _refuse_later(self, request: Request) -> None:
@@ -65,8 +71,6 @@ class DataSide:
         for name in LATER_OPTIONS:
             if name in options.values:
                 raise DataverseFault(501, "0x8006088a", f"The sandbox has no {name} yet.")
-        if "$deltatoken" in options.values or read_preferences(request).track_changes:
-            raise DataverseFault(501, "0x8006088a", "The sandbox has no change tracking yet.")
 
 
 def no_segment(environment: Environment, name: str) -> DataverseFault:

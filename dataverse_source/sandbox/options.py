@@ -9,7 +9,7 @@ from dataverse_source.sandbox.odata import bad_query
 
 KNOWN = frozenset(
     {"$select", "$expand", "$orderby", "$filter", "$apply", "$top", "$count"}
-    | {"$skiptoken", "$deltatoken"}
+    | {"$skiptoken", "$deltatoken", "$id"}
 )
 UNSUPPORTED = frozenset({"$skip", "$search", "$format", "$compute", "$levels", "$index"})
 """Options that Dataverse does not have (docs page "Query data using the Web API")."""
