@@ -66,15 +66,12 @@ class Environment:
         clock: the time for rows and tokens.
         switches: replaced as a whole when one is set (``switches.changed(...)``).
         organization: ids, names, version.
-        retention_days: ExpireChangeTrackingInDays of the organization, 7 unless changed (docs
-            page "Use change tracking to synchronize data with external systems").
     """
 
     store: Store
     clock: Clock = field(default_factory=Clock)
     switches: Switches = field(default_factory=Switches)
     organization: Organization = field(default_factory=Organization)
-    retention_days: int = 7
 
     @property
     def schema(self) -> Schema:
