@@ -8,6 +8,7 @@ from dataverse_source.sandbox import query as queries
 from dataverse_source.sandbox import single
 from dataverse_source.sandbox.addresses import Segment, read_path
 from dataverse_source.sandbox.environment import Caller, Environment
+from dataverse_source.sandbox.fetchxml_answer import answer_fetch
 from dataverse_source.sandbox.functions import NAMES, answer_function
 from dataverse_source.sandbox.keys import no_such_row, read_key
 from dataverse_source.sandbox.layout import sql_table
@@ -25,10 +26,11 @@ from dataverse_source.sandbox.tables import Table
 from dataverse_source.sandbox.tracking import Tracking
 from dataverse_source.sandbox.users import require_read
 from dataverse_source.sandbox.values import json_text
+from dataverse_source.sandbox.views import fetch_text
 from dataverse_source.sandbox.write_paths import WritePath
 from dataverse_source.sandbox.writes import Writer
 
-LATER_OPTIONS = ("fetchXml", "savedQuery", "userQuery", "sql", "partitionId", "$apply")
+LATER_OPTIONS = ("sql", "partitionId", "$apply")
 
 
 class DataSide:
@@ -104,7 +106,8 @@ class _Read:
     def _collection(self, query: queries.Query, rest: list[Segment]) -> Response:
         names = [segment.name for segment in rest]
         if not names:
-            return queries.answer_collection(query)
+            text = fetch_text(query)
+            return queries.answer_collection(query) if text is None else answer_fetch(query, text)
         if names == ["$count"]:
             return queries.answer_count(query)
         if names == ["$ref"]:

@@ -81,12 +81,17 @@ def skiptoken(cookie: Cookie, order: Order, *, tracking: bool = False, records: 
     return outer_cookie(cookie.page + 1, inner, tracking=tracking)
 
 
-def outer_cookie(page: int, inner: str | None, *, tracking: bool) -> str:
-    """The encoded value of ``$skiptoken`` that asks for a page, with an inner cookie or none."""
+def cookie_element(page: int, inner: str | None, *, tracking: bool = False) -> str:
+    """The outer cookie; the inner one stands within it, encoded twice."""
     paging_cookie = ""
     if inner is not None:
         paging_cookie = f' pagingcookie="{_lower_percent(_lower_percent(inner))}"'
-    outer = f'<cookie pagenumber="{page}"{paging_cookie} istracking="{tracking}" />'
+    return f'<cookie pagenumber="{page}"{paging_cookie} istracking="{tracking}" />'
+
+
+def outer_cookie(page: int, inner: str | None, *, tracking: bool) -> str:
+    """The encoded value of ``$skiptoken`` that asks for a page, with an inner cookie or none."""
+    outer = cookie_element(page, inner, tracking=tracking)
     for plain, encoded in (("<", "%3C"), (">", "%3E"), ('"', "%22"), (" ", "%20")):
         outer = outer.replace(plain, encoded)
     return outer

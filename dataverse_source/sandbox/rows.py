@@ -84,7 +84,7 @@ def read_select(text: str | None, table: Table, schema: Schema) -> Selection:
         DataverseFault: an unknown column.
     """
     if text is None or text.strip() == "*":
-        return Selection((), tuple(_printable(table)))
+        return Selection((), tuple(printable(table)))
     asked, columns = [], list[Column]()
     for name in filter(None, (part.strip() for part in split_top(text, ","))):
         if name not in table.by_wire_name and navigation(schema, table, name):
@@ -101,7 +101,8 @@ def read_select(text: str | None, table: Table, schema: Schema) -> Selection:
     return Selection(tuple(asked), tuple(columns))
 
 
-def _printable(table: Table) -> list[Column]:
+def printable(table: Table) -> list[Column]:
+    """The columns that a row prints when none are chosen."""
     return [column for column in table.by_wire_name.values() if _is_printed(column)]
 
 
