@@ -81,6 +81,9 @@ def _root(definitions: Definitions, segment: str) -> Place:
         place = Place(KINDS[CHOICE_BASE], name, items=tuple(definitions.choices))
     elif name == "RelationshipDefinitions":
         place = Place(KINDS[RELATIONSHIP], name, items=tuple(definitions.relationships))
+    elif name == "ManagedPropertyDefinitions":
+        message = "The sandbox does not answer ManagedPropertyDefinitions yet."
+        raise DataverseFault(501, "0x8006088a", message)
     else:
         raise _no_segment(name)
     return place if key is None else _pick(place, key)

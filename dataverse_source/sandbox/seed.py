@@ -187,15 +187,15 @@ def _insert(table: Table, count: int, existing: int, seed: int) -> str:
     ticks = f"{ticks_at(0)} + created * {TICKS_PER_MILLISECOND} + i"
     cells: dict[str, str] = {
         table.primary_id: _guid_wire(node, batch),
-        f"{table.primary_id}$": f"'{node}{batch}' || hex",
+        f"{table.primary_id}$": f"'{node}{batch}' || spine.hex",
     }
     known = table.by_name
-    for name, source in (("createdon", "created"), ("modifiedon", "modified")):
+    for name, source in (("createdon", "spine.created"), ("modifiedon", "spine.modified")):
         if name in known:
             cells[name] = f"""strftime('"%Y-%m-%dT%H:%M:%SZ"', {source} / 1000, 'unixepoch')"""
             cells[f"{name}$"] = source
     if "versionnumber" in known:
-        cells["versionnumber"] = "version"
+        cells["versionnumber"] = "spine.version"
     for column in _seeded(table):
         for part in physical_names(column):
             cells[part] = f"templates{_group(column, table)}.{quote(part)}"
@@ -226,9 +226,9 @@ def _sample_name(part: str, otherwise: str) -> str:
 
 def _guid_wire(node: str, batch: str) -> str:
     """SQL of a sequential GUID from its 16 hexadecimal digits in SQL Server's order."""
-    swapped = "||".join(f"substr(hex,{at},2)" for at in (15, 13, 11, 9))
-    middle = "substr(hex,7,2)||substr(hex,5,2)"
-    high = "substr(hex,3,2)||substr(hex,1,2)"
+    swapped = "||".join(f"substr(spine.hex,{at},2)" for at in (15, 13, 11, 9))
+    middle = "substr(spine.hex,7,2)||substr(spine.hex,5,2)"
+    high = "substr(spine.hex,3,2)||substr(spine.hex,1,2)"
     return f"""'"'||{swapped}||'-'||{middle}||'-'||{high}||'-{batch}-{node}"'"""
 
 

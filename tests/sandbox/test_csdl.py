@@ -191,6 +191,14 @@ def test_a_real_organization_answers_entity_definitions(name: str) -> None:
         assert table.primary_id in names
 
 
+def test_every_table_of_a_real_organization_holds_rows() -> None:
+    schema = read_schema(file_of("davidmoten-crm4-v9.1-HEAD"))
+    with Asking(schema) as asking:
+        for table in schema.tables:
+            asking.store.seed(table.logical_name, 2)
+            assert asking.store.count(table.logical_name) == 2
+
+
 def test_columns_get_the_types_that_their_names_tell() -> None:
     schema = read_schema(file_of("rsbc-dmf-2023-09-28"))
     account = schema.by_logical_name["account"].by_name

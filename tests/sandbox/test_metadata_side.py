@@ -98,6 +98,7 @@ def test_filters(asking: Asking, condition: str, expected: set[str]) -> None:
         ("EntityDefinitions?$expand=LogicalName", 400, "0x80060888", "navigation property"),
         ("EntityDefinitions(LogicalName='nope')", 404, "0x80040217", "nope"),
         (f"{ACCOUNT}/Attributes(LogicalName='nope')", 404, "0x80040217", "nope"),
+        ("ManagedPropertyDefinitions", 501, "0x8006088a", "not answer"),
         (f"{ACCOUNT}/Nope", 404, "0x8006088a", "'Nope'"),
         (f"{ACCOUNT}/Attributes/{NS}.EnumAttributeMetadata", 400, "0x80060888", "EnumAttribute"),
         (f"{ACCOUNT}/Attributes?$select=MaxLength", 400, "0x80060888", "MaxLength"),
