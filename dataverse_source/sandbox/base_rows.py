@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 CURRENCY_ID = "228f42f8-e646-e111-8eb7-78e7d162ced1"
 TEAM_ID = "39e0dbe4-131b-e111-ba7e-78e7d1620f5e"
 
+FISCAL_START_COLUMN = "fiscalcalendarstart"
+
 SEEDED_FIRST = ("businessunit", "transactioncurrency", "systemuser", "team")
 """Tables that nearly all others point at."""
 
@@ -91,7 +93,7 @@ def _organization(organization: Organization) -> dict[str, Any]:
         "localeid": 1033,
         "isdisabled": False,
         "isauditenabled": False,
-        "fiscalcalendarstart": "2024-01-01T00:00:00Z",
+        FISCAL_START_COLUMN: "2024-01-01T00:00:00Z",
     }
 
 

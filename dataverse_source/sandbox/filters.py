@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from dataverse_source.sandbox import query_functions
 from dataverse_source.sandbox.layout import key, sql_table, wire
 from dataverse_source.sandbox.moments import compare_moment
 from dataverse_source.sandbox.odata import (
@@ -25,6 +24,7 @@ from dataverse_source.sandbox.odata import (
     bad_query,
 )
 from dataverse_source.sandbox.patterns import glob_of
+from dataverse_source.sandbox.query_functions import function_condition
 from dataverse_source.sandbox.relationships import (
     Associated,
     Many,
@@ -120,7 +120,7 @@ def condition(node: Node, scope: Scope) -> str:
     if isinstance(node, Call):
         return _text_function(node, scope)
     if isinstance(node, CrmCall):
-        return query_functions.condition(node, scope, place)
+        return function_condition(node, scope, place, condition)
     if isinstance(node, Lambda):
         return _lambda(node, scope)
     if isinstance(node, Path):

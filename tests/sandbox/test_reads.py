@@ -13,7 +13,6 @@ import pytest
 
 from dataverse_source.sandbox.catalog import default_schema
 from dataverse_source.sandbox.environment import Caller
-from dataverse_source.sandbox.messages import DataverseFault
 from dataverse_source.sandbox.switches import Switches
 
 from .reading import ROOT, USER, Reading, reading
@@ -386,9 +385,3 @@ def test_functions(crm: Reading) -> None:
         "RetrieveCurrentOrganization(AccessType=Microsoft.Dynamics.CRM.EndpointAccessType'Default')"
     )["Detail"]
     assert detail["FriendlyName"] == crm.environment.organization.friendly_name
-
-
-def test_what_is_not_there_says_so(crm: Reading) -> None:
-    with pytest.raises(DataverseFault) as caught:
-        crm.ask("accounts?$deltatoken=1")
-    assert caught.value.status == 501
