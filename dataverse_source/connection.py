@@ -6,10 +6,15 @@ Nothing is requested before: orchestrators import pipeline scripts all day long.
 from __future__ import annotations
 
 import threading
+from pathlib import Path
+
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
 
 from dataverse_source.client import DataverseClient
 from dataverse_source.credentials import ClientSecretCredentials, ClientSecretTokenSource
-from dataverse_source.metadata import MetadataReader
+from dataverse_source.metadata_cache import MetadataCache
+from dataverse_source.metadata_reader import MetadataReader
 from dataverse_source.settings import SANDBOX, Settings
 from dataverse_source.transport import new_session
 
@@ -45,11 +50,10 @@ class Connection:
     def _open(self) -> tuple[DataverseClient, MetadataReader]:
         with self._lock:
             if self._opened is None:
-                client = self._connect()
-                self._opened = client, MetadataReader(client)
+                self._opened = self._connect()
             return self._opened
 
-    def _connect(self) -> DataverseClient:
+    def _connect(self) -> tuple[DataverseClient, MetadataReader]:
         url, ca_bundle = self.settings.environment_url, self.settings.ca_bundle
         credentials = self._credentials or ClientSecretCredentials()
         if url == SANDBOX:
@@ -58,10 +62,19 @@ class Connection:
             local = start_sandbox()
             url, ca_bundle, credentials = local.environment_url, local.ca_bundle, local.credentials
         session = new_session(ca_bundle=ca_bundle)
-        return DataverseClient(
+        client = DataverseClient(
             url,
             ClientSecretTokenSource(credentials, url, session=session),
             session=session,
             api_version=self.settings.api_version,
             request_timeout=self.settings.request_timeout,
         )
+        environment = f"{client.environment_url} {self.settings.api_version}"
+        cache = MetadataCache(_pipeline_folder(), environment, str(credentials.client_id))
+        return client, MetadataReader(client, self.settings.tables, cache)
+
+
+def _pipeline_folder() -> Path | None:
+    """The working folder of the pipeline that runs; None: none does, as in a preview."""
+    context = Container()[PipelineContext]
+    return Path(context.pipeline().working_dir) if context.is_active() else None

@@ -1,18 +1,16 @@
-"""Tables and columns of an environment, read from EntityDefinitions.
+"""Tables, columns, choices and relationships of an environment, as immutable dataclasses.
 
-Sources: Microsoft's docs "Query schema definitions" and "Query table definitions using the Web
-API" (EntityMetadata, AttributeMetadata and the types derived from it).
+The names follow EntityMetadata, AttributeMetadata and their relatives (docs: "Query schema
+definitions"). How they are read is in `dataverse_source.metadata_reader`.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Literal
 
-from dataverse_source.errors import ProtocolError, UnknownNameError, did_you_mean
+from dataverse_source.errors import UnknownNameError, did_you_mean
 
 LOOKUP_TYPES = frozenset({"LookupType", "CustomerType", "OwnerType"})
 """Column types that a row carries as ``_<name>_value``, the GUID of another row."""
@@ -23,50 +21,13 @@ POLYMORPHIC_TYPES = frozenset({"CustomerType", "OwnerType"})
 UNREADABLE_TYPES = frozenset({"PartyListType", "CalendarRulesType", "VirtualType"})
 """Column types that are no property of a row: collections, and names computed for display."""
 
-TABLE_PROPERTIES = (
-    "LogicalName",
-    "EntitySetName",
-    "PrimaryIdAttribute",
-    "PrimaryNameAttribute",
-    "TableType",
-    "ChangeTrackingEnabled",
-    "IsIntersect",
-    "IsActivity",
-    "IsPrivate",
-    "DataProviderId",
-)
+ELASTIC_PROVIDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
+"""DataProviderId of elastic tables in place of a provider: they are no virtual tables."""
 
-COLUMN_PROPERTIES = (
-    "LogicalName",
-    "AttributeType",
-    "AttributeTypeName",
-    "AttributeOf",
-    "IsValidForRead",
-    "IsLogical",
-    "IsPrimaryId",
-    "SourceType",
-    "IsValidODataAttribute",
-)
+PARTITION_ID = "partitionid"
+"""Second half of an elastic table's key (docs: "Use elastic tables")."""
 
-CASTS: tuple[tuple[str, str, frozenset[str]], ...] = (
-    ("DateTimeAttributeMetadata", "Format,DateTimeBehavior", frozenset({"DateTimeType"})),
-    ("DecimalAttributeMetadata", "Precision", frozenset({"DecimalType"})),
-    ("DoubleAttributeMetadata", "Precision", frozenset({"DoubleType"})),
-    ("MoneyAttributeMetadata", "Precision", frozenset({"MoneyType"})),
-    ("LookupAttributeMetadata", "Targets", LOOKUP_TYPES),
-)
-"""Metadata type, its own properties, and the column types that have them. Such properties
-can only be selected after a cast to the type, one type per request."""
-
-
-class MetadataClient(Protocol):
-    """What is needed of `DataverseClient`."""
-
-    def get_json(
-        self, path: str, query: Mapping[str, str] | None = None, prefer: Sequence[str] = ()
-    ) -> dict[str, Any]:
-        """The JSON object at ``path``, relative to the Web API's root."""
-        ...
+TableKind = Literal["standard", "activity", "elastic", "virtual", "intersect"]
 
 
 @dataclass(frozen=True)
@@ -131,6 +92,7 @@ class Table:
         primary_name: name of the column that shows a row to people, if there is one.
         table_type: Standard, Virtual, Elastic or Activity.
         data_provider_id: not None for a virtual table.
+        metadata_id: the table's id, which stays when it is renamed.
         columns: empty in an overview (`MetadataReader.tables`).
     """
 
@@ -144,7 +106,32 @@ class Table:
     is_activity: bool = False
     is_private: bool = False
     data_provider_id: str | None = None
+    metadata_id: str | None = None
     columns: tuple[Column, ...] = ()
+
+    @property
+    def kind(self) -> TableKind:
+        """What sort of table it is, as far as reading goes.
+
+        A virtual table's rows come from its provider at each query (no change tracking); an
+        elastic table's key has two columns and its pages hold 500 rows at most; an intersect
+        table holds the pairs of an N:N relationship and has no modifiedon.
+        """
+        provider = (self.data_provider_id or ELASTIC_PROVIDER).lower()
+        if self.table_type == "Elastic":
+            return "elastic"
+        if self.table_type == "Virtual" or provider != ELASTIC_PROVIDER:
+            return "virtual"
+        if self.is_intersect:
+            return "intersect"
+        return "activity" if self.is_activity or self.table_type == "Activity" else "standard"
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns that together name one row; two for an elastic table."""
+        if self.kind == "elastic" and (self.has(PARTITION_ID) or not self.columns):
+            return (self.primary_id, PARTITION_ID)
+        return (self.primary_id,)
 
     @cached_property
     def _by_name(self) -> dict[str, Column]:
@@ -169,139 +156,74 @@ class Table:
             ) from None
 
 
-class MetadataReader:
-    """Reads tables and columns; the list of tables is asked for once.
+@dataclass(frozen=True)
+class Option:
+    """One value of a choice.
 
-    A missing privilege (prvReadEntity, prvReadAttribute) comes through as the client's
-    AccessDeniedError.
+    Attributes:
+        label: in the language of the user who signs in, None when there is none.
+        labels: (LCID, label) of every language that has one, such as ``(1033, "Active")``.
+        state: for a status reason, the state that it belongs to.
     """
 
-    def __init__(self, client: MetadataClient) -> None:
-        self._client = client
-        self._tables: tuple[Table, ...] | None = None
-        self._lock = threading.Lock()
-
-    def tables(self) -> tuple[Table, ...]:
-        """All tables of the environment, without columns; one request, then remembered."""
-        with self._lock:
-            if self._tables is None:
-                answers = self._collection("EntityDefinitions", TABLE_PROPERTIES)
-                self._tables = tuple(_table(answer) for answer in answers)
-            return self._tables
-
-    def resolve(self, name: str) -> Table:
-        """The overview entry of the table with this entity set name or logical name.
-
-        Exact names win over names in another case, entity set names over logical names.
-
-        Raises:
-            UnknownNameError: no such table, or none that can be queried.
-        """
-        tables = self.tables()
-        found = _find(name, tables) or _find(name.lower(), [_lowered(one) for one in tables])
-        if found is None:
-            known = {one.entity_set_name for one in tables} | {one.logical_name for one in tables}
-            raise UnknownNameError(
-                f"The environment has no table {name!r}, or the application user can't see it",
-                remedy=did_you_mean(name, sorted(filter(None, known))) or None,
-            )
-        table = next(one for one in tables if one.logical_name.lower() == found.lower())
-        if not table.entity_set_name:
-            raise UnknownNameError(
-                f"The table {table.logical_name!r} can't be queried: it has no entity set name",
-                remedy="Leave it out of the tables to read.",
-            )
-        return table
-
-    def table(self, name: str) -> Table:
-        """The table with its columns.
-
-        Args:
-            name: entity set name or logical name.
-
-        Raises:
-            UnknownNameError: see `resolve`.
-        """
-        overview = self.resolve(name)
-        key = overview.logical_name.replace("'", "''")
-        path = f"EntityDefinitions(LogicalName='{key}')/Attributes"
-        columns = [_column(answer) for answer in self._collection(path, COLUMN_PROPERTIES)]
-        types = {column.type for column in columns}
-        details: dict[str, dict[str, Any]] = {}
-        for cast, properties, applies_to in CASTS:
-            if types & applies_to:
-                typed = f"{path}/Microsoft.Dynamics.CRM.{cast}"
-                for answer in self._collection(typed, ("LogicalName", properties)):
-                    details[_text(answer, "LogicalName")] = answer
-        described = tuple(_describe(column, details.get(column.name, {})) for column in columns)
-        return replace(overview, columns=described)
-
-    def _collection(self, path: str, select: Sequence[str]) -> list[dict[str, Any]]:
-        answer = self._client.get_json(path, {"$select": ",".join(select)})
-        items = answer.get("value")
-        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise ProtocolError("The answer to a metadata request holds no list", where=path)
-        if "@odata.nextLink" in answer:
-            # Docs: "Query table definitions": no paging, all are returned. A part of the
-            # columns must never pass for all of them.
-            raise ProtocolError("The answer to a metadata request is not complete", where=path)
-        return items
+    value: int
+    label: str | None
+    labels: tuple[tuple[int, str], ...] = ()
+    state: int | None = None
 
 
-def _find(name: str, tables: Sequence[Table]) -> str | None:
-    """Logical name of the table called ``name``, by entity set name first."""
-    by_set = (one.logical_name for one in tables if one.entity_set_name == name)
-    by_logical = (one.logical_name for one in tables if one.logical_name == name)
-    return next(by_set, None) or next(by_logical, None)
+@dataclass(frozen=True)
+class Choice:
+    """The values that a choice, state, status, yes/no or multi-select column can have.
+
+    Attributes:
+        column: logical name of the column.
+        type: ``AttributeTypeName/Value`` of the column, such as ``StatusType``.
+        name: of the choice.
+        is_global: shared by several columns.
+    """
+
+    column: str
+    type: str
+    name: str
+    is_global: bool
+    options: tuple[Option, ...]
 
 
-def _lowered(table: Table) -> Table:
-    set_name = table.entity_set_name.lower() if table.entity_set_name else None
-    return replace(table, logical_name=table.logical_name.lower(), entity_set_name=set_name)
+@dataclass(frozen=True)
+class Relationship:
+    """A 1:N or N:N relationship.
+
+    For 1:N, each row of ``table`` points with ``column`` at one row of ``referenced_table``.
+    For N:N, ``table`` is the intersect table, ``column`` its column for the one side.
+
+    Attributes:
+        name: the schema name, one for each relationship (N:N: one for both sides).
+        type: ``OneToMany`` or ``ManyToMany``.
+    """
+
+    name: str
+    type: str
+    table: str
+    column: str
+    referenced_table: str
+    referenced_column: str
 
 
-def _table(answer: Mapping[str, Any]) -> Table:
-    return Table(
-        logical_name=_text(answer, "LogicalName"),
-        entity_set_name=answer.get("EntitySetName") or None,
-        primary_id=answer.get("PrimaryIdAttribute") or "",
-        primary_name=answer.get("PrimaryNameAttribute") or None,
-        table_type=answer.get("TableType") or "Standard",
-        change_tracking=bool(answer.get("ChangeTrackingEnabled")),
-        is_intersect=bool(answer.get("IsIntersect")),
-        is_activity=bool(answer.get("IsActivity")),
-        is_private=bool(answer.get("IsPrivate")),
-        data_provider_id=answer.get("DataProviderId") or None,
-    )
+@dataclass(frozen=True)
+class Description:
+    """What is known of a table beyond what reading it takes.
 
+    Attributes:
+        table: logical name.
+        display_name: singular, in the language of the user who signs in.
+        columns: (logical name, display name) of the columns that have a display name.
+        choices: of its columns, ordered by column.
+        relationships: those in which it points at other tables, and its N:N relationships.
+    """
 
-def _column(answer: Mapping[str, Any]) -> Column:
-    type_name = answer.get("AttributeTypeName") or {}
-    return Column(
-        name=_text(answer, "LogicalName"),
-        type=type_name.get("Value") or f"{answer.get('AttributeType') or 'Virtual'}Type",
-        attribute_of=answer.get("AttributeOf") or None,
-        readable=answer.get("IsValidForRead") is not False,
-        is_logical=bool(answer.get("IsLogical")),
-        is_primary_id=bool(answer.get("IsPrimaryId")),
-        source_type=answer.get("SourceType"),
-        valid_odata=answer.get("IsValidODataAttribute") is not False,
-    )
-
-
-def _describe(column: Column, details: Mapping[str, Any]) -> Column:
-    """``column`` with what only a cast to its own type tells."""
-    behavior = details.get("DateTimeBehavior") or {}
-    return replace(
-        column,
-        precision=details.get("Precision"),
-        date_behavior=behavior.get("Value"),
-        targets=tuple(details.get("Targets") or ()),
-    )
-
-
-def _text(answer: Mapping[str, Any], member: str) -> str:
-    value = answer.get(member)
-    if not isinstance(value, str) or not value:
-        raise ProtocolError(f"A table or column in a metadata answer has no {member}")
-    return value
+    table: str
+    display_name: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+    choices: tuple[Choice, ...] = ()
+    relationships: tuple[Relationship, ...] = ()

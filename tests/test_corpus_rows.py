@@ -15,7 +15,8 @@ import pytest
 from dataverse_source.columns import select_columns
 from dataverse_source.decode import decode_page
 from dataverse_source.decode_exact import decode_exact
-from dataverse_source.metadata import Column, MetadataReader, Table
+from dataverse_source.metadata import Column, Table
+from dataverse_source.metadata_reader import MetadataReader
 from dataverse_source.schema import TableSchema, table_schema
 
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared"

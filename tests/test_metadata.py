@@ -5,8 +5,15 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.errors import ProtocolError, UnknownNameError
-from dataverse_source.metadata import Column, MetadataReader, Table
+from dataverse_source.errors import (
+    ProtocolError,
+    ResponseError,
+    ThrottledError,
+    UnauthorizedError,
+    UnknownNameError,
+)
+from dataverse_source.metadata import ELASTIC_PROVIDER, Column, Table
+from dataverse_source.metadata_reader import MetadataReader
 
 ATTRIBUTES = "EntityDefinitions(LogicalName='contact')/Attributes"
 CAST = f"{ATTRIBUTES}/Microsoft.Dynamics.CRM."
@@ -22,6 +29,8 @@ class Answers:
     def get_json(
         self, path: str, query: Mapping[str, str] | None = None, prefer: Sequence[str] = ()
     ) -> dict[str, Any]:
+        if path.startswith("RetrieveMetadataChanges"):
+            return {}  # an answer that can't be right
         self.asked.append((path, (query or {})["$select"]))
         return {"value": self.answers[path]} if path in self.answers else {}
 
@@ -100,7 +109,14 @@ def test_tables_are_asked_for_once() -> None:
     assert reader.tables() is reader.tables()
     assert [path for path, _ in answers.asked] == ["EntityDefinitions"]
     contact, account, bus, hidden, *_ = reader.tables()
-    assert contact == Table("contact", "contacts", "contactid", None, change_tracking=True)
+    assert contact == Table(
+        "contact",
+        "contacts",
+        "contactid",
+        None,
+        change_tracking=True,
+        metadata_id="70816501-edb9-4740-a16c-6a5efbc05d84",
+    )
     assert account.data_provider_id is None
     assert account.table_type == "Standard"
     assert (bus.table_type, bus.data_provider_id) == ("Virtual", "x")
@@ -212,3 +228,59 @@ def test_a_metadata_answer_that_cannot_be_right_is_refused(answer: dict[str, Any
 )
 def test_names_on_the_wire(column: Column, wire_name: str, polymorphic: bool) -> None:
     assert (column.wire_name, column.polymorphic) == (wire_name, polymorphic)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 501])
+def test_a_refused_function_is_asked_once(status: int, caplog: pytest.LogCaptureFixture) -> None:
+    class Refusing(Answers):
+        calls = 0
+
+        def get_json(
+            self, path: str, query: Mapping[str, str] | None = None, prefer: Sequence[str] = ()
+        ) -> dict[str, Any]:
+            if path.startswith("RetrieveMetadataChanges"):
+                self.calls += 1
+                raise ResponseError("refused", status=status, code="0x80040220")
+            return super().get_json(path, query, prefer)
+
+    answers = Refusing(contact_answers().answers)
+    reader = MetadataReader(answers)
+    assert reader.table("contact").column("creditlimit").precision == 2
+    reader.table("contact")
+    assert answers.calls == 1
+    assert caplog.text.count("metadata is read table by table") == 1
+
+
+@pytest.mark.parametrize("error", [UnauthorizedError, ThrottledError])
+def test_a_refusal_of_the_client_is_no_reason_to_ask_otherwise(error: type[ResponseError]) -> None:
+    class Refusing(Answers):
+        def get_json(
+            self, path: str, query: Mapping[str, str] | None = None, prefer: Sequence[str] = ()
+        ) -> dict[str, Any]:
+            if path.startswith("RetrieveMetadataChanges"):
+                raise error("refused", status=429)
+            return super().get_json(path, query, prefer)
+
+    with pytest.raises(error):
+        MetadataReader(Refusing(contact_answers().answers)).table("contact")
+
+
+KINDS = [
+    ({}, "standard"),
+    ({"TableType": "Elastic", "DataProviderId": ELASTIC_PROVIDER}, "elastic"),
+    ({"TableType": "Virtual", "DataProviderId": "b"}, "virtual"),
+    ({"DataProviderId": "b2a2a2a2-0000-0000-0000-000000000000"}, "virtual"),
+    ({"IsIntersect": True}, "intersect"),
+    ({"IsActivity": True}, "activity"),
+    ({"TableType": "Activity"}, "activity"),
+]
+
+
+@pytest.mark.parametrize(("members", "kind"), KINDS)
+def test_kinds_of_tables(members: dict[str, object], kind: str) -> None:
+    (table,) = MetadataReader(
+        Answers({"EntityDefinitions": [table_answer("contact", "contacts", **members)]})
+    ).tables()
+    assert table.kind == kind
+    key = ("contactid", "partitionid") if kind == "elastic" else ("contactid",)
+    assert table.key_columns == key

@@ -1,0 +1,212 @@
+"""Tables and columns of an environment: asked for in few requests, and each only once.
+
+Many tables are read at once with RetrieveMetadataChanges; where that is refused or fails, table
+by table from EntityDefinitions. What is kept on disk is used after one question, whether
+anything has changed since.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TypeVar
+
+from dataverse_source import metadata_changes as changes
+from dataverse_source import metadata_definitions as definitions
+from dataverse_source.errors import (
+    AccessDeniedError,
+    ProtocolError,
+    ResponseError,
+    ThrottledError,
+    UnauthorizedError,
+    UnknownNameError,
+)
+from dataverse_source.metadata import Description, Table
+from dataverse_source.metadata_answers import MetadataClient
+from dataverse_source.metadata_cache import MetadataCache, Snapshot
+from dataverse_source.table_names import find_table, select_tables
+
+__all__ = ["MetadataReader"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class MetadataReader:
+    """Reads tables and columns; may be used by many threads at once.
+
+    A missing privilege (prvReadEntity, prvReadAttribute) comes through as the client's
+    AccessDeniedError.
+
+    Args:
+        client: talks to the environment.
+        configured: names and patterns of the tables that will be asked for; they are read
+            together as soon as one of them is.
+        cache: what earlier runs have kept.
+    """
+
+    def __init__(
+        self,
+        client: MetadataClient,
+        configured: Sequence[str] = (),
+        cache: MetadataCache | None = None,
+    ) -> None:
+        self._client = client
+        self._configured = tuple(configured)
+        self._cache = cache
+        self._snapshot: Snapshot | None = None
+        self._function_works = True
+        self._lock = threading.RLock()
+
+    def tables(self) -> tuple[Table, ...]:
+        """All tables of the environment, without columns."""
+        return self._current().tables
+
+    def resolve(self, name: str) -> Table:
+        """The overview entry of the table with this entity set name or logical name.
+
+        Raises:
+            UnknownNameError: no such table, or none that can be queried; see
+                `dataverse_source.table_names.find_table`.
+        """
+        return find_table(name, self.tables())
+
+    def select(self, names: Sequence[str]) -> tuple[Table, ...]:
+        """The overview entries of the tables that names and patterns stand for, each once.
+
+        Raises:
+            UnknownNameError: see `dataverse_source.table_names.select_tables`.
+        """
+        return select_tables(names, self.tables())
+
+    def table(self, name: str) -> Table:
+        """The table with its columns.
+
+        Args:
+            name: entity set name or logical name.
+
+        Raises:
+            UnknownNameError: see `resolve`.
+        """
+        overview = self.resolve(name)
+        with self._lock:
+            found = self._current().columns
+            if overview.logical_name not in found:
+                self._read_columns(self._wanted(overview, found))
+                found = self._current().columns
+            return replace(overview, columns=found[overview.logical_name])
+
+    def description(self, name: str) -> Description:
+        """Display names, choices and relationships of a table.
+
+        Args:
+            name: entity set name or logical name.
+
+        Raises:
+            UnknownNameError: see `resolve`.
+        """
+        overview = self.resolve(name)
+        with self._lock:
+            found = self._current().descriptions
+            if overview.logical_name not in found:
+                self._read_descriptions(self._wanted(overview, found))
+                found = self._current().descriptions
+            return found[overview.logical_name]
+
+    def refresh(self) -> None:
+        """Ask once more whether anything has changed, before the next answer."""
+        with self._lock:
+            self._snapshot = None
+
+    def _current(self) -> Snapshot:
+        with self._lock:
+            if self._snapshot is None:
+                self._snapshot = self._kept() or self._read_tables()
+            return self._snapshot
+
+    def _kept(self) -> Snapshot | None:
+        """What an earlier run has kept, if nothing has changed since."""
+        kept = self._cache.read() if self._cache else None
+        if kept is None or not kept.is_usable(datetime.now(timezone.utc)):
+            return None
+        stamp = self._ask(lambda: changes.changed_since(self._client, kept.stamp))
+        if not stamp:
+            logger.info("The environment's metadata has changed: it is read anew")
+            return None
+        newer = replace(kept, stamp=stamp)
+        self._keep(newer)
+        return newer
+
+    def _read_tables(self) -> Snapshot:
+        began = datetime.now(timezone.utc)
+        # The stamp comes first: what changes while tables are read is then a change since.
+        stamp = self._ask(lambda: changes.current_stamp(self._client)) if self._cache else None
+        return Snapshot(stamp or "", began, definitions.read_tables(self._client))
+
+    def _wanted(self, overview: Table, known: Mapping[str, object]) -> list[str]:
+        """Logical names of the tables to read now: this one, and all that are configured."""
+        names = [overview.logical_name]
+        for configured in self._configured:
+            try:
+                names += [one.logical_name for one in self.select([configured])]
+            except UnknownNameError:
+                continue  # told when this one's turn comes: it must not hurt the others
+        return [name for name in dict.fromkeys(names) if name not in known]
+
+    def _read_columns(self, names: Sequence[str]) -> None:
+        read = self._ask(lambda: changes.read_columns(self._client, names)) or {}
+        missing = [name for name in names if name not in read]
+        read |= self._one_by_one(definitions.read_columns, missing, names[0])
+        snapshot = self._current()
+        self._keep(replace(snapshot, columns={**snapshot.columns, **read}))
+
+    def _read_descriptions(self, names: Sequence[str]) -> None:
+        read = self._ask(lambda: changes.read_descriptions(self._client, names)) or {}
+        missing = [name for name in names if name not in read]
+        read |= self._one_by_one(definitions.read_description, missing, names[0])
+        snapshot = self._current()
+        self._keep(replace(snapshot, descriptions={**snapshot.descriptions, **read}))
+
+    def _one_by_one(
+        self, read: Callable[[MetadataClient, str], T], names: Sequence[str], needed: str
+    ) -> dict[str, T]:
+        """Tables from EntityDefinitions; only ``needed`` may fail the whole."""
+        found: dict[str, T] = {}
+        for name in names:
+            try:
+                found[name] = read(self._client, name)
+            except (AccessDeniedError, ProtocolError):
+                if name == needed:
+                    raise
+        return found
+
+    def _ask(self, question: Callable[[], T]) -> T | None:
+        """The answer of RetrieveMetadataChanges; None where the function can't be used."""
+        if not self._function_works:
+            return None
+        try:
+            return question()
+        except (UnauthorizedError, ThrottledError):
+            raise
+        except (ResponseError, ProtocolError) as error:
+            if getattr(error, "code", None) != EXPIRED_STAMP:
+                self._function_works = False
+                logger.warning(
+                    "%s can't be used, metadata is read table by table. %s",
+                    changes.FUNCTION,
+                    error,
+                )
+            return None
+
+    def _keep(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        if self._cache and snapshot.stamp:
+            self._cache.write(snapshot)
+
+
+EXPIRED_STAMP = "0x80044352"
+"""ExpiredVersionStamp (docs: "Cache schema data"): everything has to be read again."""

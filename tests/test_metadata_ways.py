@@ -1,0 +1,102 @@
+"""Both ways to read metadata, against the sandbox over HTTPS: they come to the same tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dataverse_source import metadata_changes, metadata_definitions
+from dataverse_source.client import DataverseClient
+from dataverse_source.credentials import ClientSecretCredentials, ClientSecretTokenSource
+from dataverse_source.metadata_reader import MetadataReader
+from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.csdl_reader import read_schema
+from dataverse_source.sandbox.faults import Kind
+from dataverse_source.transport import new_session
+
+CSDL = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus" / "csdl"
+
+
+def client_of(sandbox: Sandbox) -> DataverseClient:
+    credentials = ClientSecretCredentials()
+    credentials.tenant_id = sandbox.tenant_id
+    credentials.client_id = sandbox.client_id
+    credentials.client_secret = sandbox.client_secret
+    credentials.authority_host = sandbox.authority_host
+    session = new_session(ca_bundle=str(sandbox.ca_bundle))
+    tokens = ClientSecretTokenSource(credentials, sandbox.environment_url, session=session)
+    return DataverseClient(
+        sandbox.environment_url, tokens, session=session, pause=lambda seconds: None
+    )
+
+
+@pytest.fixture(scope="module")
+def shared_sandbox() -> Iterator[Sandbox]:
+    with Sandbox(rows={"account": 1}, seed=1) as running:
+        yield running
+
+
+def assert_both_ways_agree(sandbox: Sandbox) -> int:
+    client = client_of(sandbox)
+    names = [table.logical_name for table in metadata_definitions.read_tables(client)]
+    columns = metadata_changes.read_columns(client, names)
+    described = metadata_changes.read_descriptions(client, names)
+    assert columns.keys() == described.keys() == set(names)
+    for name in names:
+        assert columns[name] == metadata_definitions.read_columns(client, name)
+        assert described[name] == metadata_definitions.read_description(client, name)
+    return len(names)
+
+
+def test_every_table_of_the_sandbox_is_the_same_by_both_ways(shared_sandbox: Sandbox) -> None:
+    assert assert_both_ways_agree(shared_sandbox) > 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", sorted(CSDL.glob("*.xml.gz")), ids=lambda path: path.name)
+def test_every_table_of_a_real_environment_is_the_same_by_both_ways(document: Path) -> None:
+    with Sandbox(schema=read_schema(document), rows={}, seed=1) as running:
+        assert assert_both_ways_agree(running) > 200
+
+
+def test_choices_labels_and_relationships(shared_sandbox: Sandbox) -> None:
+    reader = MetadataReader(client_of(shared_sandbox))
+    description = reader.description("accounts")
+    assert description.display_name == "Account"
+    assert ("name", "Account Name") in description.columns
+    choices = {choice.column: choice for choice in description.choices}
+    assert [(one.value, one.label) for one in choices["statecode"].options] == [
+        (0, "Active"),
+        (1, "Inactive"),
+    ]
+    assert choices["statuscode"].options[0].state == 0
+    assert [one.value for one in choices["creditonhold"].options] == [0, 1]
+    assert choices["statecode"].options[0].labels == ((1033, "Active"),)
+    parent = next(one for one in description.relationships if one.column == "parentaccountid")
+    assert (parent.referenced_table, parent.referenced_column) == ("account", "accountid")
+
+
+def test_many_tables_take_few_requests(shared_sandbox: Sandbox) -> None:
+    reader = MetadataReader(client_of(shared_sandbox), configured=["*"])
+    tables = reader.select(["*"])
+    shared_sandbox.requests.clear()
+    for table in tables:
+        assert reader.table(table.logical_name).columns
+        assert reader.description(table.logical_name).table == table.logical_name
+    chunks = -(-len(tables) // metadata_changes.TABLES_PER_REQUEST)
+    assert len(list(shared_sandbox.requests)) == 2 * chunks
+
+
+@pytest.mark.parametrize("kind", ["json_500", "html_502", "empty_body", "sign_in_page"])
+def test_what_the_function_refuses_comes_from_entity_definitions(
+    sandbox: Sandbox, kind: Kind, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = MetadataReader(client_of(sandbox), configured=["accounts", "contacts"])
+    expected = [whole.table(name) for name in ("accounts", "contacts")]
+    sandbox.faults.plan(kind, path="RetrieveMetadataChanges", times=100)
+    reader = MetadataReader(client_of(sandbox), configured=["accounts", "contacts"])
+    assert [reader.table(name) for name in ("accounts", "contacts")] == expected
+    assert reader.description("accounts") == whole.description("accounts")
+    assert "metadata is read table by table" in caplog.text
