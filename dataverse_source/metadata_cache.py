@@ -162,12 +162,8 @@ def _choice(plain: Mapping[str, Any]) -> Choice:
 
 
 def _made(kind: Callable[..., T], plain: Mapping[str, Any]) -> T:
-    return kind(
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in plain.items()
-        }
-    )
+    values = {name: tuple(one) if isinstance(one, list) else one for name, one in plain.items()}
+    return kind(**values)
 
 
 def _plain(one: Any) -> Any:

@@ -133,7 +133,14 @@ class MetadataReader:
         kept = self._cache.read() if self._cache else None
         if kept is None or not kept.is_usable(datetime.now(timezone.utc)):
             return None
-        stamp = self._ask(lambda: changes.changed_since(self._client, kept.stamp))
+        try:
+            stamp = changes.changed_since(self._client, kept.stamp)
+        except (UnauthorizedError, ThrottledError):
+            raise
+        except (ResponseError, ProtocolError) as error:
+            # Most likely 0x80044352, a stamp that has expired (docs: "Cache schema data").
+            logger.info("The metadata that was kept can't be checked: %s", error)
+            return None
         if not stamp:
             logger.info("The environment's metadata has changed: it is read anew")
             return None
@@ -193,20 +200,13 @@ class MetadataReader:
         except (UnauthorizedError, ThrottledError):
             raise
         except (ResponseError, ProtocolError) as error:
-            if getattr(error, "code", None) != EXPIRED_STAMP:
-                self._function_works = False
-                logger.warning(
-                    "%s can't be used, metadata is read table by table. %s",
-                    changes.FUNCTION,
-                    error,
-                )
+            self._function_works = False
+            logger.warning(
+                "%s can't be used, metadata is read table by table. %s", changes.FUNCTION, error
+            )
             return None
 
     def _keep(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         if self._cache and snapshot.stamp:
             self._cache.write(snapshot)
-
-
-EXPIRED_STAMP = "0x80044352"
-"""ExpiredVersionStamp (docs: "Cache schema data"): everything has to be read again."""
