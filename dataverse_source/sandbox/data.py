@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dataverse_source.sandbox import query as queries
 from dataverse_source.sandbox import single
 from dataverse_source.sandbox.addresses import Segment, read_path
+from dataverse_source.sandbox.apply import answer_apply
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.fetchxml_answer import answer_fetch
 from dataverse_source.sandbox.functions import NAMES, answer_function
@@ -30,7 +31,7 @@ from dataverse_source.sandbox.views import fetch_text
 from dataverse_source.sandbox.write_paths import WritePath
 from dataverse_source.sandbox.writes import Writer
 
-LATER_OPTIONS = ("sql", "partitionId", "$apply")
+LATER_OPTIONS = ("sql", "partitionId")
 
 
 class DataSide:
@@ -105,6 +106,8 @@ class _Read:
 
     def _collection(self, query: queries.Query, rest: list[Segment]) -> Response:
         names = [segment.name for segment in rest]
+        if not names and query.options.get("$apply") is not None:
+            return answer_apply(query)
         if not names:
             text = fetch_text(query)
             return queries.answer_collection(query) if text is None else answer_fetch(query, text)
