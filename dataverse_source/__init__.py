@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dataverse_source.credentials import ClientSecretCredentials
+    from dataverse_source.credentials import DataverseCredentials
     from dataverse_source.errors import (
         AccessDeniedError,
         AuthenticationError,
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessDeniedError",
     "AuthenticationError",
-    "ClientSecretCredentials",
     "ConfigurationError",
     "ConnectionFailedError",
     "DataError",
+    "DataverseCredentials",
     "DataverseError",
     "ExpiredSecretError",
     "LoadReport",
@@ -69,7 +69,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ClientSecretCredentials": "credentials",
+    "DataverseCredentials": "credentials",
     "LoadReport": "runner",
     "dataverse": "source",
     "load": "runner",

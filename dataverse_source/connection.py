@@ -12,7 +12,12 @@ from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 
 from dataverse_source.client import DataverseClient
-from dataverse_source.credentials import ClientSecretCredentials, ClientSecretTokenSource
+from dataverse_source.credentials import (
+    DataverseCredentials,
+    TokenCredential,
+    identity,
+    token_source,
+)
 from dataverse_source.metadata_cache import MetadataCache
 from dataverse_source.metadata_reader import MetadataReader
 from dataverse_source.settings import SANDBOX, Settings
@@ -27,7 +32,9 @@ class Connection:
         credentials: who signs in; not needed for the sandbox.
     """
 
-    def __init__(self, settings: Settings, credentials: ClientSecretCredentials | None) -> None:
+    def __init__(
+        self, settings: Settings, credentials: DataverseCredentials | TokenCredential | None
+    ) -> None:
         self.settings = settings
         self._credentials = credentials
         self._lock = threading.Lock()
@@ -55,7 +62,7 @@ class Connection:
 
     def _connect(self) -> tuple[DataverseClient, MetadataReader]:
         url, ca_bundle = self.settings.environment_url, self.settings.ca_bundle
-        credentials = self._credentials or ClientSecretCredentials()
+        credentials = self._credentials or DataverseCredentials()
         if url == SANDBOX:
             from dataverse_source.local import start_sandbox
 
@@ -64,13 +71,13 @@ class Connection:
         session = new_session(ca_bundle=ca_bundle)
         client = DataverseClient(
             url,
-            ClientSecretTokenSource(credentials, url, session=session),
+            token_source(credentials, url, session=session),
             session=session,
             api_version=self.settings.api_version,
             request_timeout=self.settings.request_timeout,
         )
         environment = f"{client.environment_url} {self.settings.api_version}"
-        cache = MetadataCache(_pipeline_folder(), environment, str(credentials.client_id))
+        cache = MetadataCache(_pipeline_folder(), environment, identity(credentials))
         return client, MetadataReader(client, self.settings.tables, cache)
 
 

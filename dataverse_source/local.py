@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from dlt.common.typing import TSecretStrValue
 
-from dataverse_source.credentials import ClientSecretCredentials
+from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.errors import ConfigurationError
 
 NOTICE = (
@@ -28,7 +28,7 @@ class LocalEnvironment:
 
     environment_url: str
     ca_bundle: str
-    credentials: ClientSecretCredentials
+    credentials: DataverseCredentials
 
 
 @functools.lru_cache(maxsize=1)
@@ -50,7 +50,7 @@ def start_sandbox() -> LocalEnvironment:
     sandbox = Sandbox()
     sandbox.start()
     atexit.register(sandbox.stop)
-    credentials = ClientSecretCredentials()
+    credentials = DataverseCredentials()
     credentials.tenant_id = sandbox.tenant_id
     credentials.client_id = sandbox.client_id
     credentials.client_secret = TSecretStrValue(sandbox.client_secret)

@@ -12,7 +12,7 @@ import dlt
 from dlt.common.configuration import with_config
 
 from dataverse_source.connection import Connection
-from dataverse_source.credentials import ClientSecretCredentials
+from dataverse_source.credentials import DataverseCredentials, TokenCredential
 from dataverse_source.errors import ConfigurationError
 from dataverse_source.settings import Settings, make_settings
 
@@ -25,7 +25,7 @@ def top_by_name(
     top: int,
     *,
     environment_url: str | None = dlt.config.value,
-    credentials: ClientSecretCredentials | None = dlt.secrets.value,
+    credentials: DataverseCredentials | TokenCredential | None = dlt.secrets.value,
     api_version: str = Settings.api_version,
     request_timeout: float = Settings.request_timeout,
     ca_bundle: str | None = dlt.config.value,

@@ -11,7 +11,7 @@ from dlt.extract.incremental import Incremental
 
 from dataverse_source.columns import select_columns
 from dataverse_source.connection import Connection
-from dataverse_source.credentials import ClientSecretCredentials
+from dataverse_source.credentials import DataverseCredentials, TokenCredential
 from dataverse_source.schema import TableSchema, table_schema
 from dataverse_source.settings import Settings, make_settings
 from dataverse_source.sync.cursor import is_first_read, modified_cursor, read_since
@@ -23,7 +23,7 @@ from dataverse_source.sync.reader import TableReader
 def dataverse(
     environment_url: str | None = dlt.config.value,
     tables: list[str] | None = dlt.config.value,
-    credentials: ClientSecretCredentials | None = dlt.secrets.value,
+    credentials: DataverseCredentials | TokenCredential | None = dlt.secrets.value,
     sync: str | None = dlt.config.value,
     page_size: int | None = dlt.config.value,
     lookback_seconds: float | None = dlt.config.value,
@@ -41,7 +41,7 @@ def dataverse(
     Args:
         environment_url: ``https://contoso.crm4.dynamics.com``, or ``sandbox`` for the local one.
         tables: entity set names (``accounts``) or logical names (``account``).
-        credentials: the app registration that signs in.
+        credentials: who signs in: settings, or an object with ``get_token`` (azure-identity's).
         sync: ``auto``, ``cursor`` or ``full``; see `dataverse_source.settings.TableSettings`.
         page_size: rows a page, at most 5000.
         lookback_seconds: overlap of a cursor read with the run before.

@@ -10,7 +10,7 @@ import dlt
 import pytest
 from hypothesis import HealthCheck, settings
 
-from dataverse_source.credentials import ClientSecretCredentials
+from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 
 # No test may fail because the machine is slow, nor write outside of its own folder.
@@ -41,9 +41,9 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def credentials(sandbox: Sandbox) -> ClientSecretCredentials:
+def credentials(sandbox: Sandbox) -> DataverseCredentials:
     """The app registration of `sandbox`."""
-    made = ClientSecretCredentials()
+    made = DataverseCredentials()
     made.tenant_id = sandbox.tenant_id
     made.client_id = sandbox.client_id
     made.client_secret = sandbox.client_secret

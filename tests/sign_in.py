@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import requests
 
-from dataverse_source.credentials import ClientSecretCredentials, ClientSecretTokenSource
+from dataverse_source.credentials import DataverseCredentials, RenewingTokens, token_source
 from tests.servers import (
     CLIENT,
     SECRET,
@@ -36,15 +36,15 @@ class Clock:
         self.now += seconds
 
 
-def credentials(**changes: str) -> ClientSecretCredentials:
+def credentials(**changes: str) -> DataverseCredentials:
     values = {"tenant_id": TENANT, "client_id": CLIENT, "client_secret": SECRET, **changes}
-    return ClientSecretCredentials(**values)
+    return DataverseCredentials(**values)
 
 
 def source(
     server: ScriptedServer, session: requests.Session, clock: Clock, **changes: str
-) -> ClientSecretTokenSource:
-    return ClientSecretTokenSource(
+) -> RenewingTokens:
+    return token_source(
         credentials(authority_host=server.url, **changes),
         ENVIRONMENT,
         session=session,

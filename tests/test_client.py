@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataverse_source.client import environment_base
-from dataverse_source.credentials import ClientSecretCredentials, ClientSecretTokenSource
+from dataverse_source.credentials import DataverseCredentials, token_source
 from dataverse_source.errors import (
     ConfigurationError,
     NotFoundError,
@@ -79,10 +79,10 @@ def test_over_tls_with_tokens_from_the_login_service(bench: Bench) -> None:
         serving(login_service(script(token_answer("real"))), tls_context()) as login,
         serving(script(EMPTY), tls_context()) as server,
     ):
-        credentials = ClientSecretCredentials(
+        credentials = DataverseCredentials(
             tenant_id=TENANT, client_id=CLIENT, client_secret=SECRET, authority_host=login.url
         )
-        tokens = ClientSecretTokenSource(credentials, server.url, session=bench.session)
+        tokens = token_source(credentials, server.url, session=bench.session)
         client = bench.client(server.url, tokens=tokens)
         assert client.get_json("accounts") == {"value": []}
     assert server.received[0].headers["authorization"] == "Bearer real"
@@ -201,10 +201,10 @@ def test_a_token_that_ends_under_many_threads_is_renewed_once(
         serving(login_service(answers), tls_context()) as login,
         serving(dataverse, tls_context()) as server,
     ):
-        credentials = ClientSecretCredentials(
+        credentials = DataverseCredentials(
             tenant_id=TENANT, client_id=CLIENT, client_secret=SECRET, authority_host=login.url
         )
-        tokens = ClientSecretTokenSource(credentials, server.url, session=bench.session)
+        tokens = token_source(credentials, server.url, session=bench.session)
         client = bench.client(server.url, tokens=tokens)
         with ThreadPoolExecutor(8) as pool:
             found = list(pool.map(lambda n: client.get_json(f"t{n}"), range(24)))

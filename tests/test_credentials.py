@@ -13,7 +13,7 @@ import dlt
 import pytest
 import requests
 
-from dataverse_source.credentials import ClientSecretCredentials, ClientSecretTokenSource
+from dataverse_source.credentials import DataverseCredentials, token_source
 from dataverse_source.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -71,9 +71,7 @@ def test_the_scope_is_the_bare_environment(
     session: requests.Session, clock: Clock, url: str
 ) -> None:
     with serving(login_service(numbered_tokens()), tls_context()) as server:
-        ClientSecretTokenSource(
-            credentials(authority_host=server.url), url, session=session
-        ).token()
+        token_source(credentials(authority_host=server.url), url, session=session).token()
     scope = parse_qs(server.received[1].body.decode())["scope"]
     assert scope == ["https://contoso.crm4.dynamics.com/.default"]
 
@@ -218,29 +216,6 @@ def test_the_end_of_the_old_token_ends_the_patience(
             tokens.token()
 
 
-def test_all_that_is_missing_is_named_at_once() -> None:
-    found = ClientSecretCredentials(client_id=CLIENT, client_secret="<configure me>")
-    assert found.missing_settings() == ("tenant_id", "client_secret")
-    with pytest.raises(ConfigurationError) as caught:
-        found.require()
-    text = str(caught.value)
-    assert ".dlt/secrets.toml" in text
-    assert '[sources.dataverse.credentials]\n    tenant_id = "..."' in text
-    assert "SOURCES__DATAVERSE__CREDENTIALS__TENANT_ID" in text
-    assert "SOURCES__DATAVERSE__CREDENTIALS__CLIENT_SECRET" in text
-    assert "CLIENT_ID" not in text
-
-
-def test_another_section_can_be_named() -> None:
-    with pytest.raises(ConfigurationError, match="SOURCES__DV_PROD__CREDENTIALS__TENANT_ID"):
-        ClientSecretCredentials().require("dv_prod")
-
-
-def test_nothing_missing() -> None:
-    credentials().require()
-    assert credentials().missing_settings() == ()
-
-
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -257,23 +232,22 @@ def test_settings_that_can_not_be_right(
     session: requests.Session, changes: dict[str, str], says: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        ClientSecretTokenSource(credentials(**changes), ENVIRONMENT, session=session)
+        token_source(credentials(**changes), ENVIRONMENT, session=session)
     assert says in str(caught.value)
 
 
 def test_dlt_resolves_the_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[ClientSecretCredentials] = []
+    seen: list[DataverseCredentials] = []
 
     @dlt.source(name="dataverse")
-    def some_source(credentials: ClientSecretCredentials = dlt.secrets.value) -> Any:
+    def some_source(credentials: DataverseCredentials = dlt.secrets.value) -> Any:
         seen.append(credentials)
         return dlt.resource([{"a": 1}], name="a")
 
     some_source()
-    assert seen[0].missing_settings() == ("tenant_id", "client_id", "client_secret")
+    assert dict(seen[0]) == dict(DataverseCredentials())
     for name, value in {"TENANT_ID": TENANT, "CLIENT_ID": CLIENT, "CLIENT_SECRET": SECRET}.items():
         monkeypatch.setenv(f"SOURCES__DATAVERSE__CREDENTIALS__{name}", value)
     some_source()
-    assert seen[1].missing_settings() == ()
-    assert seen[1].client_secret == SECRET
-    assert seen[1].authority_host == "https://login.microsoftonline.com"
+    assert (seen[1].tenant_id, seen[1].client_id, seen[1].client_secret) == (TENANT, CLIENT, SECRET)
+    assert seen[1].authority_host is None

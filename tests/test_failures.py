@@ -24,7 +24,7 @@ from dataverse_source import (
     dataverse,
     load,
 )
-from dataverse_source.credentials import ClientSecretCredentials
+from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.runner import LoadReport
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.faults import Fault
@@ -38,7 +38,7 @@ ACCOUNTS = r"/accounts\?"
 
 
 @pytest.fixture
-def run(sandbox: Sandbox, credentials: ClientSecretCredentials, new_pipeline: NewPipeline) -> Run:
+def run(sandbox: Sandbox, credentials: DataverseCredentials, new_pipeline: NewPipeline) -> Run:
     def once(**settings: Any) -> LoadReport:
         given = {
             "environment_url": sandbox.environment_url,
@@ -104,14 +104,14 @@ def test_a_first_run_that_fails_leaves_nothing(
     assert len(assert_equal(new_pipeline(), sandbox, "accounts")) == 60
 
 
-def with_secret(credentials: ClientSecretCredentials, **values: str) -> ClientSecretCredentials:
+def with_secret(credentials: DataverseCredentials, **values: str) -> DataverseCredentials:
     changed = credentials.copy()
     for name, value in values.items():
         setattr(changed, name, value)
     return changed
 
 
-def test_wrong_secret(run: Run, credentials: ClientSecretCredentials) -> None:
+def test_wrong_secret(run: Run, credentials: DataverseCredentials) -> None:
     wrong = with_secret(credentials, client_secret="not-the-secret-at-all")
     with pytest.raises(WrongSecretError, match="client_secret") as error:
         run(credentials=wrong)
@@ -120,20 +120,20 @@ def test_wrong_secret(run: Run, credentials: ClientSecretCredentials) -> None:
     assert error.value.request_id
 
 
-def test_expired_secret(run: Run, sandbox: Sandbox, credentials: ClientSecretCredentials) -> None:
+def test_expired_secret(run: Run, sandbox: Sandbox, credentials: DataverseCredentials) -> None:
     yesterday = datetime.now(timezone.utc) - timedelta(days=1)
     expired = sandbox.application.add_secret(expires=yesterday)
     with pytest.raises(ExpiredSecretError, match="AADSTS7000222"):
         run(credentials=with_secret(credentials, client_secret=expired))
 
 
-def test_unknown_application(run: Run, credentials: ClientSecretCredentials) -> None:
+def test_unknown_application(run: Run, credentials: DataverseCredentials) -> None:
     unknown = "00000000-1111-2222-3333-444444444444"
     with pytest.raises(UnknownApplicationError, match="AADSTS700016"):
         run(credentials=with_secret(credentials, client_id=unknown))
 
 
-def test_wrong_tenant(run: Run, credentials: ClientSecretCredentials) -> None:
+def test_wrong_tenant(run: Run, credentials: DataverseCredentials) -> None:
     wrong = "00000000-1111-2222-3333-444444444444"
     with pytest.raises(UnknownTenantError, match="tenant_id"):
         run(credentials=with_secret(credentials, tenant_id=wrong))

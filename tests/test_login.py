@@ -12,7 +12,7 @@ import pytest
 import requests
 from dlt.common import logger
 
-from dataverse_source.credentials import ClientSecretTokenSource
+from dataverse_source.credentials import token_source
 from dataverse_source.errors import (
     AuthenticationError,
     ConnectionFailedError,
@@ -240,7 +240,7 @@ def test_the_secret_is_not_sent_without_tls(session: requests.Session, clock: Cl
 
 
 def test_a_login_host_that_is_not_there(session: requests.Session, clock: Clock) -> None:
-    tokens = ClientSecretTokenSource(
+    tokens = token_source(
         credentials(authority_host="https://login.invalid"),
         ENVIRONMENT,
         session=session,
@@ -270,7 +270,7 @@ def test_neither_secret_nor_token_shows_anywhere(
     with serving(login_service(answers), tls_context()) as server:
         tokens = source(server, session, clock)
         first = tokens.token()
-        texts += [repr(tokens), str(tokens), repr(tokens._current)]
+        texts += [repr(tokens), str(tokens), repr(tokens._current), tokens._issuer.where]
         clock.now += 3400.0
         tokens.token()
         for _ in range(2):

@@ -9,7 +9,7 @@ import pytest
 
 from dataverse_source import metadata_changes, metadata_definitions
 from dataverse_source.client import DataverseClient
-from dataverse_source.credentials import ClientSecretCredentials, ClientSecretTokenSource
+from dataverse_source.credentials import DataverseCredentials, token_source
 from dataverse_source.metadata_reader import MetadataReader
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.csdl_reader import read_schema
@@ -20,13 +20,13 @@ CSDL = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus" / "csdl"
 
 
 def client_of(sandbox: Sandbox) -> DataverseClient:
-    credentials = ClientSecretCredentials()
+    credentials = DataverseCredentials()
     credentials.tenant_id = sandbox.tenant_id
     credentials.client_id = sandbox.client_id
     credentials.client_secret = sandbox.client_secret
     credentials.authority_host = sandbox.authority_host
     session = new_session(ca_bundle=str(sandbox.ca_bundle))
-    tokens = ClientSecretTokenSource(credentials, sandbox.environment_url, session=session)
+    tokens = token_source(credentials, sandbox.environment_url, session=session)
     return DataverseClient(
         sandbox.environment_url, tokens, session=session, pause=lambda seconds: None
     )

@@ -10,7 +10,7 @@ import dlt
 import pytest
 
 from dataverse_source import ConfigurationError, UnknownNameError, dataverse, load
-from dataverse_source.credentials import ClientSecretCredentials
+from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.runner import LoadReport
 from dataverse_source.sandbox import Sandbox
 from tests.comparing import assert_equal, destination_rows
@@ -20,7 +20,7 @@ Run = Callable[..., LoadReport]
 
 
 @pytest.fixture
-def run(sandbox: Sandbox, credentials: ClientSecretCredentials, new_pipeline: NewPipeline) -> Run:
+def run(sandbox: Sandbox, credentials: DataverseCredentials, new_pipeline: NewPipeline) -> Run:
     """Loads from the sandbox, each time with a new pipeline and source."""
 
     def once(*tables: str, **settings: Any) -> LoadReport:
@@ -187,7 +187,7 @@ def test_cursor_needs_modifiedon(run: Run, sandbox: Sandbox) -> None:
 
 
 def test_nothing_is_requested_while_the_source_is_built(
-    sandbox: Sandbox, credentials: ClientSecretCredentials
+    sandbox: Sandbox, credentials: DataverseCredentials
 ) -> None:
     dataverse(
         environment_url=sandbox.environment_url,

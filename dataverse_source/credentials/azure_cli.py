@@ -1,0 +1,119 @@
+"""Developers' own sign-in: the token of `az login`, from the Azure CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from dataverse_source.credentials.login_refusals import without_secrets
+from dataverse_source.credentials.spec import places
+from dataverse_source.credentials.tokens import IssuedToken, seconds
+from dataverse_source.errors import AuthenticationError, ConfigurationError
+from dataverse_source.retry import RetryPolicy
+
+# Seconds; the CLI takes some to start, and asks the login service.
+TIMEOUT = 60.0
+_WORDS = 500
+
+
+class AzureCliIssuer:
+    """Tokens of the user (or app) that is signed in with the Azure CLI.
+
+    Args:
+        environment: scheme, host and port of the environment that the tokens are for.
+        tenant: id or domain name, empty for the CLI's own.
+        now: seconds since 1970.
+    """
+
+    def __init__(
+        self, environment: str, tenant: str, *, now: Callable[[], float] = time.time
+    ) -> None:
+        self._environment = environment
+        self._tenant = tenant
+        self._now = now
+
+    @property
+    def where(self) -> str:
+        """That it is the CLI."""
+        return "Azure CLI"
+
+    def issue(self, policy: RetryPolicy | None) -> IssuedToken:  # noqa: ARG002
+        """A token from ``az account get-access-token``; the CLI keeps tokens itself.
+
+        Raises:
+            ConfigurationError: the Azure CLI is not installed.
+            AuthenticationError: nobody is signed in, or the login service refused.
+        """
+        answer = self._read(self._run())
+        token = answer.get("accessToken")
+        if not isinstance(token, str):
+            raise _failed("The Azure CLI's answer holds no token", "no accessToken in it")
+        return IssuedToken(token, self._life(answer))
+
+    def _run(self) -> str:
+        program = shutil.which("az")
+        if program is None:
+            raise ConfigurationError(
+                'auth_type = "azure_cli" needs the Azure CLI, which is not installed',
+                why="there is no program az on the PATH",
+                remedy="Install it and run az login, or sign in another way: "
+                f"{places('auth_type')}.",
+            )
+        command = [program, "account", "get-access-token", "--output", "json"]
+        command += ["--resource", self._environment]
+        command += ["--tenant", self._tenant] if self._tenant else []
+        try:
+            done = subprocess.run(  # noqa: S603 - no shell, and the arguments are checked settings
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=TIMEOUT,
+                check=False,
+                env={**os.environ, "AZURE_CORE_NO_COLOR": "true"},
+            )
+        except subprocess.TimeoutExpired:
+            raise _failed("The Azure CLI did not answer", f"after {TIMEOUT:.0f} s") from None
+        except OSError as error:
+            raise _failed("The Azure CLI can't be run", str(error.strerror)) from None
+        if done.returncode != 0:
+            words = without_secrets(" ".join(done.stderr.split()))[:_WORDS]
+            raise _failed("The Azure CLI gave no token", words or f"exit code {done.returncode}")
+        return done.stdout
+
+    def _read(self, text: str) -> dict[str, Any]:
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            # Not quoted, and not chained: a token may be in it.
+            raise _failed("The Azure CLI's answer is not a JSON object", f"{len(text)} characters")
+        return answer
+
+    def _life(self, answer: dict[str, Any]) -> float:
+        if "expires_on" in answer:  # since version 2.54
+            return seconds(answer["expires_on"], default=0.0) - self._now()
+        try:
+            local = datetime.fromisoformat(str(answer.get("expiresOn")))
+        except ValueError:
+            return 0.0  # used once, then asked for again
+        return local.timestamp() - self._now()
+
+
+def _failed(what: str, why: str) -> AuthenticationError:
+    return AuthenticationError(
+        what,
+        where="az account get-access-token",
+        why=why,
+        remedy="Run az login (with --tenant, if you have several), and see that az account "
+        f"get-access-token works. Another way to sign in is set as {places('auth_type')}.",
+    )

@@ -1,0 +1,177 @@
+"""The login service of each cloud, and how one is addressed: Entra's tenants, AD FS servers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from dataverse_source.credentials.spec import DataverseCredentials, places, setting
+from dataverse_source.errors import ConfigurationError
+from dataverse_source.urls import secure_base
+
+PUBLIC = "https://login.microsoftonline.com"
+US_GOVERNMENT = "https://login.microsoftonline.us"
+CHINA = "https://login.partner.microsoftonline.cn"
+
+# Docs "Dataverse URLs" (datacenter regions) for the environments' domains, and "Microsoft Entra
+# authentication & national clouds" for the login hosts. GCC (crm9.dynamics.com) uses the
+# public login service.
+_LOGIN_BY_DOMAIN = {
+    ".dynamics.com": PUBLIC,
+    ".microsoftdynamics.us": US_GOVERNMENT,  # GCC High
+    ".appsplatform.us": US_GOVERNMENT,  # DoD
+    ".dynamics.cn": CHINA,
+}
+# Other names under which the login services show up in challenges.
+_LOGIN_BY_HOST = {
+    "login.microsoftonline.com": PUBLIC,
+    "login.windows.net": PUBLIC,
+    "login.microsoftonline.us": US_GOVERNMENT,
+    "login.partner.microsoftonline.cn": CHINA,
+    "login.chinacloudapi.cn": CHINA,
+}
+ADFS = "adfs"
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+_MULTI_TENANT = ("common", "organizations", "consumers")
+
+
+@dataclass(frozen=True)
+class Authority:
+    """Who is asked for tokens.
+
+    Attributes:
+        host: scheme, host and port.
+        tenant: id or domain name of the tenant; ``adfs`` for an AD FS server.
+    """
+
+    host: str
+    tenant: str
+
+    @property
+    def url(self) -> str:
+        """Host and tenant."""
+        return f"{self.host}/{self.tenant}"
+
+    @property
+    def is_adfs(self) -> bool:
+        """Whether it is an AD FS server."""
+        return self.tenant == ADFS
+
+    def scope(self, environment: str) -> str:
+        """What to ask for, to get a token for the environment.
+
+        AD FS (2019 and later) has no ``.default``; it takes the resource in front of a scope
+        that it knows (docs: "AD FS OpenID Connect/OAuth concepts").
+        """
+        return f"{environment}/openid" if self.is_adfs else f"{environment}/.default"
+
+
+def is_tenant(text: str) -> bool:
+    """Whether ``text`` may be the id or the domain name of one tenant."""
+    return bool(_TENANT.fullmatch(text)) and text.lower() not in _MULTI_TENANT
+
+
+def login_host(environment: str) -> str | None:
+    """The login service of the environment's cloud, None if its domain is not Microsoft's."""
+    host = urlsplit(environment).hostname or ""
+    for domain, login in _LOGIN_BY_DOMAIN.items():
+        if host.endswith(domain):
+            return login
+    return None
+
+
+def microsoft_login(host: str) -> str | None:
+    """The login service that goes by this host name, None if it is not Microsoft's."""
+    return _LOGIN_BY_HOST.get(host.lower())
+
+
+def configured_authority(
+    credentials: DataverseCredentials, environment: str
+) -> tuple[str | None, str]:
+    """Login host and tenant as set, or as the environment's domain has it.
+
+    Returns:
+        The host, None if neither says it; the tenant, empty if it is not set.
+
+    Raises:
+        ConfigurationError: a setting can't be right.
+    """
+    text = setting(credentials, "authority_host").rstrip("/")
+    tenant = setting(credentials, "tenant_id")
+    if text.lower().endswith(f"/{ADFS}"):
+        text, tenant = text[: -len(ADFS) - 1], ADFS
+    if tenant and not is_tenant(tenant):
+        raise ConfigurationError(
+            "tenant_id is neither the id of a tenant nor its domain name",
+            where=tenant,
+            remedy="Copy the directory (tenant) id from the app registration's overview page. "
+            f"It is set as {places('tenant_id')}.",
+        )
+    tenant = ADFS if tenant.lower() == ADFS else tenant
+    if text:
+        return _checked(text), tenant
+    if tenant == ADFS:
+        raise ConfigurationError(
+            "The sign-in through AD FS lacks authority_host",
+            remedy="Set it to the address of your server, such as https://adfs.contoso.com/adfs: "
+            f"{places('authority_host')}.",
+        )
+    return login_host(environment), tenant
+
+
+def _checked(text: str) -> str:
+    try:
+        host = secure_base(text, setting="authority_host", example=PUBLIC, path_ok=False)
+    except ConfigurationError as error:
+        error.remedy = f"{error.remedy} It is set as {places('authority_host')}."
+        raise
+    if host.startswith("http://"):
+        raise ConfigurationError(
+            "authority_host starts with http://",
+            where=host,
+            remedy="Use https://: a secret is never sent readable, not even to this machine. "
+            f"It is set as {places('authority_host')}.",
+        )
+    return host
+
+
+def find_authority(
+    credentials: DataverseCredentials, environment: str, ask: Callable[[], tuple[str, str]]
+) -> Authority:
+    """The authority, with the environment's help if no tenant is set.
+
+    A secret goes to the host that is set or to one of Microsoft's, never to a host that only
+    the environment names: a slip of the pen in environment_url must not give it away.
+
+    Args:
+        credentials: ``tenant_id`` and ``authority_host`` as far as they are set.
+        environment: scheme, host and port.
+        ask: asks the environment for login host and tenant.
+
+    Raises:
+        ConfigurationError: a setting can't be right, or the environment's answer does not do.
+        DataverseError: what ``ask`` raises.
+    """
+    host, tenant = configured_authority(credentials, environment)
+    if tenant:
+        return Authority(host or PUBLIC, tenant)
+    named_host, tenant = ask()
+    host = host or microsoft_login(named_host)
+    if host is not None and is_tenant(tenant) and tenant.lower() != ADFS:
+        return Authority(host, tenant)
+    if host is None or tenant.lower() == ADFS:
+        raise ConfigurationError(
+            "The environment signs in with a login service that is not Microsoft's",
+            where=f"https://{named_host}/{tenant} says {environment}",
+            remedy="If it is the right one, set authority_host to it "
+            f"({'https://' + named_host + '/adfs' if tenant.lower() == ADFS else named_host}): "
+            f"{places('authority_host')}.",
+        )
+    raise ConfigurationError(
+        "The environment does not say of which tenant it is",
+        where=environment,
+        why=f"its tenant is {tenant!r}",
+        remedy=f"Set {places('tenant_id')}.",
+    )

@@ -1,0 +1,159 @@
+"""Managed identities of Azure: tokens for the machine itself, through MSAL.
+
+Docs: "How to use managed identities on an Azure VM to acquire an access token" and "How to use
+managed identities for App Service and Azure Functions".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import msal
+import requests
+
+from dataverse_source.credentials.login import Wire
+from dataverse_source.credentials.login_refusals import without_secrets
+from dataverse_source.credentials.spec import places
+from dataverse_source.credentials.tokens import IssuedToken, seconds
+from dataverse_source.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionFailedError,
+    DataverseError,
+    safe_url,
+)
+from dataverse_source.retry import RetryPolicy, TransientError, is_transient_error
+
+# Seconds. The endpoint is on the machine or its host; elsewhere nobody ever answers.
+CONNECT_TIMEOUT = 5.0
+CONNECT_TRIES = 2
+# Docs: 404 and 410 mean that the endpoint is being updated, worth another try.
+_UPDATING = (404, 410)
+# Docs: the endpoint is not to be asked through a proxy.
+_NO_PROXY = {"http": None, "https": None, "all": None}
+_WORDS = 500
+
+
+class ManagedIdentityIssuer:
+    """Tokens of the identity that Azure gave to this machine.
+
+    Args:
+        client_id: of a user-assigned identity, empty for the system-assigned one.
+        environment: scheme, host and port of the environment that the tokens are for.
+        wire: sends the requests.
+    """
+
+    def __init__(self, client_id: str, environment: str, wire: Wire) -> None:
+        self._client_id = client_id
+        self._environment = environment
+        self._http = _EndpointHttp(wire)
+
+    @property
+    def where(self) -> str:
+        """Which identity."""
+        return f"managed identity, {self._client_id or 'system-assigned'}"
+
+    def issue(self, policy: RetryPolicy | None) -> IssuedToken:
+        """A token from the machine's endpoint.
+
+        Raises:
+            ConfigurationError: Service Fabric, whose endpoint this package can't use.
+            AuthenticationError: the endpoint refused, or was not understood.
+            ConnectionFailedError: there is no endpoint.
+        """
+        if os.environ.get("IDENTITY_SERVER_THUMBPRINT"):
+            raise ConfigurationError(
+                "Managed identities of Service Fabric are not supported",
+                why="IDENTITY_SERVER_THUMBPRINT is set in the environment",
+                remedy=f"Sign in another way: {places('auth_type')}.",
+            )
+        self._http.wire.use(policy)
+        try:
+            # A new client each time: its cache would give the same token again.
+            client = msal.ManagedIdentityClient(self._identity(), http_client=self._http)
+            answer = dict(client.acquire_token_for_client(resource=self._environment) or {})
+        except DataverseError:
+            raise
+        except Exception as error:
+            # Its text may quote an answer, and that may hold a token.
+            raise self._refused("was not understood", type(error).__name__) from None
+        token = answer.get("access_token")
+        if not isinstance(token, str):
+            words = answer.get("error_description") or answer.get("error") or "no reason given"
+            raise self._refused("gave no token", without_secrets(str(words))[:_WORDS])
+        return IssuedToken(token, seconds(answer.get("expires_in")))
+
+    def _identity(self) -> Any:
+        if self._client_id:
+            return msal.UserAssignedManagedIdentity(client_id=self._client_id)
+        return msal.SystemAssignedManagedIdentity()
+
+    def _refused(self, what: str, why: str) -> AuthenticationError:
+        remedy = (
+            f"Check that the identity with client id {self._client_id} is assigned to this "
+            f"machine, or leave client_id out for the system-assigned one: {places('client_id')}."
+            if self._client_id
+            else "Switch the machine's system-assigned identity on, or name a user-assigned one: "
+            f"{places('client_id')}."
+        )
+        return AuthenticationError(
+            f"The managed identity's endpoint {what}",
+            where=f"{self.where}, for {self._environment}",
+            why=why,
+            remedy=remedy,
+        )
+
+
+class _EndpointHttp:
+    """MSAL's way to the endpoint: past proxies, with few and short tries."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+
+    def get(self, url: str, **options: Any) -> requests.Response:
+        """An answer of the endpoint; MSAL reads refusals by itself."""
+        return self.wire.send(
+            "GET",
+            url,
+            {**options, "proxies": _NO_PROXY, "timeout": (CONNECT_TIMEOUT, self.wire.timeouts[1])},
+            fault=_fault,
+            judge=_judge,
+        )
+
+    def close(self) -> None:
+        """The session belongs to the caller and stays open."""
+
+
+def _fault(error: requests.RequestException, url: str) -> TransientError:
+    failed = ConnectionFailedError(
+        "No managed identity's endpoint answers here",
+        where=safe_url(url),
+        why=type(error).__name__,
+        remedy="A managed identity works on machines and services of Azure only. Elsewhere sign "
+        f"in another way: {places('auth_type')}.",
+    )
+    return TransientError(failed, attempts=CONNECT_TRIES if is_transient_error(error) else 1)
+
+
+def _judge(answer: requests.Response, url: str) -> TransientError | None:
+    if answer.status_code not in _UPDATING and (_is_json(answer) or answer.status_code == 401):
+        return None  # 401 is Azure Arc's challenge, which MSAL meets
+    return TransientError(
+        AuthenticationError(
+            "The managed identity's endpoint gave an answer that is no token",
+            where=safe_url(url),
+            why=f"HTTP status {answer.status_code}, {len(answer.content)} bytes",
+            remedy=f"Check what answers at {urlsplit(url).netloc}, or sign in another way: "
+            f"{places('auth_type')}.",
+        )
+    )
+
+
+def _is_json(answer: requests.Response) -> bool:
+    try:
+        return isinstance(json.loads(answer.content), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,56 @@
+"""Settings of the sign-in, as dlt resolves them, and where a user writes each of them."""
+
+from __future__ import annotations
+
+from dlt.common.configuration.specs import CredentialsConfiguration, configspec
+from dlt.common.typing import TSecretStrValue
+
+SECTION = "sources.dataverse.credentials"
+_PLACEHOLDER = "<configure me>"  # what `dlt init` writes into secrets.toml
+
+
+@configspec
+class DataverseCredentials(CredentialsConfiguration):
+    """Who signs in, and how.
+
+    All fields may be missing until the first token is needed: the sandbox needs none of them.
+
+    Attributes:
+        tenant_id: directory (tenant) id, or a domain name of the tenant; ``adfs`` for an AD FS
+            server. The environment is asked for it when it is not set.
+        client_id: application (client) id; for a managed identity the client id of a
+            user-assigned one.
+        client_secret: the secret's value (not its id).
+        certificate_path: PEM or PFX file with the certificate and, unless `private_key_path`
+            is set, its private key.
+        certificate_password: of the private key or the PFX file, if it has one.
+        private_key_path: PEM file with the private key.
+        assertion_path: file with another identity provider's token for this app; read again
+            at every renewal.
+        auth_type: ``client_secret``, ``certificate``, ``federated``, ``managed_identity`` or
+            ``azure_cli``; the first three are deduced when it is not set.
+        authority_host: the login service; that of the environment's cloud when it is not set,
+            ``https://adfs.contoso.com/adfs`` for an AD FS server.
+    """
+
+    tenant_id: str | None = None
+    client_id: str | None = None
+    client_secret: TSecretStrValue | None = None
+    certificate_path: str | None = None
+    certificate_password: TSecretStrValue | None = None
+    private_key_path: str | None = None
+    assertion_path: str | None = None
+    auth_type: str | None = None
+    authority_host: str | None = None
+
+
+def setting(credentials: DataverseCredentials, name: str) -> str:
+    """A field without the blanks and line ends that copying leaves behind; "" if not set."""
+    value = str(getattr(credentials, name) or "").strip()
+    return "" if value == _PLACEHOLDER else value
+
+
+def places(*names: str) -> str:
+    """Where settings are written: the table in TOML, and the variables in the environment."""
+    variables = ", ".join(f"{SECTION}.{name}".replace(".", "__").upper() for name in names)
+    return f"{' and '.join(names)} in [{SECTION}] of .dlt/secrets.toml, or {variables}"

@@ -1,0 +1,44 @@
+"""Finds the tenant of an environment: its answer to a request without a token names it."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from dataverse_source.credentials.login import LoginHttp
+from dataverse_source.credentials.spec import places
+from dataverse_source.errors import ConfigurationError
+
+# Docs "Use OAuth authentication with Microsoft Dataverse": a request without a token is answered
+# with 401 and `WWW-Authenticate: Bearer authorization_uri=<login>/<tenant>/oauth2/authorize,
+# resource_id=<environment>/`. The values are not quoted, though some clients expect it.
+_AUTHORIZATION_URI = re.compile(r'authorization_uri="?([^ ,"]+)', re.IGNORECASE)
+
+
+def ask_environment(
+    http: LoginHttp, environment: str, api_version: str = "v9.2"
+) -> tuple[str, str]:
+    """Login host (without scheme) and tenant that the environment names.
+
+    Args:
+        http: sends the request; no token and no secret is in it.
+        environment: scheme, host and port.
+        api_version: of the Web API.
+
+    Raises:
+        ConfigurationError: the answer holds no such challenge.
+        ConnectionFailedError: no answer came.
+    """
+    url = f"{environment}/api/data/{api_version}/"
+    answer = http.challenge(url)
+    found = _AUTHORIZATION_URI.search(answer.headers.get("WWW-Authenticate") or "")
+    parts = urlsplit(found[1]) if found else None
+    tenant = parts.path.strip("/").partition("/")[0] if parts else ""
+    if parts is None or not parts.netloc or not tenant:
+        raise ConfigurationError(
+            "tenant_id is not set, and the environment does not say of which tenant it is",
+            where=url,
+            why=f"HTTP status {answer.status_code} without a sign-in challenge",
+            remedy=f"Check environment_url, or set {places('tenant_id')}.",
+        )
+    return parts.netloc, tenant

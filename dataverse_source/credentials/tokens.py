@@ -1,0 +1,158 @@
+"""Bearer tokens for many threads: the one place that keeps, renews and locks them."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from dlt.common import logger
+
+from dataverse_source.errors import AuthenticationError, DataverseError
+from dataverse_source.retry import RetryPolicy
+
+# A token is renewed when less than this is left, or half of a shorter life.
+RENEW_BEFORE = 300.0
+# After an early renewal failed, the old token is used for so long before the next one.
+RENEW_AGAIN_AFTER = 30.0
+_ONCE = RetryPolicy(attempts=1, throttled_attempts=1)
+# What a header can carry.
+_BEARER = re.compile(r"[\x21-\x7e]+")
+
+
+class TokenSource(Protocol):
+    """Gives bearer tokens; used by many threads at once."""
+
+    def token(self) -> str:
+        """A token that is good for some minutes at least."""
+        ...
+
+    def renew(self, rejected: str) -> str:
+        """Another token than ``rejected``, which the service refused."""
+        ...
+
+
+@dataclass(frozen=True)
+class IssuedToken:
+    """A new token.
+
+    Attributes:
+        text: what goes into the ``Authorization`` header.
+        life: seconds until it ends.
+    """
+
+    text: str = field(repr=False)
+    life: float
+
+
+class Issuer(Protocol):
+    """One way to sign in; used by one thread at a time."""
+
+    @property
+    def where(self) -> str:
+        """Who gives the tokens, in words fit for messages."""
+        ...
+
+    def issue(self, policy: RetryPolicy | None) -> IssuedToken:
+        """Signs in.
+
+        Args:
+            policy: how often a failed request is tried, None for the usual.
+
+        Raises:
+            DataverseError: no token.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A token, and the moments (of the monotonic clock) to renew it and of its end."""
+
+    text: str = field(repr=False)
+    renew_at: float
+    expires_at: float
+
+
+class RenewingTokens:
+    """Tokens of one issuer, kept in memory only and renewed in time.
+
+    Nothing is requested before the first token is asked for.
+
+    Args:
+        issuer: signs in.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, issuer: Issuer, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._issuer = issuer
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._current: _Kept | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._issuer.where})"
+
+    def token(self) -> str:
+        """A token with five minutes left at least (or half of its life, if that is shorter).
+
+        While a token is still good, a failing login service is only logged.
+
+        Raises:
+            ConfigurationError: a setting or a file of the sign-in can't be right.
+            AuthenticationError: the login service refused.
+            ConnectionFailedError: the login service could not be reached.
+        """
+        with self._lock:
+            current, now = self._current, self._clock()
+            if current is not None and now < current.renew_at:
+                return current.text
+            if current is None or now >= current.expires_at:
+                return self._fetch(None)
+            return self._renew_early(current, now)
+
+    def renew(self, rejected: str) -> str:
+        """A new token, unless another thread has already replaced ``rejected``.
+
+        Raises:
+            DataverseError: see `token`.
+        """
+        with self._lock:
+            if self._current is not None and self._current.text != rejected:
+                return self._current.text
+            self._current = None
+            return self._fetch(None)
+
+    def _renew_early(self, current: _Kept, now: float) -> str:
+        try:
+            return self._fetch(_ONCE)
+        except DataverseError as error:
+            logger.warning("The token could not be renewed yet: %s.", error.what)
+            again = min(now + RENEW_AGAIN_AFTER, current.expires_at)
+            self._current = _Kept(current.text, again, current.expires_at)
+            return current.text
+
+    def _fetch(self, policy: RetryPolicy | None) -> str:
+        """A new token; call it with the lock held."""
+        issued = self._issuer.issue(policy)
+        if not _BEARER.fullmatch(issued.text):
+            raise AuthenticationError(
+                "The sign-in gave a token that no header can carry",
+                where=self._issuer.where,
+                remedy="Check authority_host, and proxies between this machine and that host.",
+            )
+        now, life = self._clock(), max(issued.life, 0.0)
+        renew_at = now + max(life - RENEW_BEFORE, life / 2.0)
+        self._current = _Kept(issued.text, renew_at, now + life)
+        return issued.text
+
+
+def seconds(value: object, *, default: float = 3600.0) -> float:
+    """A token's life as it was told; an hour, what login services usually give, if it was not."""
+    try:
+        return float(str(value))
+    except ValueError:
+        return default
