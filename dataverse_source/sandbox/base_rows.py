@@ -36,15 +36,15 @@ def fill(
         counts: rows by logical name, an organization's own included.
         seed: the same one gives the same rows.
     """
+    first = [name for name in SEEDED_FIRST if name in counts]
     with store.transaction():
         for logical_name, values in _own_rows(organization, user_id):
             table = store.schema.by_logical_name.get(logical_name)
             if table is not None and not table.is_logical_entity:
                 known = {name: value for name, value in values.items() if name in table.by_name}
                 store.create(logical_name, known, created_on=EARLIEST_VALUE)
-    first = [name for name in SEEDED_FIRST if name in counts]
-    for logical_name in [*first, *(name for name in counts if name not in first)]:
-        store.seed(logical_name, counts[logical_name] - store.count(logical_name), seed)
+        for logical_name in [*first, *(name for name in counts if name not in first)]:
+            store.seed(logical_name, counts[logical_name] - store.count(logical_name), seed)
 
 
 def _own_rows(organization: Organization, user_id: str) -> list[tuple[str, dict[str, Any]]]:

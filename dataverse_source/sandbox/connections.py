@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PAGE_BYTES = 8192
+PAGE_BYTES = 16384
 CACHE_KIB = 16 * 1024
 MAPPED_BYTES = 1 << 32
 BUSY_MILLISECONDS = 60_000
@@ -27,6 +27,7 @@ class Connections:
         self._write_lock = threading.RLock()
         self._writing_thread: int | None = None
         self._depth = 0
+        self._shared = False
         self._held = threading.local()
         self._idle: list[sqlite3.Connection] = []
         self._all: list[sqlite3.Connection] = []
@@ -56,7 +57,7 @@ class Connections:
             return
         with self._lock:
             connection = self._idle.pop() if self._idle else None
-        connection = connection or self._open()
+        connection = connection or self._open_reader()
         try:
             connection.execute("BEGIN")
             self._held.connection = connection
@@ -92,12 +93,24 @@ class Connections:
                 self._writing_thread = None
                 self._writer.execute("COMMIT")
 
+    def _open_reader(self) -> sqlite3.Connection:
+        """Another connection. The first one turns WAL mode on.
+
+        Until then nobody looks on, and rows are written without a log: each page once.
+        """
+        if not self._shared:
+            with self._write_lock:
+                self._writer.execute("PRAGMA journal_mode=WAL")
+                self._shared = True
+        return self._open()
+
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path, isolation_level=None, check_same_thread=False, cached_statements=64
         )
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode=WAL")
+        if not self._shared:
+            connection.execute("PRAGMA journal_mode=MEMORY")
         # A power cut may cost the sandbox its rows: they are made up anyway.
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")

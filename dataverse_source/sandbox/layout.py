@@ -77,14 +77,14 @@ def create_table(table: Table) -> Iterable[str]:
     yield from create_indexes(table)
 
 
+def key_indexes(table: Table) -> tuple[str, str]:
+    """Names of the indexes on the primary key: its text, and its place in SQL Server's order."""
+    return f"key_{table.logical_name}", f"key$_{table.logical_name}"
+
+
 def create_indexes(table: Table) -> Iterable[str]:
-    """Indexes on the primary key (one as text for joins, one in SQL Server's order)."""
-    id_column = table.by_name[table.primary_id]
-    for ending in ("", "$"):
-        index = quote(f"key{ending}_{table.logical_name}")
-        column = quote(id_column.name + ending)
-        unique = "" if ending else "UNIQUE "
-        yield (
-            f"CREATE {unique}INDEX IF NOT EXISTS {index} "
-            f"ON {sql_table(table.logical_name)} ({column})"
-        )
+    """The statements that make the indexes on the primary key."""
+    by_text, by_order = (quote(name) for name in key_indexes(table))
+    name, column = sql_table(table.logical_name), table.primary_id
+    yield f"CREATE UNIQUE INDEX {by_text} ON {name} ({quote(column)})"
+    yield f"CREATE INDEX {by_order} ON {name} ({quote(f'{column}$')})"
