@@ -31,7 +31,7 @@ def readable_columns(table: Table) -> tuple[Column, ...]:
 
 
 def select_columns(table: Table, names: Sequence[str] | None) -> tuple[Column, ...]:
-    """The columns to read, the primary key first, then in the table's order.
+    """The columns to read, the key first, then in the table's order.
 
     The key, modifiedon and versionnumber are always among them, where the table has them.
 
@@ -48,15 +48,16 @@ def select_columns(table: Table, names: Sequence[str] | None) -> tuple[Column, .
         chosen = {column.name for column in readable_columns(table)}
     else:
         chosen = _named(table, names)
-        chosen |= {name for name in ALWAYS_READ if table.has(name) and table.column(name).in_rows}
+        always = (*ALWAYS_READ, *table.key_columns)
+        chosen |= {name for name in always if table.has(name) and table.column(name).in_rows}
     if not table.has(table.primary_id):
         raise UnknownNameError(
             f"The table {table.logical_name!r} can't be read: it has no primary key column",
             remedy="Leave it out of the tables to read.",
         )
-    key = table.column(table.primary_id)
-    others = (one for one in table.columns if one.name in chosen and one.name != key.name)
-    return (key, *others)
+    key = tuple(table.column(name) for name in table.key_columns)
+    others = (one for one in table.columns if one.name in chosen and one not in key)
+    return (*key, *others)
 
 
 def _named(table: Table, names: Sequence[str]) -> set[str]:

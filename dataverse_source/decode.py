@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import logging
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -64,7 +65,7 @@ def decode_page(body: bytes, schema: TableSchema, *, delta: bool = False) -> Pag
         logger.debug("%s: a page is decoded exactly: %s", schema.table.logical_name, refusal)
         page = decode_exact(body, schema, delta=delta)
     _check_keys(page, schema)
-    return page
+    return replace(page, rows=_with_whole_keys(page.rows, schema))
 
 
 def decode_fast(body: bytes, schema: TableSchema, *, delta: bool = False) -> Page:
@@ -156,6 +157,18 @@ def _from_base64(values: pa.Array, target: pa.DataType) -> pa.Array:
         for text in values.to_pylist()
     ]
     return pa.array(decoded, target)
+
+
+def _with_whole_keys(rows: pa.Table, schema: TableSchema) -> pa.Table:
+    """``rows`` of an elastic table, each with its partition.
+
+    Docs "Use elastic tables": a row that was given no partitionid has its primary key as one.
+    """
+    first = rows[schema.primary_key]
+    for name in schema.key[1:]:
+        place = rows.schema.get_field_index(name)
+        rows = rows.set_column(place, schema.arrow.field(name), pc.coalesce(rows[name], first))
+    return rows
 
 
 def _check_keys(page: Page, schema: TableSchema) -> None:

@@ -90,6 +90,7 @@ class TableSchema:
             nothing but a key (a deleted row) fits.
         hints: dlt's column hints, in the same order.
         primary_key: name of the key column.
+        key: all columns of the key; an elastic table has two.
     """
 
     table: Table
@@ -97,6 +98,7 @@ class TableSchema:
     arrow: pa.Schema
     hints: dict[str, TColumnSchema]
     primary_key: str
+    key: tuple[str, ...]
 
 
 def table_schema(table: Table, columns: Sequence[Column]) -> TableSchema:
@@ -116,12 +118,13 @@ def table_schema(table: Table, columns: Sequence[Column]) -> TableSchema:
             taken.add(name)
             wire_name = f"{column.wire_name}@{LOOKUP_TABLE_ANNOTATION}"
             fields.append(Field(name, wire_name, TEXT, column))
-    key = table.primary_id
+    read = {field.name for field in fields}
+    key = tuple(name for name in table.key_columns if name in read)
     arrow = pa.schema(
-        [pa.field(field.name, field.arrow_type, nullable=field.name != key) for field in fields]
+        [pa.field(field.name, field.arrow_type, nullable=field.name not in key) for field in fields]
     )
-    hints = {field.name: _hint(field, nullable=field.name != key) for field in fields}
-    return TableSchema(table, tuple(fields), arrow, hints, key)
+    hints = {field.name: _hint(field, nullable=field.name not in key) for field in fields}
+    return TableSchema(table, tuple(fields), arrow, hints, table.primary_id, key)
 
 
 def _arrow_type(column: Column) -> pa.DataType:

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from dataverse_source.columns import readable_columns, select_columns
+from dataverse_source.decode import decode_page
 from dataverse_source.errors import UnknownNameError
 from dataverse_source.metadata import Column, Table
+from dataverse_source.schema import table_schema
 
 NOTE = Table(
     "annotation",
@@ -84,3 +86,28 @@ def test_a_table_without_key_is_refused() -> None:
     table = Table("expando", "expandoes", "", columns=(Column("name", "StringType"),))
     with pytest.raises(UnknownNameError, match="no primary key"):
         select_columns(table, None)
+
+
+def test_the_key_of_an_elastic_table_has_two_columns() -> None:
+    columns = ("modifiedon", "name", "partitionid", "readingid", "ttlinseconds")
+    table = Table(
+        "reading",
+        "readings",
+        "readingid",
+        table_type="Elastic",
+        columns=tuple(Column(name, "StringType") for name in columns),
+    )
+    assert names(select_columns(table, ["name"])) == [
+        "readingid",
+        "partitionid",
+        "modifiedon",
+        "name",
+    ]
+    schema = table_schema(table, select_columns(table, None))
+    assert schema.key == ("readingid", "partitionid")
+    assert [field.name for field in schema.arrow if not field.nullable] == list(schema.key)
+    page = b'{"value":[{"readingid":"a"},{"readingid":"a","partitionid":"x"}]}'
+    assert decode_page(page, schema).rows.select(list(schema.key)).to_pylist() == [
+        {"readingid": "a", "partitionid": "a"},
+        {"readingid": "a", "partitionid": "x"},
+    ]
