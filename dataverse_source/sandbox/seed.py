@@ -7,7 +7,7 @@ prime, and a row takes one template of each group, so that few templates make ma
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,11 @@ from dataverse_source.sandbox.values import encode, fold, has_sort_key, json_tex
 if TYPE_CHECKING:
     from dataverse_source.sandbox.store import Store
 
-GROUP_SIZES = (4999, 251, 241, 239)
+FEW_ROWS = 50_000
+SMALL_GROUPS = (4999, 97, 89, 83)
+LARGE_GROUPS = (4999, 251, 241, 239)
+"""Templates of each group, for up to and for more than ``FEW_ROWS`` rows."""
+
 NAME_GROUP, MONEY_GROUP, STATE_GROUP, REST_GROUP = range(4)
 GROUP_STEPS = (1, 7, 11, 3)
 """How far a row's template moves on in each group from one row to the next."""
@@ -64,7 +68,8 @@ def seed_table(store: Store, logical_name: str, count: int, seed: int) -> None:
     table = store.table(logical_name)
     with store.transaction() as connection:
         existing = store.count(logical_name)
-        _make_templates(store, connection, table, seed, min(count, max(GROUP_SIZES)))
+        sizes = group_sizes(count)
+        _make_templates(store, connection, table, seed, sizes)
         _make_spine(connection, count, store.next_version(count))
         # One index over all rows is made faster than kept row by row.
         anew = create_indexes(table) if not existing else ()
@@ -73,9 +78,15 @@ def seed_table(store: Store, logical_name: str, count: int, seed: int) -> None:
         connection.execute(_insert(table, count, existing, seed))
         for statement in anew:
             connection.execute(statement)
-        for name in ("spine", *(f"templates{group}" for group in range(len(GROUP_SIZES)))):
+        for name in ("spine", *(f"templates{group}" for group in range(len(sizes)))):
             connection.execute(f"DROP TABLE temp.{name}")
         _fill_empty_lookups(store, connection, table)
+
+
+def group_sizes(count: int) -> tuple[int, ...]:
+    """How many templates each group has for a number of rows."""
+    sizes = SMALL_GROUPS if count <= FEW_ROWS else LARGE_GROUPS
+    return tuple(min(size, count) for size in sizes)
 
 
 def _group(column: Column, table: Table) -> int:
@@ -98,9 +109,9 @@ def _seeded(table: Table) -> list[Column]:
 
 
 def _make_templates(
-    store: Store, connection: sqlite3.Connection, table: Table, seed: int, most: int
+    store: Store, connection: sqlite3.Connection, table: Table, seed: int, sizes: Sequence[int]
 ) -> None:
-    for group, size in enumerate(GROUP_SIZES):
+    for group, size in enumerate(sizes):
         columns = [column for column in _seeded(table) if _group(column, table) == group]
         names = [part for column in columns for part in physical_names(column)]
         listed = "".join(f", {quote(name)}" for name in names)
@@ -109,7 +120,7 @@ def _make_templates(
         random = Random(f"{seed}/{table.logical_name}/{group}")  # noqa: S311
         connection.executemany(
             f"INSERT INTO templates{group} VALUES ({marks})",  # noqa: S608
-            _templates(store, table, columns, random, min(size, most)),
+            _templates(store, table, columns, random, size),
         )
 
 
@@ -215,9 +226,8 @@ def _insert(table: Table, count: int, existing: int, seed: int) -> str:
         for part in ("name", "name$"):
             cells[part] = _sample_name(part, cells[part])
     joins = "".join(
-        f" CROSS JOIN templates{group} "
-        f"ON templates{group}.i = spine.i * {step} % {min(size, count)}"
-        for group, (size, step) in enumerate(zip(GROUP_SIZES, GROUP_STEPS))  # noqa: B905
+        f" CROSS JOIN templates{group} ON templates{group}.i = spine.i * {step} % {size}"
+        for group, (size, step) in enumerate(zip(group_sizes(count), GROUP_STEPS))  # noqa: B905
     )
     names = ", ".join(quote(name) for name in cells)
     return (

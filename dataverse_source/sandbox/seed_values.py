@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -39,6 +40,7 @@ ALWAYS = frozenset(
 )
 
 
+@lru_cache(maxsize=4096)
 def stable(text: str) -> int:
     """A number that stands for a text, the same in every process."""
     return zlib.crc32(text.encode())

@@ -31,6 +31,7 @@ ACCENTS = "\x01"
 """Stands in the sort key of text with accents between its base letters and the text itself."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 _SORT_DIGITS = 12
 _SORT_OFFSET = 10**34
 _SORT_LIMIT = 10**34 - 1
@@ -83,7 +84,7 @@ def fold(text: str) -> str:
 
 def json_text(text: str) -> str:
     """A JSON string; lone surrogates are escaped, everything else stays as it is."""
-    quoted = json.dumps(text, ensure_ascii=False)
+    quoted = _quoted(text)
     if quoted.isascii():
         return quoted
     return _SURROGATE.sub(lambda m: f"\\u{ord(m[0]):04x}", quoted)
