@@ -100,7 +100,7 @@ def good_token(environment: Environment, table: Table, token: DeltaToken) -> Del
     Raises:
         DataverseFault: it has expired, by age or by a change of the table's schema.
     """
-    age = environment.clock.now() - token.moment
+    age = environment.clock.now().replace(microsecond=0) - token.moment
     if age <= retention(environment) and not _schema_changed(environment, table, token):
         return token
     setting = environment.switches.expired_delta
