@@ -83,6 +83,19 @@ class MetadataReader:
         """
         return select_tables(names, self.tables())
 
+    def configured(self) -> tuple[Table, ...]:
+        """The overview entries of all configured tables that there are, each once.
+
+        A name that leads nowhere is told when that table is read; here it is left out.
+        """
+        found: dict[str, Table] = {}
+        for name in self._configured:
+            try:
+                found |= {table.logical_name: table for table in self.select([name])}
+            except UnknownNameError:
+                continue
+        return tuple(found.values())
+
     def table(self, name: str) -> Table:
         """The table with its columns.
 
@@ -156,12 +169,7 @@ class MetadataReader:
 
     def _wanted(self, overview: Table, known: Mapping[str, object]) -> list[str]:
         """Logical names of the tables to read now: this one, and all that are configured."""
-        names = [overview.logical_name]
-        for configured in self._configured:
-            try:
-                names += [one.logical_name for one in self.select([configured])]
-            except UnknownNameError:
-                continue  # told when this one's turn comes: it must not hurt the others
+        names = [overview.logical_name, *(table.logical_name for table in self.configured())]
         return [name for name in dict.fromkeys(names) if name not in known]
 
     def _read_columns(self, names: Sequence[str]) -> None:
