@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from dataverse_source.sandbox.layout import key, sql_table, wire
+from dataverse_source.sandbox.messages import DataverseFault
 from dataverse_source.sandbox.moments import compare_moment
 from dataverse_source.sandbox.odata import (
     AllOf,
@@ -60,6 +61,13 @@ OPERATOR_NAMES = {
     "lt": "LessThan",
     "le": "LessThanOrEqual",
 }
+SECURED = "0x8004F504"
+SECURED_TEXT = (
+    "The user does not have read permissions to a secured field. The requested operation could "
+    "not be completed."
+)
+"""AttributePermissionReadIsMissing (docs page "Web service error codes")."""
+
 TEXT_FUNCTIONS = ("contains", "startswith", "endswith")
 EDM_LITERALS = {
     "text": "Edm.String",
@@ -150,7 +158,10 @@ def place(path: Path, scope: Scope) -> Place:
     if first in scope.variables and rest:
         return place(Path(tuple(rest)), scope.variables[first])
     if not rest:
-        return Place(column_of(scope.table, first), scope, lambda sql: sql)
+        column = column_of(scope.table, first)
+        if column.secured:
+            raise DataverseFault(403, SECURED, SECURED_TEXT)
+        return Place(column, scope, lambda sql: sql)
     step = navigation(scope.schema, scope.table, first)
     if step is None:
         raise unknown_property(scope.table, first)

@@ -21,9 +21,10 @@ from dataverse_source.sandbox.values import INTEGER_TYPES, ValueRefused, encode
 
 BAD_PAYLOAD = "0x80048d19"
 TOO_LONG = "0x80044331"
-OUT_OF_RANGE = "0x80044330"
+NOT_AN_OPTION = "0x8004431A"
+INVALID_ARGUMENT = "0x80040203"
 """Codes of refused bodies; the one for text that is too long is printed in docs page "Execute
-batch operations using the Web API"."""
+batch operations using the Web API", the one for options is PicklistValueOutOfRange."""
 
 BIND = "@odata.bind"
 _API_ROOT = re.compile(r"^/?api/data/v9\.\d/")
@@ -119,18 +120,19 @@ def check_value(table: Table, column: Column, value: Any) -> None:
     if column.type in ("Picklist", "State", "Status") and column.options:
         allowed = [option.value for option in column.options]
         if int(value) not in allowed:
-            raise _out_of_range(where, f" Accepted Values: {','.join(map(str, allowed))}")
+            accepted = f" Accepted Values: {','.join(map(str, allowed))}"
+            raise _out_of_range(where, NOT_AN_OPTION, accepted)
     elif column.type in (*INTEGER_TYPES, "Decimal", "Money", "Double"):
         low, high = column.min_value, column.max_value
         number = Decimal(str(value))
         below = low is not None and number < Decimal(str(low))
         if below or (high is not None and number > Decimal(str(high))):
-            raise _out_of_range(where, "")
+            raise _out_of_range(where, INVALID_ARGUMENT)
 
 
-def _out_of_range(where: str, more: str) -> DataverseFault:
+def _out_of_range(where: str, code: str, more: str = "") -> DataverseFault:
     message = f"A validation error occurred. The value of {where} is outside the valid range.{more}"
-    return DataverseFault(400, OUT_OF_RANGE, message)
+    return DataverseFault(400, code, message)
 
 
 def _bind(environment: Environment, table: Table, payload: Payload, name: str, value: Any) -> None:

@@ -35,6 +35,7 @@ class Preferences:
         track_changes: ``odata.track-changes``.
         continue_on_error: ``odata.continue-on-error``.
         representation: ``return=representation``.
+        numbers_as_text: decimals and 64-bit numbers are printed as strings.
     """
 
     given: tuple[tuple[str, str], ...] = ()
@@ -43,6 +44,7 @@ class Preferences:
     track_changes: bool = False
     continue_on_error: bool = False
     representation: bool = False
+    numbers_as_text: bool = False
 
     def wants(self, annotation: str) -> bool:
         """Whether an annotation is to be printed."""

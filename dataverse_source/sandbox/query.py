@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dataverse_source.sandbox.environment import Caller, Environment
@@ -12,10 +12,12 @@ from dataverse_source.sandbox.expansions import Manner, add_expansions, with_ref
 from dataverse_source.sandbox.filters import condition
 from dataverse_source.sandbox.layout import sql_table
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
+from dataverse_source.sandbox.next_links import next_token, refuse_expired
+from dataverse_source.sandbox.number_forms import COMPATIBLE, numbers_as_text
 from dataverse_source.sandbox.odata import parse_filter
 from dataverse_source.sandbox.options import Options, read_count, read_options, read_top
 from dataverse_source.sandbox.orders import Order, read_order
-from dataverse_source.sandbox.paging import Cookie, read_skiptoken, skiptoken
+from dataverse_source.sandbox.paging import Cookie, read_skiptoken
 from dataverse_source.sandbox.preferences import (
     MAX_ELASTIC_PAGE_SIZE,
     MAX_PAGE_SIZE,
@@ -67,6 +69,11 @@ class Query:
     preferences: Preferences
     where: str
 
+    @property
+    def content_type(self) -> str:
+        """The Content-Type of rows."""
+        return f"{JSON};{COMPATIBLE}" if self.preferences.numbers_as_text else JSON
+
 
 def base_url(request: Request) -> str:
     """URL of the Web API as the caller wrote it, ``https://.../api/data/v9.2``."""
@@ -102,12 +109,18 @@ def read_query(
     if text is not None:
         conditions.append(condition(parse_filter(text, options.aliases), scope))
     where = " AND ".join(conditions) or "1"
-    return Query(scope, base_url(request), path, options, read_preferences(request), where)
+    as_text = numbers_as_text(request, environment.switches)
+    preferences = replace(read_preferences(request), numbers_as_text=as_text)
+    return Query(scope, base_url(request), path, options, preferences, where)
 
 
 def answer_count(query: Query) -> Response:
     """``/$count``: the number as plain text after a byte order mark."""
-    number = _count(query)
+    return count_response(_count(query))
+
+
+def count_response(number: int) -> Response:
+    """A number as the body of ``/$count``."""
     headers = {"Content-Type": "text/plain", "OData-Version": "4.0"}
     return Response(200, f"{BOM}{number}".encode(), headers)
 
@@ -205,6 +218,8 @@ def read_page(query: Query, shape: Printer, order: Order, size: int, pages: bool
     page, where, offset = 1, query.where, ""
     token = query.options.get("$skiptoken")
     if token is not None:
+        raw = next(raw for name, raw in query.options.pairs if name == "$skiptoken")
+        refuse_expired(scope, raw.partition("=")[2])
         bookmark = read_skiptoken(token, order)
         page = bookmark.page
         if bookmark.last is None:
@@ -226,7 +241,7 @@ def read_page(query: Query, shape: Printer, order: Order, size: int, pages: bool
         return Page(rows, None)
     cookie = Cookie(page, found[0][1:], found[size - 1][1:])
     records = size if shape.counts_records else None
-    return Page(rows, skiptoken(cookie, order, records=records))
+    return Page(rows, next_token(scope, order, cookie, token, records))
 
 
 def _prepare(query: Query, order: Order) -> None:
@@ -252,8 +267,9 @@ def _envelope(query: Query, shape: Shape, page: Page, counted: int | None, size:
     context = f"{query.base}/$metadata#{table.entity_set_name}{shape.context}"
     parts = [f'{{"@odata.context":{json_text(context)}']
     if counted is not None:
-        parts.append(f',"@odata.count":{min(counted, MAX_COUNT)}')
-    parts.append(_annotations(query, counted))
+        quote = '"' if query.preferences.numbers_as_text else ""
+        parts.append(f',"@odata.count":{quote}{min(counted, MAX_COUNT)}{quote}')
+    parts.append(collection_annotations(query, counted))
     parts.append(',"value":[')
     head = "".join(parts).encode()
     parts = ["]"]
@@ -263,7 +279,7 @@ def _envelope(query: Query, shape: Shape, page: Page, counted: int | None, size:
         link = f"{query.base}/{query.path}?{joined}$skiptoken={page.next_token}"
         parts.append(f',"@odata.nextLink":{json_text(link)}')
     parts.append("}")
-    headers = {"Content-Type": JSON, "OData-Version": "4.0"}
+    headers = {"Content-Type": query.content_type, "OData-Version": "4.0"}
     names = ("odata.maxpagesize", "odata.include-annotations")
     granted = applied(query.preferences, names, size)
     if granted:
@@ -272,7 +288,7 @@ def _envelope(query: Query, shape: Shape, page: Page, counted: int | None, size:
     return Response(200, body, headers)
 
 
-def _annotations(query: Query, counted: int | None) -> str:
+def collection_annotations(query: Query, counted: int | None) -> str:
     """The annotations of a collection; the count is -1 unless ``$count`` asks for it."""
     preferences, text = query.preferences, ""
     if preferences.wants(TOTAL_RECORD_COUNT):

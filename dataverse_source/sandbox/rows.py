@@ -21,7 +21,7 @@ from dataverse_source.sandbox.preferences import (
 from dataverse_source.sandbox.relationships import navigation, navigation_of
 from dataverse_source.sandbox.scope import Scope, column_of
 from dataverse_source.sandbox.tables import LOOKUP_TYPES, Column, Schema, Table
-from dataverse_source.sandbox.values import json_text
+from dataverse_source.sandbox.values import EXACT_TYPES, json_text
 
 ARGUMENTS_PER_CALL = 90
 """Arguments of one printf; SQLite takes 127 in all."""
@@ -160,6 +160,8 @@ def _add_column(text: Text, scope: Scope, column: Column, preferences: Preferenc
             f"CASE WHEN {value} IS NULL THEN '' ELSE coalesce({shown} || {sql} || ',', '') END"
         )
     text.add(f"{json_text(name)}:")
+    if preferences.numbers_as_text and (column.type in EXACT_TYPES or column.type == "BigInt"):
+        value = f"""'"' || {value} || '"'"""
     text.gap(f"coalesce({value}, 'null')")
 
 

@@ -46,7 +46,7 @@ def answer_row(query: Query, request: Request, key: str) -> Response:
         return Response(304, b"", {"OData-Version": "4.0", "ETag": f'W/"{found[1]}"'})
     context = f"{query.base}/$metadata#{table.entity_set_name}{shape.context}/$entity"
     body = f'{{"@odata.context":{json_text(context)},{found[0][1:]}'
-    headers = {"Content-Type": JSON, "OData-Version": "4.0"}
+    headers = {"Content-Type": query.content_type, "OData-Version": "4.0"}
     if found[1] is not None:
         headers["ETag"] = f'W/"{found[1]}"'
     granted = applied(preferences, ("odata.include-annotations",))

@@ -76,6 +76,8 @@ class Store:
         """Metadata version of each table's last change of schema."""
         self.schema_changes: dict[str, migration.SchemaChange] = {}
         """Each table's last change of schema, in terms of version numbers of rows."""
+        self.links_given: dict[str, datetime] = {}
+        """When each next link was given out; kept only while such links expire."""
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         if path is None:
             self._folder = tempfile.TemporaryDirectory(

@@ -113,7 +113,7 @@ class Writer:
         except NoSuchRow:
             raise no_such_row(table, key) from None
         except Restricted as error:
-            raise DataverseFault(400, CANNOT_DELETE, str(error)) from None
+            raise DataverseFault(405, CANNOT_DELETE, str(error)) from None
 
     def _create_parents(self, table: Table, payload: Payload) -> None:
         for step, body in payload.parents:

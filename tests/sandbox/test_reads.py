@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
@@ -14,8 +15,9 @@ import pytest
 from dataverse_source.sandbox.catalog import default_schema
 from dataverse_source.sandbox.environment import Caller
 from dataverse_source.sandbox.switches import Switches
+from dataverse_source.sandbox.tables import Schema
 
-from .reading import ROOT, USER, Reading, reading
+from .reading import ROOT, USER, Reading, reading, small_schema
 
 FORMATTED = 'odata.include-annotations="OData.Community.Display.V1.FormattedValue"'
 CONTACT = "d5026a4d-d01c-ed11-b83e-000d3a572421"
@@ -385,3 +387,85 @@ def test_functions(crm: Reading) -> None:
         "RetrieveCurrentOrganization(AccessType=Microsoft.Dynamics.CRM.EndpointAccessType'Default')"
     )["Detail"]
     assert detail["FriendlyName"] == crm.environment.organization.friendly_name
+
+
+def with_secured_name() -> Schema:
+    schema = small_schema()
+    widget, maker = schema.tables
+    columns = tuple(replace(c, secured=c.name == "new_size") for c in maker.columns)
+    return replace(schema, tables=(widget, replace(maker, columns=columns)))
+
+
+def test_columns_that_column_security_hides() -> None:
+    with reading(with_secured_name()) as side:
+        side.store.create("new_maker", {"new_name": "A", "new_size": 5})
+        (row,) = side.json("new_makers?$select=new_name,new_size")["value"]
+        assert row["new_size"] is None
+        side.environment.switches = Switches().changed(secured_columns="omitted")
+        (row,) = side.json("new_makers?$select=new_name,new_size")["value"]
+        assert "new_size" not in row
+        refused = side.fault("new_makers?$filter=new_size eq 5")
+        assert refused[:2] == (403, "0x8004F504")
+
+
+def test_numbers_as_text_where_the_switch_says_so() -> None:
+    accept = "application/json;IEEE754Compatible=true"
+    with reading() as side:
+        side.store.create("new_widget", {"new_price": 5, "new_big": 2**60, "new_count": 3})
+
+        def asked() -> tuple[Any, str]:
+            answer = side.ask("new_widgets?$count=true", Accept=accept)
+            return json.loads(answer.body), answer.headers["Content-Type"]
+
+        page, content_type = asked()
+        assert page["value"][0]["new_big"] == 2**60
+        assert "IEEE754" not in content_type
+        side.environment.switches = Switches().changed(ieee754_compatible="strings")
+        page, content_type = asked()
+        (row,) = page["value"]
+        assert (row["new_price"], row["new_big"], row["new_count"]) == ("5.0000", str(2**60), 3)
+        assert row["new_rate"] is None
+        assert page["@odata.count"] == "1"
+        assert content_type.endswith(";IEEE754Compatible=true")
+        side.environment.switches = Switches().changed(ieee754_compatible="406")
+        assert side.fault("new_widgets", Accept=accept)[0] == 406
+
+
+def test_next_links_that_expire() -> None:
+    switches = Switches().changed(skiptoken_expiry="0x80041129", skiptoken_lifetime_seconds=60)
+    with reading(switches=switches) as side:
+        side.store.seed("new_maker", 5)
+        link = side.json("new_makers", "odata.maxpagesize=2")["@odata.nextLink"]
+        rest = link[len(ROOT) :]
+        side.clock.advance(59)
+        assert len(side.json(rest, "odata.maxpagesize=2")["value"]) == 2
+        side.clock.advance(2)
+        assert side.fault(rest, "odata.maxpagesize=2")[:2] == (400, "0x80041129")
+
+
+def test_next_links_that_never_move_on() -> None:
+    with reading(switches=Switches().changed(stuck_cookie="any")) as side:
+        side.store.seed("new_maker", 7)
+        seen = []
+        for page in side.pages("new_makers", "odata.maxpagesize=2"):
+            seen.append(unquote(page["@odata.nextLink"]))
+            if len(seen) == 4:
+                break
+        cookies = [link.partition("pagingcookie=")[2] for link in seen]
+        assert cookies[0] == cookies[1] == cookies[2] == cookies[3]
+        assert 'pagenumber="5"' in seen[3]
+
+
+def test_paging_without_a_cookie_goes_by_page_number() -> None:
+    with reading() as side:
+        for number in range(5):
+            maker = side.store.create("new_maker", {"new_size": number % 3})
+            side.store.create("new_widget", {"new_makerid": maker, "new_count": number})
+        rest = "new_widgets?$select=new_count&$orderby=new_MakerId/new_size desc"
+        pages = list(side.pages(rest, "odata.maxpagesize=2"))
+        counts = [row["new_count"] for page in pages for row in page["value"]]
+        assert counts == [2, 1, 4, 0, 3]
+        assert "pagingcookie" not in unquote(pages[0]["@odata.nextLink"])
+        cookie = "%3Ccookie%20pagenumber=%2225002%22%20istracking=%22False%22%20/%3E"
+        refused = side.fault(f"{rest}&$skiptoken={cookie}", "odata.maxpagesize=2")
+        assert refused[:2] == (400, "0x8004430A")
