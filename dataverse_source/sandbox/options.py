@@ -31,6 +31,11 @@ class Options:
         """The decoded value of an option."""
         return self.values.get(name)
 
+    def raw(self, name: str) -> str | None:
+        """The value of an option as received, still encoded."""
+        found = next((raw for known, raw in self.pairs if known == name), None)
+        return None if found is None else found.partition("=")[2]
+
     @property
     def aliases(self) -> dict[str, str]:
         """Texts of the parameter aliases by name with ``@``."""

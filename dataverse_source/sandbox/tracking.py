@@ -18,6 +18,7 @@ from dataverse_source.sandbox.delta_rows import Item, Reader
 from dataverse_source.sandbox.delta_tokens import DeltaToken
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.messages import Request, Response
+from dataverse_source.sandbox.next_links import given_out, refuse_expired
 from dataverse_source.sandbox.odata import bad_query
 from dataverse_source.sandbox.options import Options, read_options
 from dataverse_source.sandbox.paging import invalid_cookie
@@ -109,6 +110,9 @@ class Tracking:
         chain = self._chain(table, options)
         select = self._select_in_force(table, options, chain)
         query = queries.read_query(environment, caller, request, path, table)
+        skiptoken = options.raw("$skiptoken")
+        if skiptoken is not None:
+            refuse_expired(query.scope, skiptoken)
         most = MAX_ELASTIC_PAGE_SIZE if table.table_type == "Elastic" else MAX_PAGE_SIZE
         size = page_size(query.preferences, most, environment.switches.page_size_out_of_range)
         reader = _reader(query, select)
@@ -210,7 +214,7 @@ class Tracking:
                 f"{ending}}}".encode(),
             )
         )
-        headers = {"Content-Type": queries.JSON, "OData-Version": "4.0"}
+        headers = {"Content-Type": query.content_type, "OData-Version": "4.0"}
         names = ("odata.track-changes", "odata.maxpagesize", "odata.include-annotations")
         granted = applied(query.preferences, names, size)
         if granted:
@@ -240,7 +244,9 @@ class Tracking:
         form = self._environment.switches.tracked_next_link
         chain = replace(answer.chain, page=answer.chain.page + 1, position=last.position)
         tracking = form != "skiptoken_tracking_false"
-        skiptoken = f"$skiptoken={chain_skiptoken(chain, tracking=tracking)}"
+        scope, previous = answer.query.scope, answer.query.options.get("$skiptoken")
+        text = chain_skiptoken(chain, tracking=tracking)
+        skiptoken = f"$skiptoken={given_out(scope, text, chain.page, previous)}"
         if form != "deltatoken_and_skiptoken":
             return answer.link(skiptoken)
         token = chain.since or answer.token

@@ -170,6 +170,37 @@ def test_another_select_beside_a_token(side: Tracker) -> None:
     assert names(side.page(link)) == ["b"]
 
 
+def test_next_links_of_tracked_chains_expire_like_others(side: Tracker) -> None:
+    side.create_many(*"abcde")
+    side.set(skiptoken_expiry="0x8004112A", skiptoken_lifetime_seconds=600)
+    link = side.page(SELECT, TWO)["@odata.nextLink"]
+    assert names(side.page(link, TWO)) == ["c", "d"]
+    side.sandbox.clock.advance(500)
+    assert names(side.page(link, TWO)) == ["c", "d"]
+    side.sandbox.clock.advance(101)
+    assert side.fault(link, TWO)[:2] == (400, "0x8004112A")
+
+
+def test_tracked_chains_get_stuck_like_others(side: Tracker) -> None:
+    side.create_many(*"abcde")
+    side.set(stuck_cookie="any")
+    page = side.page(SELECT, TWO)
+    for number in (3, 4, 5):
+        page = side.page(page["@odata.nextLink"], TWO)
+        assert names(page) == ["c", "d"]
+        assert f'pagenumber="{number}"' in unquote(page["@odata.nextLink"])
+
+
+def test_numbers_of_changed_rows_may_be_strings(side: Tracker) -> None:
+    side.set(ieee754_compatible="strings")
+    side.create("a", new_big=2**60, new_price="1.5")
+    side.session.headers["Accept"] = "application/json;IEEE754Compatible=true"
+    answer = side.ask(f"{SET}?$select=new_big,new_price", TRACK)
+    row = answer.json()["value"][0]
+    assert (row["new_big"], row["new_price"]) == (str(2**60), "1.5000")
+    assert answer.headers["Content-Type"].endswith("IEEE754Compatible=true")
+
+
 def test_a_new_delta_link_may_need_the_preference(side: Tracker) -> None:
     link = side.delta_link()
     assert "@odata.deltaLink" in side.page(link)
