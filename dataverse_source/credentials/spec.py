@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dlt.common.configuration.specs import CredentialsConfiguration, configspec
 from dlt.common.typing import TSecretStrValue
 
@@ -42,6 +44,17 @@ class DataverseCredentials(CredentialsConfiguration):
     assertion_path: str | None = None
     auth_type: str | None = None
     authority_host: str | None = None
+
+    def parse_native_representation(self, native_value: Any) -> None:  # noqa: ARG002
+        """Refuses text and objects in place of settings; dlt would pass over them in silence.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(
+            f"Give settings (client_id and so on in [{SECTION}]), a mapping of them, or in Python "
+            "an object with get_token."
+        )
 
 
 def setting(credentials: DataverseCredentials, name: str) -> str:
