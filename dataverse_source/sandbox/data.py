@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dataverse_source.sandbox import actions, single
 from dataverse_source.sandbox import query as queries
-from dataverse_source.sandbox import single
 from dataverse_source.sandbox.addresses import Segment, read_path
 from dataverse_source.sandbox.apply import answer_apply
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.fetchxml_answer import answer_fetch
-from dataverse_source.sandbox.functions import NAMES, answer_function
+from dataverse_source.sandbox.functions import NAMES, answer_function, refuse_function
 from dataverse_source.sandbox.keys import no_such_row, read_key
 from dataverse_source.sandbox.layout import sql_table
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
@@ -57,6 +57,9 @@ class DataSide:
             return answer_function(
                 self._environment, caller, request, name, segments[0].inside or ""
             )
+        if name in actions.NAMES and len(segments) == 1:
+            return actions.answer_action(self._environment, caller, request, name)
+        refuse_function(segments)
         table = self._environment.schema.by_entity_set.get(name)
         if table is None:
             raise no_segment(self._environment, name)

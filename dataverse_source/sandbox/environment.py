@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dataverse_source.sandbox.clock import Clock
+from dataverse_source.sandbox.record_counts import RecordCounts
 from dataverse_source.sandbox.switches import Switches
 
 if TYPE_CHECKING:
@@ -66,12 +67,14 @@ class Environment:
         clock: the time for rows and tokens.
         switches: replaced as a whole when one is set (``switches.changed(...)``).
         organization: ids, names, version.
+        record_counts: what RetrieveTotalRecordCount answers.
     """
 
     store: Store
     clock: Clock = field(default_factory=Clock)
     switches: Switches = field(default_factory=Switches)
     organization: Organization = field(default_factory=Organization)
+    record_counts: RecordCounts = field(default_factory=RecordCounts)
 
     @property
     def schema(self) -> Schema:

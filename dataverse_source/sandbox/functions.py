@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from dataverse_source.sandbox.addresses import Segment
 from dataverse_source.sandbox.environment import Caller, Environment
-from dataverse_source.sandbox.messages import Request, Response
+from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.odata import Array, Literal, bad_query, parse_operand
 from dataverse_source.sandbox.options import read_options, split_top
 from dataverse_source.sandbox.query import JSON, base_url
@@ -15,6 +16,20 @@ from dataverse_source.sandbox.query import JSON, base_url
 NAMES = frozenset(
     {"WhoAmI", "RetrieveVersion", "RetrieveCurrentOrganization", "RetrieveTotalRecordCount"}
 )
+
+
+def refuse_function(segments: list[Segment]) -> None:
+    """Refuses a function or action of Dataverse that the sandbox does not have.
+
+    Raises:
+        DataverseFault: 501; a name that can be no function is let pass.
+    """
+    for segment in segments:
+        bound = segment.name.startswith("Microsoft.Dynamics.CRM.")
+        called = segment.inside is not None and ("=" in segment.inside or not segment.inside)
+        if bound or (called and segment.name[:1].isupper()):
+            name = segment.name.rpartition(".")[2]
+            raise DataverseFault(501, "0x8006088a", f"The sandbox has no function {name}.")
 
 
 def answer_function(
@@ -91,7 +106,7 @@ def _current_organization(environment: Environment, request: Request) -> dict[st
 
 
 def _total_record_count(environment: Environment, names: list[str]) -> dict[str, Any]:
-    """Rows by logical name; the sandbox counts now, where Dataverse answers a snapshot."""
+    """Rows by logical name, as they were at the last count."""
     for name in names:
         if name not in environment.schema.by_logical_name:
             raise bad_query(f"The entity with a name = '{name}' was not found in the "
@@ -101,6 +116,6 @@ def _total_record_count(environment: Environment, names: list[str]) -> dict[str,
             "Count": len(names),
             "IsReadOnly": False,
             "Keys": names,
-            "Values": [environment.store.count(name) for name in names],
+            "Values": [environment.record_counts.count(environment.store, name) for name in names],
         }
     }

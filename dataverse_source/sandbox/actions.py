@@ -1,0 +1,78 @@
+"""Unbound actions: ``POST /Merge`` and what downloads files in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dataverse_source.sandbox.environment import Caller, Environment
+from dataverse_source.sandbox.messages import DataverseFault, Request, Response
+from dataverse_source.sandbox.odata import bad_query
+from dataverse_source.sandbox.payloads import read_json
+from dataverse_source.sandbox.store import NoSuchRow
+from dataverse_source.sandbox.tables import Table
+from dataverse_source.sandbox.upkeep import merge
+from dataverse_source.sandbox.users import require_write
+from dataverse_source.sandbox.values import ValueRefused, parse_guid
+
+NAMESPACE = "Microsoft.Dynamics.CRM."
+ROW_NOT_FOUND = "0x80040217"
+
+
+def answer_action(
+    environment: Environment, caller: Caller, request: Request, name: str
+) -> Response:
+    """Answers a call of an action; the body holds its parameters.
+
+    Raises:
+        DataverseFault: a parameter is missing or wrong, or the caller may not.
+    """
+    if request.method != "POST":
+        raise DataverseFault(405, "0x80060888", "The action must be called with POST.")
+    return _ACTIONS[name](environment, caller, read_json(request.body))
+
+
+def target_row(
+    environment: Environment, parameters: dict[str, Any], name: str
+) -> tuple[Table, str]:
+    """Table and key of the row that an entity parameter names.
+
+    Raises:
+        DataverseFault: the parameter is missing, or names no row.
+    """
+    value = parameters.get(name)
+    if not isinstance(value, dict):
+        raise bad_query(f"Required parameter '{name}' is missing.")
+    kind = str(value.get("@odata.type", "")).removeprefix("#").removeprefix(NAMESPACE)
+    table = environment.schema.by_logical_name.get(kind)
+    if table is None:
+        raise bad_query(f"The parameter '{name}' needs an @odata.type that names a table.")
+    try:
+        return table, parse_guid(str(value.get(table.primary_id)))
+    except ValueRefused:
+        raise bad_query(f"The parameter '{name}' needs a {table.primary_id}.") from None
+
+
+def _merge(environment: Environment, caller: Caller, parameters: dict[str, Any]) -> Response:
+    """Source: docs page "Merge table rows using the Web API"."""
+    table, kept = target_row(environment, parameters, "Target")
+    other, merged = target_row(environment, parameters, "Subordinate")
+    require_write(environment, caller, table, "Write")
+    if other is not table:
+        raise bad_query("Target and Subordinate must be rows of one table.")
+    content = {
+        name: value
+        for name, value in (parameters.get("UpdateContent") or {}).items()
+        if not name.startswith("@") and name != table.primary_id
+    }
+    try:
+        merge(environment, table.logical_name, kept, merged, content)
+    except NoSuchRow as error:
+        raise DataverseFault(404, ROW_NOT_FOUND, str(error)) from None
+    except (ValueError, ValueRefused) as error:
+        raise bad_query(str(error)) from None
+    return Response(204, b"", {"OData-Version": "4.0"})
+
+
+_ACTIONS: dict[str, Callable[[Environment, Caller, dict[str, Any]], Response]] = {"Merge": _merge}
+NAMES = frozenset(_ACTIONS)
