@@ -26,6 +26,8 @@ Transaction = Callable[[], AbstractContextManager[Any]]
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _CONTENT_ID = re.compile(r"\$(\w+)(?=/|$)")
+_BOUND = re.compile(rb'(?<=@odata\.bind")\s*:\s*(?:"[^"]*"|\[[^\]]*\])')
+_BOUND_ID = re.compile(rb'(?<=")\$(\w+)(?=["/])')
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,17 @@ def _inner_request(batch: _Batch, content: bytes) -> Request:
         path=path,
         query=query,
         headers=_headers(lines[1:]),
-        body=body.strip(b"\r\n"),
+        body=_BOUND.sub(lambda bound: _referred(batch, bound[0]), body.strip(b"\r\n")),
     )
+
+
+def _referred(batch: _Batch, bound: bytes) -> bytes:
+    """References of a body to rows, with URLs in place of ``$`` and a Content-ID."""
+
+    def url(found: re.Match[bytes]) -> bytes:
+        return batch.named.get(found[1].decode(), found[0].decode()).encode()
+
+    return _BOUND_ID.sub(url, bound)
 
 
 def _resolved(batch: _Batch, url: str) -> str:

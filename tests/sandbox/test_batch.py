@@ -86,6 +86,30 @@ def test_goes_on_when_asked(session: requests.Session, running: Sandbox) -> None
     assert statuses(answer) == [404, 200]
 
 
+def test_rows_of_a_change_set_name_those_before(
+    session: requests.Session, running: Sandbox
+) -> None:
+    def made(number: int, collection: str, body: str) -> str:
+        head = PART.replace("\r\n\r\n", f"\r\nContent-ID: {number}\r\n\r\n")
+        request = f"POST {collection} HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{body}\r\n"
+        return f"--c\r\n{head}{request}"
+
+    contact = made(1, "contacts", '{"lastname": "$1"}')
+    account = made(2, "accounts", '{"name": "$1", "primarycontactid@odata.bind": "$1"}')
+    links = '{"lastname": "b", "account_primary_contact@odata.bind": ["$2"]}'
+    other = made(3, "contacts", links)
+    change_set = "Content-Type: multipart/mixed; boundary=c\r\n\r\n" + contact + account + other
+    answer = post(session, running, f"{change_set}--c--\r\n")
+    assert statuses(answer) == [204, 204, 204]
+    first, second, third = re.findall(r"OData-EntityId: .*\(([-0-9a-f]+)\)", answer.text)
+    store = running.store
+    row = store.row("account", second)
+    assert row is not None
+    assert (row["name"], row["primarycontactid"]) == ("$1", third)
+    assert first != third
+    assert [row["lastname"] for row in store.rows("contact")] == ["$1", "b"]
+
+
 def test_urls_of_up_to_64_kib(session: requests.Session, running: Sandbox) -> None:
     names = ",".join(["name"] * 8000)
     assert post(session, running, get(f"accounts?$select={names}")).status_code == 200
