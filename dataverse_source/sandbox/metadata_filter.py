@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataverse_source.sandbox.messages import DataverseFault
-from dataverse_source.sandbox.metadata_types import NAMESPACE, Kind, check_member
+from dataverse_source.sandbox.metadata_types import ENUMERATIONS, NAMESPACE, Kind, check_member
 
 if TYPE_CHECKING:
     from lark import Lark, Tree
@@ -106,6 +106,9 @@ def _literal(tree: Tree[Any], member: str, kind: Kind, operator: str) -> Any:
     if tree.data == "null":
         return None
     if enum is not None:
+        # A member's name alone will do: clients filter on AttributeType ne 'Virtual'.
+        if tree.data == "text" and _unquoted(token) in ENUMERATIONS[enum]:
+            return _unquoted(token)
         raise _incompatible(f"{NAMESPACE}.{enum}", _EDM_TYPES[tree.data], operator)
     if tree.data == "text":
         return _unquoted(token)

@@ -80,6 +80,25 @@ _RELATIONSHIP_ENUMS = {
     "RelationshipType": "RelationshipType",
     "SecurityTypes": "SecurityTypes",
 }
+ENUMERATIONS: Mapping[str, frozenset[str]] = {
+    name: frozenset(members.split())
+    for name, members in {
+        "AttributeTypeCode": (
+            "BigInt Boolean CalendarRules Customer DateTime Decimal Double EntityName Integer "
+            "Lookup ManagedProperty Memo Money Owner PartyList Picklist State Status String "
+            "Uniqueidentifier Virtual"
+        ),
+        "AttributeRequiredLevel": "None SystemRequired ApplicationRequired Recommended",
+        "ImeMode": "Auto Inactive Active Disabled",
+        "RelationshipType": "Default OneToManyRelationship ManyToManyRelationship",
+        "SecurityTypes": "None Append ParentChild Pointer Inheritance",
+        "OwnershipTypes": (
+            "None UserOwned TeamOwned BusinessOwned OrganizationOwned BusinessParented"
+        ),
+        "OptionSetType": "Picklist State Status Boolean",
+    }.items()
+}
+"""Members of the enumerations (Web API reference, enumeration types)."""
 
 
 def _column_kinds() -> list[Kind]:

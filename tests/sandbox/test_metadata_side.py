@@ -62,6 +62,11 @@ def test_metadata_id_leads_back_and_is_stable(asking: Asking) -> None:
         ("EntitySetName eq null", {"owner"}),
         ("ObjectTypeCode eq 1", {"account"}),
         (
+            "OwnershipType eq 'OrganizationOwned' and LogicalName eq 'organization'",
+            {"organization"},
+        ),
+        ("OwnershipType ne 'UserOwned' and LogicalName eq 'account'", set()),
+        (
             f"OwnershipType eq {NS}.OwnershipTypes'UserOwned' and IsPrivate eq false"
             " and CanChangeTrackingBeEnabled/Value eq true and LogicalName ne 'account'"
             " and LogicalName eq 'contact'",
