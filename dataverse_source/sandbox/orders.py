@@ -49,7 +49,7 @@ class Order:
 
     def after(self, values: tuple[SqlValue, ...], scope: Scope) -> str:
         """SQL of the condition that a row comes after the one with these sort keys."""
-        return _after(list(zip(self.terms, values)), scope)  # noqa: B905
+        return _after(list(zip(self.terms, values, strict=True)), scope)
 
 
 def read_order(text: str | None, scope: Scope) -> Order:

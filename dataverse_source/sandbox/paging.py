@@ -69,7 +69,7 @@ def cookie_xml(cookie: Cookie, order: Order, *, records: int | None = None) -> s
     counted = f' countOfRecords="{records}"' if records is not None else ""
     elements = "".join(
         f"<{term.name}{_attribute('last', term, last)}{_attribute('first', term, first)} />"
-        for term, last, first in zip(order.terms, cookie.last, cookie.first)  # noqa: B905
+        for term, last, first in zip(order.terms, cookie.last, cookie.first, strict=True)
     )
     return f'<cookie page="{cookie.page}"{counted}>{elements}</cookie>'
 
@@ -156,7 +156,7 @@ def read_cookie(text: str, order: Order) -> SortKeys:
             COOKIE_ORDER_DIFFERS,
             "The paging cookie's order columns do not match those of the query.",
         )
-    pairs = zip(order.terms, elements)  # noqa: B905
+    pairs = zip(order.terms, elements, strict=True)
     return tuple(_sort_key(term, element) for term, element in pairs)
 
 

@@ -66,6 +66,8 @@ def seed_table(store: Store, logical_name: str, count: int, seed: int) -> None:
     if count <= 0:
         return
     table = store.table(logical_name)
+    if table.is_intersect and seed_links(store, table, count):
+        return
     with store.transaction() as connection:
         existing = store.count(logical_name)
         sizes = group_sizes(count)
@@ -81,6 +83,31 @@ def seed_table(store: Store, logical_name: str, count: int, seed: int) -> None:
         for name in ("spine", *(f"templates{group}" for group in range(len(sizes)))):
             connection.execute(f"DROP TABLE temp.{name}")
         _fill_empty_lookups(store, connection, table)
+
+
+def seed_links(store: Store, table: Table, count: int) -> bool:
+    """Links rows at both ends of an N:N relationship, each pair once.
+
+    Returns:
+        Whether there were rows to link.
+    """
+    pair = next(
+        (each for each in store.schema.many_to_many if each.intersect == table.logical_name), None
+    )
+    if pair is None:
+        return False
+    near, far = (
+        _target_rows(store, _pointer_to(store.table(n))) for n in (pair.table1, pair.table2)
+    )
+    if not near or not far:
+        return False
+    with store.transaction():
+        for number in range(min(count, len(near) * len(far))):
+            one = near[number % len(near)][0][1:-1]
+            other = far[(number + number // len(near)) % len(far)][0][1:-1]
+            values = {pair.intersect_attribute1: one, pair.intersect_attribute2: other}
+            store.create(table.logical_name, values, created_on=EARLIEST_VALUE)
+    return True
 
 
 def group_sizes(count: int) -> tuple[int, ...]:
@@ -227,8 +254,10 @@ def _insert(table: Table, count: int, existing: int, seed: int) -> str:
             cells[part] = _sample_name(part, cells[part])
     joins = "".join(
         f" CROSS JOIN templates{group} ON templates{group}.i = spine.i * {step} % {size}"
-        for group, (size, step) in enumerate(zip(group_sizes(count), GROUP_STEPS))  # noqa: B905
+        for group, (size, step) in enumerate(zip(group_sizes(count), GROUP_STEPS, strict=True))
     )
+    for column in _key_texts(table):
+        cells.update(_unique_text(column, existing))
     names = ", ".join(quote(name) for name in cells)
     return (
         f"INSERT INTO {sql_table(table.logical_name)} ({names}) "  # noqa: S608
@@ -236,6 +265,22 @@ def _insert(table: Table, count: int, existing: int, seed: int) -> str:
         f"(SELECT i, created, modified, version, printf('%016x', ({ticks}) | {1 << 60}) AS hex "
         f"FROM temp.spine) AS spine{joins} ORDER BY spine.i"
     )
+
+
+def _key_texts(table: Table) -> list[Column]:
+    """The columns of text that make alternate keys: no two rows may have the same."""
+    named = {name for key in table.keys for name in key.columns}
+    return [table.by_name[name] for name in sorted(named) if table.by_name[name].type == "String"]
+
+
+def _unique_text(column: Column, existing: int) -> dict[str, str]:
+    """SQL of a numbered text, such as ``COD-000001``, as wire text and as sort key."""
+    prefix = column.name.rpartition("_")[2][:3].upper()
+    number = f"spine.i + {existing + 1}"
+    return {
+        column.name: f"""printf('"{prefix}-%06d"', {number})""",
+        f"{column.name}$": f"printf('{prefix.lower()}-%06d', {number})",
+    }
 
 
 def _sample_name(part: str, otherwise: str) -> str:

@@ -330,7 +330,7 @@ class Store:
         for cells in found:
             yield {
                 name: decode(by_name[name], cell) if name in by_name else cell
-                for name, cell in zip(names, cells)  # noqa: B905
+                for name, cell in zip(names, cells, strict=True)
             }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dataverse_source.sandbox.cascade import Restricted
+from dataverse_source.sandbox.catalog import default_schema
 from dataverse_source.sandbox.clock import Clock
 from dataverse_source.sandbox.store import DuplicateRow, NoSuchRow, Store
 from dataverse_source.sandbox.tables import Column, Schema
@@ -220,3 +221,18 @@ def test_a_file_that_exists_is_not_taken_over(tmp_path: Path) -> None:
     Store(small_schema(), Clock(), path=path).close()
     with pytest.raises(FileExistsError):
         Store(small_schema(), Clock(), path=path)
+
+
+def test_seeded_rows_fit_the_default_tables() -> None:
+    with reading(default_schema()) as side:
+        for name in ("contact", "lead", "account", "new_project", "accountleads"):
+            side.store.seed(name, 40)
+        codes = [row["new_code"] for row in side.store.rows("new_project")]
+        assert len(set(codes)) == 40, "an alternate key names one row"
+        links = [(row["accountid"], row["leadid"]) for row in side.store.rows("accountleads")]
+        assert len(set(links)) == 40
+        accounts = {row["accountid"] for row in side.store.rows("account")}
+        assert {account for account, _ in links} <= accounts
+        names = [row["name"] for row in side.store.rows("account")]
+        assert names[:2] == ["Test Account 1", "Test Account 2"]
+        assert names.count("Test Account 1") == 1
