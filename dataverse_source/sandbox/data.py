@@ -12,14 +12,14 @@ from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.fetchxml_answer import answer_fetch
 from dataverse_source.sandbox.functions import NAMES, answer_function, refuse_function
 from dataverse_source.sandbox.keys import no_such_row, read_key
-from dataverse_source.sandbox.layout import sql_table
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.options import read_options
 from dataverse_source.sandbox.relationships import (
     Associated,
     Many,
     Single,
-    children_condition,
+    belongs_to,
+    index_of,
     navigation,
 )
 from dataverse_source.sandbox.scope import Scope
@@ -159,19 +159,13 @@ class _Read:
         if store.row(table.logical_name, key) is None:
             raise no_such_row(table, key)
         require_read(self.environment, self.caller, step.table)
-        if isinstance(step, Many):
-            store.ensure_index(step.table.logical_name, (step.column.name,))
+        store.ensure_index(*index_of(step))
         if rest[0].inside is not None:
             aliases = read_options(self.request.query).aliases
             child = read_key(self.environment, step.table, rest[0].inside, aliases)
             return self._row(step.table, child, rest[1:])
 
         def within(scope: Scope) -> str:
-            belongs = children_condition("parent", table, step, scope.alias)
-            mark = scope.add(json_text(key))
-            return (
-                f"EXISTS (SELECT 1 FROM {sql_table(table.logical_name)} AS parent "  # noqa: S608
-                f'WHERE parent."{table.primary_id}" = {mark} AND {belongs})'
-            )
+            return belongs_to(scope.add(json_text(key)), table, step, scope.alias)
 
         return self._collection(self._query(step.table, within), rest[1:])

@@ -16,6 +16,7 @@ from dataverse_source.sandbox.relationships import (
     Many,
     Single,
     children_condition,
+    index_of,
     join_condition,
 )
 from dataverse_source.sandbox.rows import Selection, Text, row_text
@@ -126,10 +127,7 @@ def _filter(expansion: Expansion, scope: Scope) -> str:
 
 def _many(scope: Scope, expansion: Expansion, step: Many | Associated, manner: Manner) -> str:
     """SQL of the array of related rows and, after it, their next link."""
-    if isinstance(step, Many):
-        scope.environment.store.ensure_index(step.table.logical_name, (step.column.name,))
-    else:
-        scope.environment.store.ensure_index(step.intersect.logical_name, (step.near,))
+    scope.environment.store.ensure_index(*index_of(step))
     alias = scope.parameters.alias()
     inner = replace(scope.at(step.table, alias), aliases={})
     text = row_text(

@@ -31,6 +31,7 @@ from dataverse_source.sandbox.relationships import (
     Many,
     Single,
     children_condition,
+    index_of,
     join_condition,
     navigation,
 )
@@ -353,8 +354,7 @@ def _lambda(node: Lambda, scope: Scope) -> str:
     rows = f"FROM {sql_table(step.table.logical_name)} AS {alias} WHERE " + children_condition(
         start.alias, start.table, step, alias
     )
-    if isinstance(step, Many):
-        scope.environment.store.ensure_index(step.table.logical_name, (step.column.name,))
+    scope.environment.store.ensure_index(*index_of(step))
     if node.condition is None or node.variable is None:
         return f"EXISTS (SELECT 1 {rows})"
     named = {**scope.variables, node.variable: inner}

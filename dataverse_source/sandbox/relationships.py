@@ -96,6 +96,11 @@ def join_condition(near: str, single: Single, target: Table, far: str) -> str:
 def children_condition(near: str, near_table: Table, many: Many | Associated, far: str) -> str:
     """SQL: the row ``far`` belongs to the collection of the row ``near``."""
     near_key = wire(near, near_table.by_name[near_table.primary_id])
+    return belongs_to(near_key, near_table, many, far)
+
+
+def belongs_to(near_key: str, near_table: Table, many: Many | Associated, far: str) -> str:
+    """SQL: the row ``far`` belongs to the collection of the row with the key ``near_key``."""
     if isinstance(many, Many):
         same = f"{far}.{quote(many.column.name)} = {near_key}"
         if is_polymorphic(many.column):
@@ -105,9 +110,16 @@ def children_condition(near: str, near_table: Table, many: Many | Associated, fa
     far_key = wire(far, many.table.by_name[many.table.primary_id])
     link = sql_table(many.intersect.logical_name)
     return (
-        f"EXISTS (SELECT 1 FROM {link} AS link WHERE link.{quote(many.near)} = {near_key} "  # noqa: S608
-        f"AND link.{quote(many.far)} = {far_key})"
+        f"{far_key} IN (SELECT link.{quote(many.far)} FROM {link} AS link "  # noqa: S608
+        f"WHERE link.{quote(many.near)} = {near_key})"
     )
+
+
+def index_of(many: Many | Associated) -> tuple[str, tuple[str, ...]]:
+    """The table and column whose index a collection is found by."""
+    if isinstance(many, Many):
+        return many.table.logical_name, (many.column.name,)
+    return many.intersect.logical_name, (many.near,)
 
 
 def name_of_target(schema: Schema, alias: str, column: Column, *, sort_key: bool) -> str:
