@@ -71,8 +71,9 @@ def answer_property(query: Query, key: str, column: Column) -> Response:
     """One column's value; 204 when it is null.
 
     Raises:
-        DataverseFault: 404 when there is no such row.
+        DataverseFault: 404 when there is no such row, 501 for a file.
     """
+    _refuse_file(column)
     value = _value(query, key, column)
     if value is None:
         return Response(204, b"", {"OData-Version": "4.0"})
@@ -88,8 +89,7 @@ def answer_raw_value(query: Query, key: str, column: Column) -> Response:
     Raises:
         DataverseFault: 404 when there is no such row, 501 for a file.
     """
-    if column.type == "File":
-        raise DataverseFault(501, "0x8006088a", "The sandbox keeps no contents of file columns.")
+    _refuse_file(column)
     value = _value(query, key, column)
     if value is None:
         return Response(204, b"", {"OData-Version": "4.0"})
@@ -139,6 +139,11 @@ class _References:
         text.gap(f"trim({wire(scope.alias, scope.table.by_name[scope.table.primary_id])}, '\"')")
         text.add(')"}')
         return text.sql
+
+
+def _refuse_file(column: Column) -> None:
+    if column.type == "File":
+        raise DataverseFault(501, "0x8006088a", "The sandbox keeps no contents of file columns.")
 
 
 def _value(query: Query, key: str, column: Column) -> str | None:
