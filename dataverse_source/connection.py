@@ -62,7 +62,8 @@ class Connection:
 
     def _connect(self) -> tuple[DataverseClient, MetadataReader]:
         url, ca_bundle = self.settings.environment_url, self.settings.ca_bundle
-        credentials = self._credentials or DataverseCredentials()
+        given = self._credentials
+        credentials = DataverseCredentials() if given is None else given
         if url == SANDBOX:
             from dataverse_source.local import start_sandbox
 

@@ -87,6 +87,7 @@ class ApplicationIssuer:
         return IssuedToken(token, seconds(answer.get("expires_in")))
 
     def _ask(self, authority: Authority, proof: Proof) -> dict[str, Any]:
+        answer, failure = None, ""
         try:
             if self._app is None or proof != self._app_proof:
                 self._app, self._app_proof = self._new_app(authority, proof), proof
@@ -95,9 +96,12 @@ class ApplicationIssuer:
         except DataverseError:
             raise
         except Exception as error:
-            # MSAL lets all sorts of errors pass for an answer it did not expect. The error's
-            # text may quote that answer, and it may hold a token.
-            raise _not_understood(type(error).__name__, authority.url) from None
+            # MSAL lets all sorts of errors pass for an answer it did not expect.
+            failure = type(error).__name__
+        if failure:
+            # Raised out here, with no context: dlt's trace keeps the texts of contexts, and that
+            # error's may quote an answer with a token.
+            raise _not_understood(failure, authority.url)
         return dict(answer or {})
 
     def _new_app(self, authority: Authority, proof: Proof) -> Any:

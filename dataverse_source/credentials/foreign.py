@@ -56,18 +56,22 @@ class ForeignIssuer:
             ConfigurationError: the credential is an asynchronous one.
             AuthenticationError: it raised, or gave something else than a token.
         """
+        answer, failure = None, ""
         try:
             answer = self._credential.get_token(f"{self._environment}/.default")
         except DataverseError:
             raise
         except Exception as error:
-            # Its text comes from elsewhere, and what it was raised from may quote answers.
+            failure = f"{type(error).__name__}: {without_secrets(str(error))}"[:_WORDS]
+        if failure:
+            # Raised out here, with no context: dlt's trace keeps the texts of contexts, and that
+            # error's may quote an answer with a token.
             raise AuthenticationError(
                 f"{self.where} gave no token",
                 where=f"for {self._environment}",
-                why=f"{type(error).__name__}: {without_secrets(str(error))}"[:_WORDS],
+                why=failure,
                 remedy="Check how the credential object that was passed to dataverse() is made.",
-            ) from None
+            )
         if inspect.iscoroutine(answer):
             answer.close()
             raise ConfigurationError(

@@ -71,6 +71,7 @@ class ManagedIdentityIssuer:
                 remedy=f"Sign in another way: {places('auth_type')}.",
             )
         self._http.wire.use(policy)
+        answer, failure = {}, ""
         try:
             # A new client each time: its cache would give the same token again.
             client = msal.ManagedIdentityClient(self._identity(), http_client=self._http)
@@ -78,8 +79,11 @@ class ManagedIdentityIssuer:
         except DataverseError:
             raise
         except Exception as error:
-            # Its text may quote an answer, and that may hold a token.
-            raise self._refused("was not understood", type(error).__name__) from None
+            failure = type(error).__name__
+        if failure:
+            # Raised out here, with no context: dlt's trace keeps the texts of contexts, and that
+            # error's may quote an answer with a token.
+            raise self._refused("was not understood", failure)
         token = answer.get("access_token")
         if not isinstance(token, str):
             words = answer.get("error_description") or answer.get("error") or "no reason given"
