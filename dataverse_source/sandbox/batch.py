@@ -27,6 +27,7 @@ _BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _CONTENT_ID = re.compile(r"\$(\w+)(?=/|$)")
 _BOUND = re.compile(rb'(?<=@odata\.bind")\s*:\s*(?:"[^"]*"|\[[^\]]*\])')
+_REQUEST_LINE = re.compile(r"(\S+)\s+(.+?)(?:\s+HTTP/\S+)?")
 _BOUND_ID = re.compile(rb'(?<=")\$(\w+)(?=["/])')
 
 
@@ -132,10 +133,11 @@ def _answer_one(batch: _Batch, part: _Part, *, in_change_set: bool = False) -> R
 def _inner_request(batch: _Batch, content: bytes) -> Request:
     head, body = _split_head(content)
     lines = head.decode("utf-8", "replace").splitlines()
-    words = lines[0].split() if lines else []
-    if len(words) < 2:
+    # A URL with spaces in it, as some clients write it, reaches to the last space.
+    words = _REQUEST_LINE.fullmatch(lines[0].strip()) if lines else None
+    if words is None:
         raise _refusal("A part of the batch holds no HTTP request.")
-    method, url = words[0].upper(), words[1]
+    method, url = words[1].upper(), words[2]
     if len(url) > LONGEST_URL:
         raise _refusal(f"A URL in a batch can have up to {LONGEST_URL} characters.")
     path, _, query = _resolved(batch, url).partition("?")

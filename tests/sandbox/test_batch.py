@@ -49,7 +49,7 @@ def test_several_requests(session: requests.Session, running: Sandbox, lines: st
         running,
         get("/api/data/v9.2/accounts?$select=name"),
         get(api(running, "WhoAmI")),
-        get("EntityDefinitions(LogicalName='account')?$select=LogicalName"),
+        get("EntityDefinitions?$select=LogicalName&$filter=LogicalName eq 'account'"),
         lines=lines,
     )
     assert answer.status_code == 200
