@@ -1,0 +1,104 @@
+"""Talks with a client in a process of its own: a line of JSON for each question and answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from dataverse_source.sandbox import Sandbox
+
+DRIVERS = Path(__file__).parent / "drivers"
+
+_OF_THE_MACHINE = ("PROXY", "CA_BUNDLE", "CERT", "PYTHONPATH", "VIRTUAL_ENV", "NODE_OPTIONS")
+"""Parts of names of variables that must not decide how a client reaches the sandbox."""
+
+
+class ClientFailed(Exception):
+    """What a client raised, as it showed it to its user."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(str(error))
+        self.kind: str = error["kind"]
+        self.message: str = error["message"]
+        self.status: int | None = error.get("status")
+        self.code: str | None = error.get("code")
+
+
+class Conversation:
+    """A driver script that waits for questions.
+
+    Args:
+        command: the interpreter and the script.
+        sandbox: what the client works against.
+        log: file for what the process writes to its error output.
+    """
+
+    def __init__(self, command: list[str], sandbox: Sandbox, log: Path) -> None:
+        self._log = log
+        with log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=_environment(sandbox),
+                encoding="utf-8",
+            )
+        self._write(sandbox.connection)
+
+    def ask(self, call: str, *arguments: Any, **options: Any) -> Any:
+        """The client's answer to one call.
+
+        Raises:
+            ClientFailed: the client raised an error.
+        """
+        self._write({"call": call, "arguments": arguments, "options": options})
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            code = self._process.wait(timeout=30)
+            said = self._log.read_text(encoding="utf-8", errors="replace")
+            raise AssertionError(f"The driver ended with {code}:\n{said[-4000:]}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise ClientFailed(answer["error"])
+        return answer.get("result")
+
+    def __enter__(self) -> Conversation:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def _write(self, content: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(content) + "\n")
+        self._process.stdin.flush()
+
+
+def _environment(sandbox: Sandbox) -> dict[str, str]:
+    """The variables of the process: it trusts the sandbox, and no proxy stands between."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not any(part in name.upper() for part in _OF_THE_MACHINE)
+    }
+    trusting = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+    return {**kept, **dict.fromkeys(trusting, sandbox.ca_bundle), "PYTHONUTF8": "1"}
