@@ -13,6 +13,7 @@
   * UnknownNameError: no such table or column
   * DataError: a value that the destination's column can't hold
   * PipelineError: dlt or the destination failed, not Dataverse
+  * TablesFailedError: some tables failed, the others are loaded
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ __all__ = [
     "ProtocolError",
     "ResponseError",
     "ServerError",
+    "TablesFailedError",
     "ThrottledError",
     "UnauthorizedError",
     "UnknownApplicationError",
@@ -199,6 +201,22 @@ class DataError(DataverseError):
 
 class PipelineError(DataverseError):
     """dlt or the destination failed while rows were prepared or loaded; raised by `load`."""
+
+
+class TablesFailedError(DataverseError):
+    """Some tables of a run failed and are as before; the others are loaded.
+
+    Attributes:
+        failures: the error of each table that failed, by entity set name.
+    """
+
+    def __init__(self, failures: dict[str, DataverseError], tables: int) -> None:
+        self.failures = failures
+        super().__init__(
+            f"{len(failures)} of {tables} tables failed; the others are loaded",
+            where=", ".join(failures),
+            why="\n".join(f"\n{name}: {error}" for name, error in failures.items()),
+        )
 
 
 def safe_url(url: str) -> str:

@@ -13,7 +13,8 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from dataverse_source.errors import DataverseError, PipelineError
+from dataverse_source.errors import DataverseError, PipelineError, TablesFailedError
+from dataverse_source.rounds import run_to_the_end, settle_pending, tables_of
 
 
 @dataclass(frozen=True)
@@ -71,37 +72,36 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
     """Bring the destination in step with Dataverse.
 
     A load package that an interrupted run left behind is loaded first; dlt alone would load
-    it and return without reading anything new.
+    it and return without reading anything new. Long first reads go on, package by package,
+    until they are done. A table that fails does not keep the others from being loaded.
 
     Args:
         pipeline: any dlt pipeline.
         source: what `dataverse_source.dataverse` returned.
 
     Raises:
-        DataverseError: what went wrong, with the remedy. The destination and the cursors of
-            the failed run are as before.
+        TablesFailedError: some tables failed; the destination and the state of these are as
+            before.
+        DataverseError: what went wrong with the only table, or with all of them.
         PipelineError: the destination failed, or dlt itself.
         KeyboardInterrupt: the run was interrupted by a signal.
     """
     started = time.monotonic()
     failure: DataverseError | None = None
     try:
-        if pipeline.has_pending_data:
-            pipeline.normalize()
-            pipeline.load()
+        pipeline = settle_pending(pipeline)
         before = _row_counts(pipeline, _tables(pipeline))
-        pipeline.run(source).raise_on_failed_jobs()
+        read, failures = run_to_the_end(pipeline, source)
     except DltException as error:
         if any(isinstance(one, KeyboardInterrupt) for one in _causes(error)):
             raise KeyboardInterrupt from error
         failure = dataverse_error(error) or _pipeline_error(pipeline, error)
     if failure is not None:
         raise failure
+    if failures:
+        raise _failed(failures, pipeline, source)
     tables = _tables(pipeline)
     after = _row_counts(pipeline, tables)
-    trace = pipeline.last_trace
-    normalized = trace.last_normalize_info if trace else None
-    read = normalized.row_counts if normalized else {}
     reports = (
         TableReport(
             name,
@@ -114,6 +114,19 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
     return LoadReport(
         tuple(reports), time.monotonic() - started, _destination(pipeline), pipeline.dataset_name
     )
+
+
+def _failed(
+    failures: dict[str, DataverseError], pipeline: dlt.Pipeline, source: DltSource
+) -> DataverseError:
+    """One error for those of several tables; if it is the same for all, that one."""
+    count = sum(
+        len(tables_of(pipeline, source.name, name)) or 1 for name in source.selected_resources
+    )
+    texts = {f"{type(error)} {error.why}" for error in failures.values()}
+    if len(texts) == 1 and len(failures) == count:
+        return next(iter(failures.values()))
+    return TablesFailedError(failures, count)
 
 
 def dataverse_error(error: BaseException) -> DataverseError | None:
@@ -144,7 +157,8 @@ def _pipeline_error(pipeline: dlt.Pipeline, error: BaseException) -> PipelineErr
 def _tables(pipeline: dlt.Pipeline) -> list[str]:
     if not pipeline.default_schema_name:
         return []
-    return [str(table["name"]) for table in pipeline.default_schema.data_tables()]
+    names = (str(table["name"]) for table in pipeline.default_schema.data_tables())
+    return [name for name in names if not name.startswith("_dataverse_")]
 
 
 def _row_counts(pipeline: dlt.Pipeline, tables: list[str]) -> dict[str, int | None]:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 from dataverse_source.errors import ConfigurationError, did_you_mean
+from dataverse_source.table_names import is_pattern
 
 SANDBOX = "sandbox"
 """The environment_url that starts the local sandbox in place of a real environment."""
 
-Sync = Literal["auto", "cursor", "full"]
+Sync = Literal["auto", "changes", "cursor", "full"]
+Deletes = Literal["remove", "keep"]
 
 MAX_PAGE_SIZE = 5000
 """Rows a page; Dataverse's maximum for standard tables (docs: "Page results")."""
@@ -26,8 +28,17 @@ class TableSettings:
     """Settings that can differ from table to table.
 
     Attributes:
-        sync: how the table is kept in step: ``cursor`` reads rows changed since the last run
-            by ``modifiedon``, ``full`` reads everything each time, ``auto`` chooses.
+        sync: how the table is kept in step: ``changes`` follows Dataverse's change tracking,
+            deleted rows included; ``cursor`` reads what is newer by ``modifiedon`` (or by
+            ``versionnumber`` where there is no modifiedon) and finds deleted rows by comparing
+            keys; ``full`` reads everything each time; ``auto`` takes the first of these that
+            the table and the user's privileges allow.
+        deletes: whether rows that are gone from Dataverse are removed (``remove``), or stay and
+            are listed in the table ``_dataverse_deletions`` (``keep``).
+        sweep_interval: hours between comparisons of all keys, 0 for every run; None: 24 for
+            ``cursor``, never for ``changes``, which reports deletes itself.
+        max_rows_per_load: rows after which a long read ends its load package and the next one
+            goes on, so that an interrupted first load resumes; None: all in one.
         page_size: rows a page, 1 to 5000.
         lookback_seconds: how far before the last run's end a cursor read starts again, so that
             rows committed late or in the same second are not missed.
@@ -40,6 +51,9 @@ class TableSettings:
     lookback_seconds: float = 300
     select: tuple[str, ...] | None = None
     filter: str | None = None
+    deletes: Deletes = "remove"
+    sweep_interval: float | None = None
+    max_rows_per_load: int | None = None
 
 
 @dataclass(frozen=True)
@@ -123,13 +137,8 @@ def make_settings(
     base = _table_settings("", TableSettings(), defaults)
     per_table: dict[str, TableSettings] = {}
     for name, given in (table_settings or {}).items():
-        if name not in names:
-            raise ConfigurationError(
-                f"table_settings.{name} is for a table that is not loaded",
-                where=f"[sources.dataverse.table_settings.{name}]",
-                remedy=did_you_mean(name, names)
-                or f"Use the same name as in tables: {', '.join(names)}.",
-            )
+        if name not in names and not any(map(is_pattern, names)):
+            raise table_not_loaded(name, names)
         per_table[name] = _table_settings(f"table_settings.{name}.", base, given)
     return Settings(
         environment_url=environment_url,
@@ -139,6 +148,15 @@ def make_settings(
         api_version=api_version,
         request_timeout=request_timeout,
         ca_bundle=ca_bundle,
+    )
+
+
+def table_not_loaded(name: str, names: Sequence[str]) -> ConfigurationError:
+    """The error for settings of a table that is not among those that are loaded."""
+    return ConfigurationError(
+        f"table_settings.{name} is for a table that is not loaded",
+        where=f"[sources.dataverse.table_settings.{name}]",
+        remedy=did_you_mean(name, names) or f"Use the same name as in tables: {', '.join(names)}.",
     )
 
 
@@ -167,12 +185,17 @@ def _table_settings(prefix: str, base: TableSettings, given: Mapping[str, Any]) 
 
 
 def _checked(name: str, key: str, value: Any) -> Any:
-    if key == "sync" and value not in get_args(Sync):
-        raise _bad(name, value, f"one of {', '.join(get_args(Sync))}")
+    for choice, values in (("sync", get_args(Sync)), ("deletes", get_args(Deletes))):
+        if key == choice and value not in values:
+            raise _bad(name, value, f"one of {', '.join(values)}")
     if key == "page_size" and not _number(value, int, 1, MAX_PAGE_SIZE):
         raise _bad(name, value, f"a whole number from 1 to {MAX_PAGE_SIZE}")
     if key == "lookback_seconds" and not _number(value, (int, float), 0, None):
         raise _bad(name, value, "a number of seconds, 0 or more")
+    if key == "sweep_interval" and not _number(value, (int, float), 0, None):
+        raise _bad(name, value, "a number of hours, 0 for every run")
+    if key == "max_rows_per_load" and not _number(value, int, 1, None):
+        raise _bad(name, value, "a whole number of rows, 1 or more")
     if key == "filter" and not isinstance(value, str):
         raise _bad(name, value, "an OData filter expression as text")
     if key == "select":

@@ -6,17 +6,12 @@ from typing import Any
 
 import dlt
 from dlt.extract import DltResource
-from dlt.extract.hints import TResourceHints
 from dlt.extract.incremental import Incremental
 
-from dataverse_source.columns import select_columns
 from dataverse_source.connection import Connection
 from dataverse_source.credentials import DataverseCredentials, TokenCredential
-from dataverse_source.schema import TableSchema, table_schema
 from dataverse_source.settings import Settings, make_settings
-from dataverse_source.sync.cursor import is_first_read, modified_cursor, read_since
-from dataverse_source.sync.plan import plan
-from dataverse_source.sync.reader import TableReader
+from dataverse_source.tables import Tables
 
 
 @dlt.source(name="dataverse", section="dataverse")
@@ -25,6 +20,9 @@ def dataverse(
     tables: list[str] | None = dlt.config.value,
     credentials: DataverseCredentials | TokenCredential | None = dlt.secrets.value,
     sync: str | None = dlt.config.value,
+    deletes: str | None = dlt.config.value,
+    sweep_interval: float | None = dlt.config.value,
+    max_rows_per_load: int | None = dlt.config.value,
     page_size: int | None = dlt.config.value,
     lookback_seconds: float | None = dlt.config.value,
     table_settings: dict[str, Any] | None = dlt.config.value,
@@ -40,13 +38,18 @@ def dataverse(
 
     Args:
         environment_url: ``https://contoso.crm4.dynamics.com``, or ``sandbox`` for the local one.
-        tables: entity set names (``accounts``) or logical names (``account``).
+        tables: entity set names (``accounts``), logical names (``account``), or patterns of
+            either (``new_*``).
         credentials: who signs in: settings, or an object with ``get_token`` (azure-identity's).
-        sync: ``auto``, ``cursor`` or ``full``; see `dataverse_source.settings.TableSettings`.
+        sync: ``auto``, ``changes``, ``cursor`` or ``full``; see
+            `dataverse_source.settings.TableSettings`.
+        deletes: ``remove``, or ``keep`` to leave deleted rows and list them.
+        sweep_interval: hours between comparisons of keys that find deleted rows; 0: every run.
+        max_rows_per_load: rows after which a long read ends its load package; `load` goes on.
         page_size: rows a page, at most 5000.
         lookback_seconds: overlap of a cursor read with the run before.
-        table_settings: by table: ``sync``, ``page_size``, ``lookback_seconds``, ``select``,
-            ``filter``.
+        table_settings: by table: ``sync``, ``deletes``, ``sweep_interval``, ``page_size``,
+            ``lookback_seconds``, ``max_rows_per_load``, ``select``, ``filter``.
         api_version: version of the Web API.
         request_timeout: seconds to wait for the next bytes of an answer.
         ca_bundle: path of a PEM file with certificates to trust, in place of the system's.
@@ -65,59 +68,20 @@ def dataverse(
         request_timeout=request_timeout,
         ca_bundle=ca_bundle,
         sync=sync,
+        deletes=deletes,
+        sweep_interval=sweep_interval,
+        max_rows_per_load=max_rows_per_load,
         page_size=page_size,
         lookback_seconds=lookback_seconds,
     )
-    connection = Connection(settings, credentials)
-    return [_table_resource(connection, name) for name in settings.tables]
+    tables_to_read = Tables(Connection(settings, credentials))
+    return [_resource(tables_to_read, name) for name in settings.tables]
 
 
-def _table_resource(connection: Connection, name: str) -> DltResource:
+def _resource(tables: Tables, name: str) -> DltResource:
+    """The resource of one configured name; a pattern's resource gives all its tables."""
+
     def rows(modifiedon: Incremental[datetime] | None = None) -> Iterator[Any]:
-        yield from _read_table(connection, name, modifiedon)
+        yield from tables.items(name, dlt.current.resource_state(), modifiedon)
 
     return dlt.resource(rows, name=name)
-
-
-def _read_table(
-    connection: Connection, name: str, cursor: Incremental[datetime] | None
-) -> Iterator[Any]:
-    """Batches of one table; the first one carries the hints that make the destination's table.
-
-    Args:
-        connection: shared by all tables of the source.
-        name: the table as it was named in the settings.
-        cursor: a range of modifiedon that the user has put on the resource, for backfills.
-    """
-    overview = connection.metadata.resolve(name)
-    settings = connection.settings.of_table(
-        name, str(overview.entity_set_name), overview.logical_name
-    )
-    table = connection.metadata.table(overview.logical_name)
-    columns = tuple(select_columns(table, settings.select))
-    schema = table_schema(table, columns)
-    reader = TableReader(connection.client, table, columns, schema, settings)
-    chosen = plan(table, settings.sync if cursor is None else "cursor")
-    if cursor is None and chosen.mode == "cursor":
-        cursor = modified_cursor(settings.lookback_seconds)
-    everything = cursor is None or is_first_read(cursor)
-    hints = _hints(schema, replace=everything)
-    batches = reader.batches() if cursor is None else read_since(reader, cursor)
-    for number, batch in enumerate(batches):
-        yield batch if number else dlt.mark.with_hints(batch, hints)
-
-
-def _hints(schema: TableSchema, *, replace: bool) -> TResourceHints:
-    """Hints of the destination's table.
-
-    A read of everything replaces the table: nothing that is gone from Dataverse stays, and
-    no merge has to be paid for.
-    """
-    return dlt.mark.make_hints(
-        table_name=schema.table.entity_set_name,
-        columns=schema.hints,
-        primary_key=schema.primary_key,
-        write_disposition=(
-            "replace" if replace else {"disposition": "merge", "strategy": "delete-insert"}
-        ),
-    )

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from email.utils import format_datetime
 from functools import partial
 from typing import Protocol
 from urllib.parse import unquote
@@ -212,6 +213,7 @@ class Gateway:
         request = exchange.request
         signing_in = request.path == MANAGED_IDENTITY or self.door.identity.handles(request.path)
         shown = list((response if signing_in else _as_minimal(response)).headers.items())
+        shown.append(("Date", format_datetime(self.environment.clock.now(), usegmt=True)))
         if not signing_in:
             shown += headers.tracing_headers()
             if "OData-Version" not in response.headers:

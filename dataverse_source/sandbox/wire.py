@@ -87,7 +87,9 @@ def write_answer(connection: Connection, answer: Answer, method: str) -> int:
         reason = HTTPStatus(answer.status).phrase
     except ValueError:
         reason = "Unknown"
-    lines = [f"HTTP/1.1 {answer.status} {reason}", f"Date: {formatdate(usegmt=True)}"]
+    lines = [f"HTTP/1.1 {answer.status} {reason}"]
+    if not any(name == "Date" for name, _ in answer.headers):
+        lines.append(f"Date: {formatdate(usegmt=True)}")
     lines += [f"{name}: {text}" for name, text in answer.headers]
     if answer.status not in (204, 304):
         lines.append(f"Content-Length: {length}")

@@ -1,65 +1,121 @@
-"""Reads the rows modified since the last run, by modifiedon.
+"""Reads the rows that are newer than the last run saw, by modifiedon or by versionnumber.
 
-The range is put to Dataverse as a filter, with a lookback (rows commit late) and a closed
-start (many rows share a second). dlt's incremental keeps the cursor in the pipeline's state.
+Rows commit late: a row may become visible after others that have a later modifiedon or a
+higher version number. So every read starts some time before the last one (lookback), and the
+merge into the destination removes what comes twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.extract.incremental import Incremental
-from dlt.extract.state import get_current_pipe
 
 from dataverse_source.query import MODIFIED_ON, modified_filters
-from dataverse_source.sync.reader import TableReader
+from dataverse_source.sync.full import read_all
+from dataverse_source.sync.reader import VERSION, joined
+from dataverse_source.sync.run import Rows, Steps, TableRun
+from dataverse_source.sync.state import TableState, moment
+from dataverse_source.sync.sweep import is_due, sweep
+
+SWEEP_HOURS = 24.0
+"""How often keys are compared unless ``sweep_interval`` says otherwise."""
+
+VERSION_MARGIN = 10_000
+"""How far below the highest version number the second read by version number starts. A
+number is taken when a transaction begins to write, and seen when it commits (SQL Server docs:
+"MIN_ACTIVE_ROWVERSION"); later reads know the number of an earlier time and start there."""
 
 
-def modified_cursor(lookback_seconds: float) -> Incremental[datetime]:
-    """The cursor over modifiedon of the resource that is being extracted, kept in its state.
+def keep_by_cursor(run: TableRun, state: TableState, column: str) -> Steps:
+    """All rows at first, then those that are newer, and now and then a comparison of keys.
 
-    The empty ``primary_key`` switches dlt's own removal of duplicates off: it keeps a hash
-    for every row of the last second in the state, and the merge removes them anyway.
+    Args:
+        run: of the table.
+        state: of the table.
+        column: modifiedon or versionnumber.
     """
-    cursor = Incremental[datetime](
-        MODIFIED_ON,
-        primary_key=(),
-        lag=lookback_seconds,
-        on_cursor_value_missing="include",
-    )
-    return cursor.bind(get_current_pipe())
+    if not state.complete:
+        if state.since is None and not state.versions:
+            state = _begun(run, state, column)
+        return (yield from read_all(run, state))
+    state = replace(state, more=False)
+    keys = []
+    filters, order = _newer(run, state, column)
+    began, highest = run.now(), 0
+    for rows in run.reader.batches(filters, order=order):
+        keys.append(rows[run.reader.key])
+        if column == VERSION and rows.num_rows:
+            highest = max(highest, pc.max(rows[VERSION]).as_py() or 0)
+        if rows.num_rows:
+            yield Rows(rows)
+    if column == VERSION:
+        lookback = timedelta(seconds=run.settings.lookback_seconds)
+        state = replace(state, versions=_marks(state, began, highest, lookback))
+    else:
+        state = replace(state, since=began.isoformat())
+    if is_due(run, state, SWEEP_HOURS):
+        state = yield from sweep(run, state, seen=joined(keys))
+    return state
 
 
-def is_first_read(cursor: Incremental[datetime]) -> bool:
-    """Whether no run before has moved the cursor, and no range was set: all rows are read."""
-    return cursor.start_value is None and cursor.end_value is None
+def read_range(run: TableRun, cursor: Incremental[datetime]) -> Iterator[Rows]:
+    """Rows modified in a range that the user has put on the resource.
 
-
-def read_since(reader: TableReader, cursor: Incremental[datetime]) -> Iterator[pa.Table]:
-    """Pages of the rows modified in the cursor's range; moves the cursor after the last page.
-
-    Rows come in the order of their primary key, so each comes once, and one that is changed
-    while the pages are read may come in its old state. Therefore the cursor never moves past
-    the moment (by Dataverse's clock) at which the read began: the next run reads the change.
-    That also keeps a modifiedon that lies in the future, which imports can write, from hiding
-    every later change. dlt's own filter of rows is off (``advance(None)``), as Dataverse has
-    applied the range already.
+    It is for backfills, piece by piece, by an external scheduler; the table's own state is not
+    touched. dlt's filter of rows is off (``advance(None)``), as Dataverse has applied the range.
     """
     cursor.advance(None)  # type: ignore[arg-type]  # documented, missing in the annotation
-    start, end = cursor.start_value, cursor.end_value
-    began = reader.client.server_time or datetime.now(timezone.utc)
-    newest: datetime | None = None
-    for rows in reader.batches(modified_filters(start, end)):
-        newest = _later(newest, pc.max(rows.column(MODIFIED_ON)).as_py())
-        yield rows
-    if end is None and newest is not None:
-        reached = min(newest, began)
-        if start is None or reached > start + timedelta(seconds=cursor.lag or 0):
-            cursor.advance(reached)
+    began = run.now()
+    for rows in run.reader.batches(modified_filters(cursor.start_value, cursor.end_value)):
+        yield Rows(rows)
+    if cursor.end_value is None:
+        cursor.advance(began)
 
 
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((moment for moment in (one, other) if moment is not None), default=None)
+def _begun(run: TableRun, state: TableState, column: str) -> TableState:
+    """Marks the moment before the first row is read."""
+    began = run.now()
+    if column == MODIFIED_ON:
+        return replace(state, since=began.isoformat())
+    query = {"$select": VERSION, "$orderby": f"{VERSION} desc", "$top": "1"}
+    newest = run.reader.client.get_json(run.name, query)["value"]
+    highest = int(newest[0][VERSION]) if newest else 0
+    before = began - timedelta(seconds=run.settings.lookback_seconds)
+    low = max(highest - VERSION_MARGIN, 0)
+    return replace(state, versions=((before.isoformat(), low), (began.isoformat(), highest)))
+
+
+def _newer(run: TableRun, state: TableState, column: str) -> tuple[list[str], str | None]:
+    """Filters and order of a read.
+
+    Rows by modifiedon come in the order of their keys: one that is changed meanwhile is read
+    by the next run, which starts before the moment at which this one began. Rows by version
+    number come in its order, in which a changed row moves to the end.
+    """
+    lookback = timedelta(seconds=run.settings.lookback_seconds)
+    if column == MODIFIED_ON:
+        since = moment(state.since)
+        start = None if since is None else since - lookback
+        return modified_filters(start, None), None
+    last = datetime.fromisoformat(state.versions[-1][0]) - lookback
+    low = state.versions[0][1]
+    for when, version in state.versions:
+        if datetime.fromisoformat(when) <= last:
+            low = version
+    return [f"{VERSION} gt {low}"], VERSION
+
+
+def _marks(
+    state: TableState, began: datetime, highest: int, lookback: timedelta
+) -> tuple[tuple[str, int], ...]:
+    """The marks for the next read: the last ones that lie a lookback apart, and this one."""
+    highest = max(highest, state.versions[-1][1])
+    if all(version == highest for _, version in state.versions):
+        return state.versions
+    old = [mark for mark in state.versions if datetime.fromisoformat(mark[0]) <= began - lookback]
+    recent = [mark for mark in state.versions if mark not in old]
+    return (*old[-1:], *recent, (began.isoformat(), highest))

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 
 import jwt
 import pytest
 import requests
 
 from dataverse_source.sandbox import Sandbox, Switches
+from dataverse_source.sandbox.clock import Clock
 from dataverse_source.sandbox.environment import Caller
 from dataverse_source.sandbox.messages import DataverseFault
 from dataverse_source.sandbox.users import require_change_tracking, require_read
@@ -226,3 +229,11 @@ def test_log_keeps_what_was_asked(own: Sandbox) -> None:
     assert first.status is not None
     assert second.status == 404
     assert own.requests.matching("EntityDefinitions") == [second]
+
+
+def test_the_date_of_an_answer_is_that_of_the_sandboxs_clock() -> None:
+    with Sandbox(rows={}, clock=Clock(datetime(2031, 5, 4, tzinfo=timezone.utc))) as sandbox:
+        answer = requests.get(
+            f"{sandbox.environment_url}/api/data/v9.2/", verify=sandbox.ca_bundle, timeout=10
+        )
+    assert parsedate_to_datetime(answer.headers["Date"]).year == 2031

@@ -1,0 +1,43 @@
+"""How long Dataverse keeps track of changes: a setting of the organization."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import timedelta
+
+from dataverse_source.client import DataverseClient
+from dataverse_source.errors import ResponseError
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_DAYS = 7
+"""Docs "Use change tracking to synchronize data with external systems"."""
+
+COLUMN = "expirechangetrackingindays"
+
+
+class Retention:
+    """Asks for the setting when it is first needed, once."""
+
+    def __init__(self, client: DataverseClient) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._known: timedelta | None = None
+
+    def __call__(self) -> timedelta:
+        """The time after which a delta link is of no use any more."""
+        with self._lock:
+            if self._known is None:
+                self._known = timedelta(days=self._days())
+            return self._known
+
+    def _days(self) -> int:
+        try:
+            answer = self._client.get_json("organizations", {"$select": COLUMN})
+            (organization,) = answer["value"]
+            days = organization.get(COLUMN)
+        except (ResponseError, KeyError, ValueError) as error:
+            logger.info("The organization does not tell %s: %s", COLUMN, error)
+            days = None
+        return DEFAULT_DAYS if days is None else int(days)

@@ -1,0 +1,88 @@
+"""What is remembered of a table from run to run: small, and saved together with its rows.
+
+dlt keeps it in the pipeline's state, which is loaded in the same package as the rows; so it
+never tells of rows that are not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
+from typing import Any
+
+from dataverse_source.schema import TableSchema
+
+
+@dataclass(frozen=True)
+class TableState:
+    """Where a table stands.
+
+    Attributes:
+        mode: how it is kept in step: ``changes``, ``cursor`` or ``full``.
+        columns: fingerprint of the columns that its rows have been read with.
+        complete: all rows have been read once; from then on only changes are.
+        token: delta link without host and ``$select``.
+        token_columns: whether the delta link was made for all columns, not for the key alone.
+        token_time: when the delta link was given, ISO 8601.
+        link: next link of a full read that goes on in the next load package, as ``token``.
+        since: start of the next read by modifiedon, ISO 8601.
+        versions: (moment, highest versionnumber read by then), oldest first.
+        swept: when the keys were last compared, ISO 8601.
+        refused: when Dataverse last refused to track changes, ISO 8601.
+        refusal: its reason.
+        more: a further package should follow at once.
+    """
+
+    mode: str = ""
+    columns: str = ""
+    complete: bool = False
+    token: str | None = None
+    token_columns: bool = False
+    token_time: str | None = None
+    link: str | None = None
+    since: str | None = None
+    versions: tuple[tuple[str, int], ...] = ()
+    swept: str | None = None
+    refused: str | None = None
+    refusal: str | None = None
+    more: bool = False
+
+    def begun_anew(self, mode: str, columns: str) -> TableState:
+        """Nothing read yet; only what Dataverse refused is still known."""
+        return TableState(mode, columns, refused=self.refused, refusal=self.refusal)
+
+
+def read_state(stored: Mapping[str, Any]) -> TableState:
+    """The state that `write_state` has stored; what a later version added is left out."""
+    known = {field.name for field in fields(TableState)}
+    state = TableState(**{name: value for name, value in stored.items() if name in known})
+    return replace(state, versions=tuple((str(one), int(two)) for one, two in state.versions))
+
+
+def write_state(state: TableState, stored: dict[str, Any]) -> None:
+    """Puts ``state`` into ``stored``, without what has its default."""
+    values = {name: value for name, value in asdict(state).items() if value}
+    if "versions" in values:
+        values["versions"] = [list(mark) for mark in state.versions]
+    if values != stored:
+        stored.clear()
+        stored.update(values)
+
+
+def fingerprint(schema: TableSchema, condition: str | None) -> str:
+    """Tells whether rows are read in the same form into the same table as before.
+
+    Args:
+        schema: the columns and their types.
+        condition: the filter of the settings.
+    """
+    parts = [f"{field.wire_name}:{field.arrow_type}" for field in schema.fields]
+    text = "\n".join([str(schema.table.entity_set_name), condition or "", *sorted(parts)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def moment(text: str | None) -> datetime | None:
+    """The moment that `datetime.isoformat` has written."""
+    return None if text is None else datetime.fromisoformat(text)

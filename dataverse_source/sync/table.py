@@ -1,0 +1,79 @@
+"""One run of one table: chooses the way to keep it in step, and goes it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from dataverse_source.sync.changes import NotTrackedError, keep_by_changes
+from dataverse_source.sync.cursor import keep_by_cursor
+from dataverse_source.sync.full import read_all
+from dataverse_source.sync.output import TableWriter
+from dataverse_source.sync.plan import Plan, make_plan, without_tracking
+from dataverse_source.sync.run import Rows, Steps, TableRun
+from dataverse_source.sync.state import TableState, read_state, write_state
+
+logger = logging.getLogger(__name__)
+
+
+def table_items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
+    """Items for dlt that bring the destination's table in step.
+
+    Args:
+        run: of the table.
+        stored: its state; changed when the last item has been taken.
+
+    Raises:
+        ConfigurationError: the settings ask for what the table does not allow.
+        DataverseError: the table can't be read; ``stored`` is as before.
+    """
+    plan, state = _choose(run, read_state(stored))
+    try:
+        state = yield from TableWriter(run, str(plan)).items(_keep_in_step(run, plan, state))
+    except NotTrackedError as refusal:  # comes before the first item
+        reason = str(refusal)
+        plan = without_tracking(run.reader.table, reason)
+        logger.warning("%s: %s", run.name, plan)
+        state = replace(state, refused=run.now().isoformat(), refusal=reason)
+        state = state.begun_anew(plan.mode, run.columns)
+        state = yield from TableWriter(run, str(plan)).items(_keep_in_step(run, plan, state))
+    write_state(state, stored)
+
+
+def range_items(run: TableRun, outputs: Iterator[Rows]) -> Iterator[Any]:
+    """Items for dlt of a range of rows; they are merged, and the table's state is not touched.
+
+    Args:
+        run: of the table.
+        outputs: the rows of the range.
+    """
+
+    def steps() -> Steps:
+        yield from outputs
+        return TableState()
+
+    yield from TableWriter(run, "").items(steps())
+
+
+def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
+    """How the table is kept in step, and the state to go on from."""
+    plan = make_plan(run.reader.table, run.settings, state, run.now())
+    if state.mode == plan.mode and state.columns == run.columns:
+        return plan, state
+    if not state.mode:
+        logger.info("%s: %s", run.name, plan)
+    elif state.mode != plan.mode:
+        logger.warning("%s: %s All its rows are read again", run.name, plan)
+    else:
+        logger.warning("%s: its columns have changed; all its rows are read again", run.name)
+    return plan, state.begun_anew(plan.mode, run.columns)
+
+
+def _keep_in_step(run: TableRun, plan: Plan, state: TableState) -> Steps:
+    if plan.mode == "full":
+        return (yield from read_all(run, replace(state, complete=False, more=False)))
+    if plan.column is not None:
+        return (yield from keep_by_cursor(run, state, plan.column))
+    return (yield from keep_by_changes(run, state))
