@@ -15,6 +15,7 @@ from dlt.common.typing import TSecretStrValue
 
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.errors import ConfigurationError
+from dataverse_source.places import places
 
 NOTICE = (
     'This is made-up data from the local sandbox (environment_url = "sandbox"), '
@@ -42,9 +43,10 @@ def start_sandbox() -> LocalEnvironment:
         from dataverse_source.sandbox import Sandbox
     except ImportError as error:
         raise ConfigurationError(
-            f"environment_url = 'sandbox' needs the package {error.name}, which is not installed",
+            "environment_url = 'sandbox' needs packages that are not installed",
+            why=str(error),
             remedy="Install the sandbox's packages: pip install 'dlt-dataverse[sandbox]'. "
-            "Or set environment_url to your Dataverse environment.",
+            f"Or set {places('environment_url')}, to your Dataverse environment.",
         ) from error
     sys.stderr.write(NOTICE)
     sandbox = Sandbox()

@@ -16,6 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from dataverse_source.errors import ConfigurationError, ConnectionFailedError, safe_url
+from dataverse_source.places import places
 from dataverse_source.retry import TransientError, is_transient_error
 
 __all__ = ["is_loopback", "network_fault", "new_session", "timeouts"]
@@ -103,7 +104,8 @@ def _check_bundle(name: str, ca_bundle: str) -> None:
             f"{name} names no certificates that can be read",
             where=ca_bundle,
             why=str(error),
-            remedy="Give a PEM file with the certificates to trust, or leave it out.",
+            remedy="Give a PEM file with the certificates to trust, or leave it out. The setting "
+            f"is {places('ca_bundle')}.",
         ) from error
 
 
@@ -135,6 +137,8 @@ def network_fault(error: Exception, url: str, *, setting: str) -> TransientError
     """
     host = urlsplit(url).hostname or url
     what, remedy = _explain(error, host, setting)
+    if setting in remedy:
+        remedy = f"{remedy} It is set as {places(setting)}."
     failed = ConnectionFailedError(what, where=safe_url(url), why=_words(error), remedy=remedy)
     return TransientError(failed, attempts=_attempts(error))
 
@@ -205,7 +209,8 @@ def _untrusted(cause: ssl.SSLCertVerificationError, host: str, setting: str) -> 
     return (
         f"The certificate of {host} is not trusted",
         "If a company proxy or a test server signs its own certificates, set ca_bundle (or "
-        "REQUESTS_CA_BUNDLE) to the PEM file of its authority.",
+        "REQUESTS_CA_BUNDLE) to the PEM file of its authority. The setting is "
+        f"{places('ca_bundle')}.",
     )
 
 

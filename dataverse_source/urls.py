@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from dataverse_source.errors import ConfigurationError, ProtocolError, safe_url
+from dataverse_source.places import places
 from dataverse_source.transport import is_loopback
 
 __all__ = ["environment_base", "paging_cookie", "pinned", "request_url", "secure_base"]
@@ -54,7 +55,7 @@ def secure_base(url: str, *, setting: str, example: str, path_ok: bool) -> str:
         ConfigurationError: see `environment_base`.
     """
     text = url.strip()
-    remedy = f"Set {setting} to an address such as {example}."
+    remedy = f"Set {places(setting)}, to an address such as {example}."
     if "://" not in text:
         text = f"https://{text}"
     try:
@@ -76,7 +77,7 @@ def secure_base(url: str, *, setting: str, example: str, path_ok: bool) -> str:
         raise ConfigurationError(
             f"{setting} starts with http://",
             where=safe_url(text),
-            remedy="Use https://: tokens and data would travel readable for everyone.",
+            remedy=f"Use https://: all would travel readable for everyone. Set {places(setting)}.",
         )
     if parts.scheme not in _DEFAULT_PORTS:
         raise ConfigurationError(f"{setting} does not start with https://", remedy=remedy)

@@ -15,6 +15,7 @@ from dataverse_source.credentials.login import LoginHttp
 from dataverse_source.credentials.login_refusals import sign_in_error
 from dataverse_source.credentials.tokens import IssuedToken, seconds
 from dataverse_source.errors import AuthenticationError, DataverseError
+from dataverse_source.places import places
 from dataverse_source.retry import RetryPolicy
 
 Proof = str | dict[str, Any]
@@ -120,5 +121,6 @@ def _not_understood(why: str, where: str) -> AuthenticationError:
         "The login service's answer was not understood",
         where=where,
         why=why,
-        remedy="Check authority_host, and proxies between this machine and that host.",
+        remedy="Check proxies between this machine and that host, and the setting "
+        f"{places('authority_host')}.",
     )

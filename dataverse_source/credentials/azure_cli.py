@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from dataverse_source.credentials.login_refusals import without_secrets
-from dataverse_source.credentials.spec import places
 from dataverse_source.credentials.tokens import IssuedToken, seconds
 from dataverse_source.errors import AuthenticationError, ConfigurationError
+from dataverse_source.places import places
 from dataverse_source.retry import RetryPolicy
 
 # Seconds; the CLI takes some to start, and asks the login service.

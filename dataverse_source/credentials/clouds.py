@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from dataverse_source.credentials.spec import DataverseCredentials, places, setting
+from dataverse_source.credentials.spec import DataverseCredentials, setting
 from dataverse_source.errors import ConfigurationError
+from dataverse_source.places import places
 from dataverse_source.urls import secure_base
 
 PUBLIC = "https://login.microsoftonline.com"
@@ -122,11 +123,7 @@ def configured_authority(
 
 
 def _checked(text: str) -> str:
-    try:
-        host = secure_base(text, setting="authority_host", example=PUBLIC, path_ok=False)
-    except ConfigurationError as error:
-        error.remedy = f"{error.remedy} It is set as {places('authority_host')}."
-        raise
+    host = secure_base(text, setting="authority_host", example=PUBLIC, path_ok=False)
     if host.startswith("http://"):
         raise ConfigurationError(
             "authority_host starts with http://",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataverse_source.credentials.spec import SECTION, DataverseCredentials, places, setting
+from dataverse_source.credentials.spec import DataverseCredentials, setting
 from dataverse_source.errors import ConfigurationError, did_you_mean
+from dataverse_source.places import CREDENTIALS, places, variable
 
 _NEEDED = {
     "client_secret": ("client_id", "client_secret"),
@@ -61,12 +62,11 @@ def _deduced(credentials: DataverseCredentials) -> str:
 
 
 def _lacks(kind: str, missing: list[str]) -> ConfigurationError:
-    lines = [f"    [{SECTION}]", *(f'    {name} = "..."' for name in missing)]
-    variables = [f"{SECTION}.{name}".replace(".", "__").upper() for name in missing]
+    lines = [f"    [{CREDENTIALS}]", *(f'    {name} = "..."' for name in missing)]
     remedy = [
         "Write into .dlt/secrets.toml",
         *lines,
-        f"  or set in the environment {', '.join(variables)}.",
+        f"  or set in the environment {', '.join(variable(name) for name in missing)}.",
     ]
     if kind == "client_secret":
         remedy += [

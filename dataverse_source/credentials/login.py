@@ -16,6 +16,7 @@ from dataverse_source.credentials.login_refusals import (
     without_secrets,
 )
 from dataverse_source.errors import AuthenticationError, UnknownTenantError, safe_url
+from dataverse_source.places import places
 from dataverse_source.retry import RetryPolicy, TransientError
 
 __all__ = ["LoginHttp", "Wire"]
@@ -193,6 +194,6 @@ def _not_json(answer: requests.Response, url: str) -> AuthenticationError:
         "The login service's answer is not JSON",
         where=safe_url(url),
         why=f"HTTP status {answer.status_code}, {kind}, {len(answer.content)} bytes",
-        remedy="Check authority_host; a proxy or firewall in between may have answered in its "
-        "place.",
+        remedy="A proxy or firewall in between may have answered in its place. Check that, and the "
+        f"setting {places('authority_host')}.",
     )

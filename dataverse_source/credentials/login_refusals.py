@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dataverse_source.credentials.spec import places
 from dataverse_source.errors import (
     AuthenticationError,
     ExpiredSecretError,
@@ -18,6 +17,7 @@ from dataverse_source.errors import (
     UnknownTenantError,
     WrongSecretError,
 )
+from dataverse_source.places import places
 
 __all__ = ["UNKNOWN_TENANT", "sign_in_error", "without_secrets"]
 
@@ -85,8 +85,7 @@ _REFUSALS = {
         AuthenticationError,
         "The tenant does not know the environment",
         "Check environment_url for a slip of the pen, and that tenant_id is the tenant of the "
-        "environment. The first is in [sources.dataverse] of .dlt/config.toml, or "
-        "SOURCES__DATAVERSE__ENVIRONMENT_URL." + _places("tenant_id"),
+        "environment." + _places("environment_url") + _places("tenant_id"),
     ),
     53003: Refusal(
         AuthenticationError,

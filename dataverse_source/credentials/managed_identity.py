@@ -16,7 +16,6 @@ import requests
 
 from dataverse_source.credentials.login import Wire
 from dataverse_source.credentials.login_refusals import without_secrets
-from dataverse_source.credentials.spec import places
 from dataverse_source.credentials.tokens import IssuedToken, seconds
 from dataverse_source.errors import (
     AuthenticationError,
@@ -25,6 +24,7 @@ from dataverse_source.errors import (
     DataverseError,
     safe_url,
 )
+from dataverse_source.places import places
 from dataverse_source.retry import RetryPolicy, TransientError, is_transient_error
 
 # Seconds. The endpoint is on the machine or its host; elsewhere nobody ever answers.

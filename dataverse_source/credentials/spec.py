@@ -1,4 +1,4 @@
-"""Settings of the sign-in, as dlt resolves them, and where a user writes each of them."""
+"""Settings of the sign-in, as dlt resolves them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from dlt.common.configuration.specs import CredentialsConfiguration, configspec
 from dlt.common.typing import TSecretStrValue
 
-SECTION = "sources.dataverse.credentials"
+from dataverse_source.places import CREDENTIALS
+
 _PLACEHOLDER = "<configure me>"  # what `dlt init` writes into secrets.toml
 
 
@@ -52,8 +53,8 @@ class DataverseCredentials(CredentialsConfiguration):
             ValueError: always.
         """
         raise ValueError(
-            f"Give settings (client_id and so on in [{SECTION}]), a mapping of them, or in Python "
-            "an object with get_token."
+            f"Give settings (client_id and so on in [{CREDENTIALS}]), a mapping of them, or in "
+            "Python an object with get_token."
         )
 
 
@@ -61,9 +62,3 @@ def setting(credentials: DataverseCredentials, name: str) -> str:
     """A field without the blanks and line ends that copying leaves behind; "" if not set."""
     value = str(getattr(credentials, name) or "").strip()
     return "" if value == _PLACEHOLDER else value
-
-
-def places(*names: str) -> str:
-    """Where settings are written: the table in TOML, and the variables in the environment."""
-    variables = ", ".join(f"{SECTION}.{name}".replace(".", "__").upper() for name in names)
-    return f"{' and '.join(names)} in [{SECTION}] of .dlt/secrets.toml, or {variables}"

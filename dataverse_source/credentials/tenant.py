@@ -6,8 +6,8 @@ import re
 from urllib.parse import urlsplit
 
 from dataverse_source.credentials.login import LoginHttp
-from dataverse_source.credentials.spec import places
 from dataverse_source.errors import ConfigurationError
+from dataverse_source.places import places
 
 # Docs "Use OAuth authentication with Microsoft Dataverse": a request without a token is answered
 # with 401 and `WWW-Authenticate: Bearer authorization_uri=<login>/<tenant>/oauth2/authorize,

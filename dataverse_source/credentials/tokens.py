@@ -12,6 +12,7 @@ from typing import Protocol
 from dlt.common import logger
 
 from dataverse_source.errors import AuthenticationError, DataverseError
+from dataverse_source.places import places
 from dataverse_source.retry import RetryPolicy
 
 # A token is renewed when less than this is left, or half of a shorter life.
@@ -142,7 +143,8 @@ class RenewingTokens:
             raise AuthenticationError(
                 "The sign-in gave a token that no header can carry",
                 where=self._issuer.where,
-                remedy="Check authority_host, and proxies between this machine and that host.",
+                remedy="Check proxies between this machine and that host, and the setting "
+                f"{places('authority_host')}.",
             )
         now, life = self._clock(), max(issued.life, 0.0)
         renew_at = now + max(life - RENEW_BEFORE, life / 2.0)

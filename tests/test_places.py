@@ -1,0 +1,25 @@
+"""Where settings are written."""
+
+from __future__ import annotations
+
+from dataverse_source.credentials import DataverseCredentials
+from dataverse_source.places import _OF_CREDENTIALS, places, variable
+
+
+def test_settings_of_the_source() -> None:
+    assert variable("ca_bundle") == "SOURCES__DATAVERSE__CA_BUNDLE"
+    assert places("environment_url") == (
+        "environment_url in [sources.dataverse] of .dlt/config.toml, or "
+        "SOURCES__DATAVERSE__ENVIRONMENT_URL"
+    )
+
+
+def test_settings_of_the_sign_in() -> None:
+    assert places("client_id", "client_secret") == (
+        "client_id and client_secret in [sources.dataverse.credentials] of .dlt/secrets.toml, or "
+        "SOURCES__DATAVERSE__CREDENTIALS__CLIENT_ID, SOURCES__DATAVERSE__CREDENTIALS__CLIENT_SECRET"
+    )
+
+
+def test_all_settings_of_the_sign_in_are_known() -> None:
+    assert set(DataverseCredentials()) == _OF_CREDENTIALS
