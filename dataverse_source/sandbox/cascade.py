@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
-from dataverse_source.sandbox.layout import is_polymorphic, quote, sql_table
+from dataverse_source.sandbox.layout import is_polymorphic, key_condition, quote, sql_table
 from dataverse_source.sandbox.tables import OneToMany
 from dataverse_source.sandbox.values import json_text, milliseconds
 
@@ -22,8 +22,8 @@ def delete(
     connection: sqlite3.Connection,
     logical_name: str,
     key: str,
-    *,
     cascaded: bool = False,
+    partition_id: str | None = None,
 ) -> None:
     """Deletes a row, its children as their relationships say, and logs every row deleted.
 
@@ -35,8 +35,8 @@ def delete(
 
     table = store.table(logical_name)
     done = connection.execute(
-        f"DELETE FROM {sql_table(logical_name)} WHERE {quote(table.primary_id)} = ?",  # noqa: S608
-        (json_text(key),),
+        f"DELETE FROM {sql_table(logical_name)} WHERE {key_condition(table, partition_id)}",  # noqa: S608
+        (json_text(key), *(() if partition_id is None else (json_text(partition_id),))),
     )
     if done.rowcount == 0:
         raise NoSuchRow(f"{logical_name} With Id = {key} Does Not Exist")

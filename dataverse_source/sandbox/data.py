@@ -8,6 +8,12 @@ from dataverse_source.sandbox import actions, single
 from dataverse_source.sandbox import query as queries
 from dataverse_source.sandbox.addresses import Segment, read_path
 from dataverse_source.sandbox.apply import answer_apply
+from dataverse_source.sandbox.elastic import (
+    expire,
+    is_elastic,
+    with_partition,
+    with_session_token,
+)
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.fetchxml_answer import answer_fetch
 from dataverse_source.sandbox.functions import NAMES, answer_function, refuse_function
@@ -31,7 +37,7 @@ from dataverse_source.sandbox.views import fetch_text
 from dataverse_source.sandbox.write_paths import WritePath
 from dataverse_source.sandbox.writes import Writer
 
-LATER_OPTIONS = ("sql", "partitionId")
+LATER_OPTIONS = ("sql",)
 
 
 class DataSide:
@@ -63,8 +69,13 @@ class DataSide:
         table = self._environment.schema.by_entity_set.get(name)
         if table is None:
             raise no_segment(self._environment, name)
+        if is_elastic(table):
+            request = with_partition(request, segments[0].inside)
+            tombstones = self._environment.switches.elastic_tracking == "ttl_tombstones"
+            expire(self._environment.store, table, tombstones=tombstones)
         if request.method not in ("GET", "HEAD"):
-            return WritePath(Writer(self._environment, caller, request), segments).answer(table)
+            writer = Writer(self._environment, caller, request)
+            return with_session_token(table, WritePath(writer, segments).answer(table))
         require_read(self._environment, caller, table)
         self._refuse_later(request)
         tracked = self._tracking.answer(request, caller, segments, table)

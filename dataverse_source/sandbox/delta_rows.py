@@ -17,6 +17,7 @@ from dataverse_source.sandbox.rows import Selection, row_text
 from dataverse_source.sandbox.scope import Scope
 from dataverse_source.sandbox.tracking_rules import retention
 from dataverse_source.sandbox.values import json_text, milliseconds
+from dataverse_source.sandbox.versions import version_base
 
 NO_LIMIT = -1
 """For SQLite's LIMIT."""
@@ -64,8 +65,11 @@ class Reader:
             self._deletes(chain, 0, NO_LIMIT, exists=False),
         ):
             if sql is not None:
-                (found,) = self._run(connection, f"SELECT count(*) FROM ({sql})")[0]  # noqa: S608
-                number += found
+                counted = connection.execute(
+                    f"SELECT count(*) FROM ({sql})",  # noqa: S608
+                    self.scope.parameters.values,
+                )
+                number += int(counted.fetchone()[0])
         return number
 
     def _run(self, connection: sqlite3.Connection, sql: str) -> list[tuple[bytes, int | str]]:
@@ -104,12 +108,13 @@ class Reader:
         scope, table = self.scope, self.scope.table
         version = key(scope.alias, table.by_name["versionnumber"])
         order = key(scope.alias, table.by_name[table.primary_id]) if chain.by_key else version
-        conditions = [f"{version} > {scope.add(chain.version)}"]
+        base = version_base(table)
+        conditions = [f"{version} > {scope.add(chain.version + base)}"]
         last = chain.position.row
         if last is not None:
             conditions.append(f"{order} > {scope.add(last if chain.by_key else int(last))}")
         if chain.bounded and chain.first is not None:
-            conditions.append(f"{version} <= {scope.add(chain.first.version)}")
+            conditions.append(f"{version} <= {scope.add(chain.first.version + base)}")
         return (
             f"SELECT {shown}, {order} FROM {sql_table(table.logical_name)} AS {scope.alias} "  # noqa: S608
             f"WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT {most}"
@@ -144,7 +149,8 @@ class Reader:
         if chain.bounded and chain.first is not None:
             mark = scope.add(chain.first.version)
             conditions.append(f"version <= {mark}")
-            same += f" AND {key(scope.alias, table.by_name['versionnumber'])} <= {mark}"
+            version = key(scope.alias, table.by_name["versionnumber"])
+            same += f" AND {version} - {version_base(table)} <= {mark}"
         row = f"SELECT 1 FROM {sql_table(table.logical_name)} AS {scope.alias} WHERE {same}"  # noqa: S608
         return (
             f"SELECT key, max(version) AS last FROM deleted WHERE {' AND '.join(conditions)} "  # noqa: S608

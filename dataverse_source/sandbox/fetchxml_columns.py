@@ -14,10 +14,16 @@ from dataverse_source.sandbox.fetchxml_joins import Joined, Joins
 from dataverse_source.sandbox.layout import literal, wire
 from dataverse_source.sandbox.preferences import NAVIGATION_PROPERTY, Preferences
 from dataverse_source.sandbox.relationships import navigation_of
-from dataverse_source.sandbox.rows import Text, column_annotations, printable
+from dataverse_source.sandbox.rows import (
+    Text,
+    column_annotations,
+    printable,
+    printed_value,
+)
 from dataverse_source.sandbox.scope import Scope
 from dataverse_source.sandbox.tables import LOOKUP_TYPES, Column
 from dataverse_source.sandbox.values import json_text
+from dataverse_source.sandbox.versions import etag_sql
 
 ATTRIBUTE_NAME = "OData.Community.Display.V1.AttributeName"
 CURRENT_ENTITY_FIELD = "OData.Community.Display.V1.CurrentEntityField"
@@ -113,7 +119,7 @@ def row_sql(outputs: tuple[Output, ...], preferences: Preferences, etag: Scope |
     version = etag.table.by_wire_name.get("versionnumber") if etag is not None else None
     if etag is not None and version is not None:
         text.add(',"@odata.etag":"W/\\"')
-        text.gap(wire(etag.alias, version))
+        text.gap(etag_sql(etag.table, wire(etag.alias, version)))
         text.add('\\""')
     for output in outputs:
         _add(text, output, preferences)
@@ -126,9 +132,10 @@ def _add(text: Text, output: Output, preferences: Preferences) -> None:
         return
     value = wire(output.scope.alias, output.column)
     for name, sql in output_annotations(output, preferences):
-        shown = literal(f",{json_text(f'{output.name}@{name}')}:")
-        text.gap(f"CASE WHEN {value} IS NULL THEN '' ELSE coalesce({shown} || {sql}, '') END")
-    text.gap(f"coalesce({literal(f',{json_text(output.name)}:')} || {value}, '')")
+        mark = literal(f",{json_text(f'{output.name}@{name}')}:")
+        text.gap(f"CASE WHEN {value} IS NULL THEN '' ELSE coalesce({mark} || {sql}, '') END")
+    shown = printed_value(value, output.column, preferences)
+    text.gap(f"coalesce({literal(f',{json_text(output.name)}:')} || {shown}, '')")
 
 
 def output_annotations(output: Output, preferences: Preferences) -> list[tuple[str, str]]:

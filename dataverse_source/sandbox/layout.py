@@ -28,6 +28,17 @@ def is_stored(column: Column) -> bool:
     return column.readable and column.is_valid_odata and column.type not in UNSTORED_TYPES
 
 
+def is_partitioned(table: Table) -> bool:
+    """Whether rows are told apart by their partition besides their key."""
+    return table.table_type == "Elastic" and "partitionid" in table.by_name
+
+
+def key_condition(table: Table, partition_id: str | None) -> str:
+    """SQL that finds a row by its key's wire text, and by its partition's when one is given."""
+    own = f"{quote(table.primary_id)} = ?"
+    return own if partition_id is None else f"{own} AND partitionid = ?"
+
+
 def is_polymorphic(column: Column) -> bool:
     """Whether the column is a lookup that may point at several tables."""
     return column.type in LOOKUP_TYPES and len(column.targets) > 1
@@ -86,5 +97,7 @@ def create_indexes(table: Table) -> Iterable[str]:
     """The statements that make the indexes on the primary key."""
     by_text, by_order = (quote(name) for name in key_indexes(table))
     name, column = sql_table(table.logical_name), table.primary_id
-    yield f"CREATE UNIQUE INDEX {by_text} ON {name} ({quote(column)})"
+    # The same key may stand in several partitions of an elastic table.
+    partition = ", coalesce(partitionid, '')" if is_partitioned(table) else ""
+    yield f"CREATE UNIQUE INDEX {by_text} ON {name} ({quote(column)}{partition})"
     yield f"CREATE INDEX {by_order} ON {name} ({quote(f'{column}$')})"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dataverse_source.sandbox.elastic import is_elastic, refuse_order
 from dataverse_source.sandbox.filters import place
-from dataverse_source.sandbox.layout import key
+from dataverse_source.sandbox.layout import is_partitioned, key, wire
 from dataverse_source.sandbox.odata import Path, bad_query, parse_operand
 from dataverse_source.sandbox.options import split_top
 from dataverse_source.sandbox.relationships import name_of_target
@@ -67,12 +68,14 @@ def read_order(text: str | None, scope: Scope) -> Order:
         path = parse_operand(words[0], scope.aliases)
         if not isinstance(path, Path):
             raise bad_query("The query option $orderby takes columns only.")
+        if is_elastic(scope.table):
+            refuse_order(path.segments, scope.table)
         descending = words[-1] == "desc" and len(words) == 2
         term = term_of(path, descending, scope)
         has_cookie = has_cookie and len(path.segments) == 1
         if term.sql not in (known.sql for known in terms):
             terms.append(term)
-    return Order(with_primary_key(terms, scope), has_cookie)
+    return Order(_with_partition(with_primary_key(terms, scope), scope), has_cookie)
 
 
 def with_primary_key(terms: list[Term], scope: Scope) -> tuple[Term, ...]:
@@ -83,6 +86,15 @@ def with_primary_key(terms: list[Term], scope: Scope) -> tuple[Term, ...]:
         return tuple(terms)
     index = f"{primary.name}$"
     return (*terms, Term(primary.name, primary_sql, primary_sql, False, primary, index))
+
+
+def _with_partition(terms: tuple[Term, ...], scope: Scope) -> tuple[Term, ...]:
+    """The terms, with the partition after the key where keys are not unique without it."""
+    if not is_partitioned(scope.table) or any(term.name == "partitionid" for term in terms):
+        return terms
+    column = scope.table.by_name["partitionid"]
+    own, shown = key(scope.alias, column), wire(scope.alias, column)
+    return (*terms, Term(column.name, own, shown, False, column, f"{column.name}$"))
 
 
 def term_of(path: Path, descending: bool, scope: Scope) -> Term:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from dataverse_source.sandbox.elastic import is_elastic, refuse_joins
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.expand import Expansion, context_of, read_expand
 from dataverse_source.sandbox.expansions import Manner, add_expansions, with_references
 from dataverse_source.sandbox.filters import condition
-from dataverse_source.sandbox.layout import sql_table
+from dataverse_source.sandbox.layout import is_partitioned, sql_table, wire
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.next_links import next_token, refuse_expired
 from dataverse_source.sandbox.number_forms import COMPATIBLE, numbers_as_text
@@ -29,6 +30,7 @@ from dataverse_source.sandbox.preferences import (
     page_size,
     read_preferences,
 )
+from dataverse_source.sandbox.relationships import Single
 from dataverse_source.sandbox.rows import Selection, read_select, row_text
 from dataverse_source.sandbox.scope import Parameters, Scope
 from dataverse_source.sandbox.tables import Table
@@ -107,7 +109,14 @@ def read_query(
     conditions = [] if within is None else [within(scope)]
     text = options.get("$filter")
     if text is not None:
-        conditions.append(condition(parse_filter(text, options.aliases), scope))
+        node = parse_filter(text, options.aliases)
+        if is_elastic(table):
+            refuse_joins(node, table)
+        conditions.append(condition(node, scope))
+    partition_id = options.get("partitionId")
+    if partition_id is not None and is_partitioned(table):
+        mark = scope.add(json_text(partition_id))
+        conditions.append(f"{wire(scope.alias, table.by_name['partitionid'])} = {mark}")
     where = " AND ".join(conditions) or "1"
     as_text = numbers_as_text(request, environment.switches)
     preferences = replace(read_preferences(request), numbers_as_text=as_text)
@@ -174,8 +183,13 @@ class Shape:
 
     @property
     def counts_records(self) -> bool:
-        """Whether paging cookies say how many rows the page had: in nested form."""
-        return self.manner.nested
+        """Whether paging cookies say how many rows the page had.
+
+        They do in nested form with a collection, and not where all that is expanded is single
+        (docs page "Join tables").
+        """
+        collections = (not isinstance(each.step, Single) for each in self.expansions)
+        return self.manner.nested and any(collections)
 
     def row(self, scope: Scope) -> str:
         """SQL of a row's JSON text."""
@@ -280,12 +294,19 @@ def _envelope(query: Query, shape: Shape, page: Page, counted: int | None, size:
         parts.append(f',"@odata.nextLink":{json_text(link)}')
     parts.append("}")
     headers = {"Content-Type": query.content_type, "OData-Version": "4.0"}
-    names = ("odata.maxpagesize", "odata.include-annotations")
-    granted = applied(query.preferences, names, size)
+    granted = applied(query.preferences, _granted(query), size)
     if granted:
         headers["Preference-Applied"] = granted
     body = b"".join((head, b",".join(page.rows), "".join(parts).encode()))
     return Response(200, body, headers)
+
+
+def _granted(query: Query) -> tuple[str, ...]:
+    """The preferences that were heeded; not the page size where ``$top`` took its place."""
+    by_top = query.scope.environment.switches.top_with_page_size == "page_size_ignored"
+    if by_top and read_top(query.options) is not None:
+        return ("odata.include-annotations",)
+    return ("odata.maxpagesize", "odata.include-annotations")
 
 
 def collection_annotations(query: Query, counted: int | None) -> str:

@@ -30,6 +30,7 @@ from dataverse_source.sandbox.seed_values import (
 )
 from dataverse_source.sandbox.tables import LOOKUP_TYPES, Column, Table
 from dataverse_source.sandbox.values import encode, fold, has_sort_key, json_text, milliseconds
+from dataverse_source.sandbox.versions import version_base
 
 if TYPE_CHECKING:
     from dataverse_source.sandbox.store import Store
@@ -72,7 +73,7 @@ def seed_table(store: Store, logical_name: str, count: int, seed: int) -> None:
         existing = store.count(logical_name)
         sizes = group_sizes(count)
         _make_templates(store, connection, table, seed, sizes)
-        _make_spine(connection, count, store.next_version(count))
+        _make_spine(connection, count, store.next_version(count) + version_base(table))
         # One index over all rows is made faster than kept row by row.
         anew = create_indexes(table) if not existing else ()
         for name in key_indexes(table) if not existing else ():
@@ -269,7 +270,7 @@ def _insert(table: Table, count: int, existing: int, seed: int) -> str:
 
 def _key_texts(table: Table) -> list[Column]:
     """The columns of text that make alternate keys: no two rows may have the same."""
-    named = {name for key in table.keys for name in key.columns}
+    named = {name for key in table.keys for name in key.columns} - {"partitionid"}
     return [table.by_name[name] for name in sorted(named) if table.by_name[name].type == "String"]
 
 

@@ -38,6 +38,8 @@ ALWAYS = frozenset(
     {"transactioncurrencyid", "exchangerate", "ownerid", "createdby", "modifiedby", "fullname"}
     | {"firstname", "lastname", "owningbusinessunit", "businessunitid", "organizationid"}
 )
+PARTITIONS = 20
+"""Partitions of an elastic table."""
 
 
 @lru_cache(maxsize=4096)
@@ -62,6 +64,11 @@ def made_up_row(table: Table, columns: list[Column], random: Random, number: int
         empty = orphan or random.random() < _share_of_nulls(table, column)
         row[column.name] = None if empty else _value(column, random, number)
     _make_consistent(row, first, last)
+    if "partitionid" in row:
+        row["partitionid"] = f"device-{number % PARTITIONS + 1:03d}"
+    if "ttlinseconds" in row:
+        # A time to live would have run out long ago.
+        row["ttlinseconds"] = None
     return row
 
 

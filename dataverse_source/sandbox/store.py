@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dataverse_source.sandbox import cascade, migration, seed
+from dataverse_source.sandbox.cells import cells_of, defaults_of, is_known, refuse_unknown
 from dataverse_source.sandbox.connections import Connections
 from dataverse_source.sandbox.guids import SequentialGuids
 from dataverse_source.sandbox.layout import (
     create_table,
     is_polymorphic,
-    physical_names,
+    key_condition,
     quote,
     sql_table,
     stored_columns,
@@ -24,14 +25,12 @@ from dataverse_source.sandbox.layout import (
 from dataverse_source.sandbox.tables import Column, Schema, Table
 from dataverse_source.sandbox.values import (
     SqlValue,
-    ValueRefused,
     decode,
-    encode,
-    has_sort_key,
     json_text,
     milliseconds,
     parse_guid,
 )
+from dataverse_source.sandbox.versions import version_base
 
 FIRST_VERSION = 1_000_000
 FIRST_METADATA_VERSION = 173_309_522
@@ -195,16 +194,16 @@ class Store:
         table = self.table(logical_name)
         key = parse_guid(str(values.get(table.primary_id) or self.new_key()))
         now = created_on or self.clock.now()
-        full = {**_defaults(table), **values, table.primary_id: key}
+        full = {**defaults_of(table), **values, table.primary_id: key}
         full.setdefault("createdon", now)
         full.setdefault("modifiedon", modified_on or now)
         with self.transaction() as connection:
-            full["versionnumber"] = self._number(connection, version)
-            cells = _cells(table, {n: v for n, v in full.items() if _known(table, n)})
+            full["versionnumber"] = self._number(connection, version) + version_base(table)
+            cells = cells_of(table, {n: v for n, v in full.items() if is_known(table, n)})
             names = ", ".join(quote(name) for name in cells)
             marks = ", ".join("?" * len(cells))
             statement = f"INSERT INTO {sql_table(logical_name)} ({names}) VALUES ({marks})"  # noqa: S608
-            _refuse_unknown(table, values)
+            refuse_unknown(table, values)
             try:
                 connection.execute(statement, tuple(cells.values()))
             except sqlite3.IntegrityError:
@@ -220,6 +219,7 @@ class Store:
         modified_on: datetime | None = None,
         touch: bool = True,
         version: int | None = None,
+        partition_id: str | None = None,
     ) -> None:
         """Changes columns of a row; it gets a new version number and modifiedon.
 
@@ -230,30 +230,39 @@ class Store:
             modified_on: instead of the present moment.
             touch: False leaves modifiedon as it is (a rollup's recalculation).
             version: a number from ``reserve_version``, instead of the next one.
+            partition_id: of an elastic row, whose key may stand in several partitions.
 
         Raises:
             NoSuchRow: there is no such row.
             ValueRefused: an unknown column, or a value that it can't hold.
         """
         table = self.table(logical_name)
-        _refuse_unknown(table, values)
+        refuse_unknown(table, values)
         full = dict(values)
-        if touch and _known(table, "modifiedon"):
+        if touch and is_known(table, "modifiedon"):
             full.setdefault("modifiedon", modified_on or self.clock.now())
         with self.transaction() as connection:
-            if _known(table, "versionnumber"):
-                full["versionnumber"] = self._number(connection, version)
-            cells = _cells(table, full)
+            if is_known(table, "versionnumber"):
+                full["versionnumber"] = self._number(connection, version) + version_base(table)
+            cells = cells_of(table, full)
             changes = ", ".join(f"{quote(name)} = ?" for name in cells)
             statement = (
                 f"UPDATE {sql_table(logical_name)} SET {changes} "  # noqa: S608
-                f"WHERE {quote(table.primary_id)} = ?"
+                f"WHERE {key_condition(table, partition_id)}"
             )
-            done = connection.execute(statement, (*cells.values(), json_text(parse_guid(key))))
+            found = _key_values(key, partition_id)
+            done = connection.execute(statement, (*cells.values(), *found))
             if done.rowcount == 0:
                 raise NoSuchRow(f"{logical_name} With Id = {key} Does Not Exist")
 
-    def delete(self, logical_name: str, key: str, *, in_bulk: bool = False) -> None:
+    def delete(
+        self,
+        logical_name: str,
+        key: str,
+        *,
+        in_bulk: bool = False,
+        partition_id: str | None = None,
+    ) -> None:
         """Deletes a row and does to the rows that point at it what their relationships say.
 
         Args:
@@ -261,19 +270,23 @@ class Store:
             key: the row.
             in_bulk: deleted by a bulk delete job or by long-term retention, which the switch
                 ``cascade_tombstones`` may keep out of the changes.
+            partition_id: as for ``update``.
 
         Raises:
             NoSuchRow: there is no such row.
             cascade.Restricted: a relationship forbids it.
         """
         with self.transaction() as connection:
-            cascade.delete(self, connection, logical_name, parse_guid(key), cascaded=in_bulk)
+            key = parse_guid(key)
+            cascade.delete(self, connection, logical_name, key, in_bulk, partition_id)
 
-    def row(self, logical_name: str, key: str) -> dict[str, Any] | None:
+    def row(
+        self, logical_name: str, key: str, partition_id: str | None = None
+    ) -> dict[str, Any] | None:
         """One row's values by logical column name, None when there is no such row."""
         table = self.table(logical_name)
-        where = f"WHERE {quote(table.primary_id)} = ?"
-        found = list(self._select(table, where, (json_text(parse_guid(key)),)))
+        where = f"WHERE {key_condition(table, partition_id)}"
+        found = list(self._select(table, where, _key_values(key, partition_id)))
         return found[0] if found else None
 
     def rows(self, logical_name: str) -> list[dict[str, Any]]:
@@ -334,6 +347,12 @@ class Store:
             }
 
 
+def _key_values(key: str, partition_id: str | None) -> tuple[str, ...]:
+    """The values that ``key_condition`` asks for."""
+    partition = () if partition_id is None else (json_text(partition_id),)
+    return (json_text(parse_guid(key)), *partition)
+
+
 def _target_name(column: Column) -> tuple[str, ...]:
     return (f"{column.name}@table",) if is_polymorphic(column) else ()
 
@@ -350,49 +369,3 @@ def _lay_out(connection: sqlite3.Connection, schema: Schema) -> None:
     for table in schema.tables:
         for statement in create_table(table):
             connection.execute(statement)
-
-
-def _known(table: Table, name: str) -> bool:
-    column = table.by_name.get(name.removesuffix("@table"))
-    return column is not None and column.wire_name in table.by_wire_name
-
-
-def _refuse_unknown(table: Table, values: Mapping[str, Any]) -> None:
-    for name in values:
-        if not _known(table, name):
-            raise ValueRefused(
-                f"'{table.logical_name}' entity doesn't contain attribute with Name = '{name}'."
-            )
-
-
-def _cells(table: Table, values: Mapping[str, Any]) -> dict[str, SqlValue]:
-    """SQL columns and their contents for values by logical column name."""
-    cells: dict[str, SqlValue] = {}
-    for name, value in values.items():
-        if name.endswith("@table"):
-            continue
-        column = table.by_name[name]
-        text, key = encode(column, value)
-        cells[name] = text
-        if has_sort_key(column):
-            cells[f"{name}$"] = key
-        if is_polymorphic(column):
-            cells[f"{name}@table"] = None if value is None else _target(column, values)
-    known = {part for column in table.columns for part in physical_names(column)}
-    return {name: cell for name, cell in cells.items() if name in known}
-
-
-def _target(column: Column, values: Mapping[str, Any]) -> str:
-    target = values.get(f"{column.name}@table") or column.targets[0]
-    if target not in column.targets:
-        raise ValueRefused(f"{column.name} can't point at the table {target}.")
-    return str(target)
-
-
-def _defaults(table: Table) -> dict[str, Any]:
-    """What a new row has unless it is told otherwise: its first state and status reason."""
-    defaults: dict[str, Any] = {}
-    for column in table.columns:
-        if column.type in ("State", "Status") and column.options:
-            defaults[column.name] = column.options[0].value
-    return defaults

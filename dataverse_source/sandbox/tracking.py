@@ -17,6 +17,7 @@ from dataverse_source.sandbox.delta_chains import Chain, chain_skiptoken, read_c
 from dataverse_source.sandbox.delta_rows import Item, Reader
 from dataverse_source.sandbox.delta_tokens import DeltaToken
 from dataverse_source.sandbox.environment import Caller, Environment
+from dataverse_source.sandbox.layout import is_partitioned
 from dataverse_source.sandbox.messages import Request, Response
 from dataverse_source.sandbox.next_links import given_out, refuse_expired
 from dataverse_source.sandbox.odata import bad_query
@@ -120,7 +121,9 @@ class Tracking:
         with environment.store.reading() as connection:
             answer = _Answer(query, select, chain, self._token_seen_by(connection, query))
             if chain.page == 1:
-                answer = replace(answer, chain=self._begun(chain, answer.fresh))
+                answer = replace(
+                    answer, chain=self._begun(chain, answer.fresh, is_partitioned(table))
+                )
             items = reader.read(connection, answer.chain, size + 1)
         return self._envelope(answer, reader, items, size)
 
@@ -152,12 +155,15 @@ class Tracking:
             return Chain(is_delta=False, since=None)
         return Chain(is_delta=True, since=read_token(environment, table, text))
 
-    def _begun(self, chain: Chain, now: DeltaToken) -> Chain:
-        """A chain at its first page, ordered and bounded as the switches say."""
+    def _begun(self, chain: Chain, now: DeltaToken, partitioned: bool) -> Chain:
+        """A chain at its first page, ordered and bounded as the switches say.
+
+        Keys that may stand in several partitions are no order to go by.
+        """
         switches = self._environment.switches
         if chain.is_delta and switches.delta_chain == "snapshot":
             return replace(chain, first=now, bounded=True)
-        by_key = switches.first_delta_link != "last_page_version_order"
+        by_key = switches.first_delta_link != "last_page_version_order" and not partitioned
         first = now if switches.first_delta_link == "first_page" else None
         return replace(chain, by_key=by_key, first=first)
 

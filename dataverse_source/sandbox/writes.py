@@ -13,8 +13,10 @@ from dataverse_source.sandbox.associations import associate
 from dataverse_source.sandbox.cascade import Restricted
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.keys import find_by_values, no_such_key, no_such_row
+from dataverse_source.sandbox.layout import is_partitioned
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.odata import Literal
+from dataverse_source.sandbox.options import read_options
 from dataverse_source.sandbox.payloads import Payload, point_at, read_payload
 from dataverse_source.sandbox.preferences import read_preferences
 from dataverse_source.sandbox.query import base_url, read_query
@@ -22,6 +24,7 @@ from dataverse_source.sandbox.single import answer_row
 from dataverse_source.sandbox.store import DuplicateRow, NoSuchRow
 from dataverse_source.sandbox.tables import Table
 from dataverse_source.sandbox.users import require_write
+from dataverse_source.sandbox.versions import etag_text
 
 VERSION_MISMATCH = "0x80060882"
 VERSION_MISMATCH_TEXT = (
@@ -57,6 +60,9 @@ class Writer:
             values = derived.complete(self.environment, self.caller, table, None, payload.values)
             if key is not None:
                 values[table.primary_id] = key
+            partition_id = self.partition_id(table)
+            if partition_id is not None:
+                values.setdefault("partitionid", partition_id)
             self._refuse_duplicates(table, values, None)
             made_on = {"created_on": values.pop("createdon")} if "createdon" in values else {}
             try:
@@ -78,13 +84,14 @@ class Writer:
         payload = read_payload(self.environment, table, body)
         payload.values.pop(table.primary_id, None)
         with store.transaction():
-            before = store.row(table.logical_name, key)
+            before = store.row(table.logical_name, key, self.partition_id(table))
             if before is None:
                 raise no_such_row(table, key)
             self._create_parents(table, payload)
             values = derived.complete(self.environment, self.caller, table, before, payload.values)
             self._refuse_duplicates(table, {**before, **values}, key)
-            store.update(table.logical_name, key, values)
+            partition_id = self.partition_id(table)
+            store.update(table.logical_name, key, values, partition_id=partition_id)
             self._finish(table, key, payload)
 
     def set_lookup(self, table: Table, key: str, values: dict[str, Any]) -> None:
@@ -109,11 +116,17 @@ class Writer:
         """
         require_write(self.environment, self.caller, table, "Delete")
         try:
-            self.environment.store.delete(table.logical_name, key)
+            partition_id = self.partition_id(table)
+            self.environment.store.delete(table.logical_name, key, partition_id=partition_id)
         except NoSuchRow:
             raise no_such_row(table, key) from None
         except Restricted as error:
             raise DataverseFault(405, CANNOT_DELETE, str(error)) from None
+
+    def partition_id(self, table: Table) -> str | None:
+        """The partition that the request names, for an elastic table."""
+        named = read_options(self.request.query).get("partitionId")
+        return named if is_partitioned(table) else None
 
     def _create_parents(self, table: Table, payload: Payload) -> None:
         for step, body in payload.parents:
@@ -168,8 +181,9 @@ def check_version(writer: Writer, table: Table, key: str) -> None:
     match = _ETAG.fullmatch(text)
     if match is None:
         return
-    row = writer.environment.store.row(table.logical_name, key)
-    if row is not None and str(row.get("versionnumber")) != match[1]:
+    row = writer.environment.store.row(table.logical_name, key, writer.partition_id(table))
+    version = None if row is None else row.get("versionnumber")
+    if version is not None and etag_text(table, version) != match[1]:
         raise DataverseFault(412, VERSION_MISMATCH, VERSION_MISMATCH_TEXT)
 
 
@@ -191,7 +205,8 @@ def upsert(
     store = writer.environment.store
     with store.transaction():
         if isinstance(key, str):
-            found = key if store.row(table.logical_name, key) is not None else None
+            before = store.row(table.logical_name, key, writer.partition_id(table))
+            found = key if before is not None else None
         else:
             found = find_by_values(writer.environment, table, key)
         if found is not None:
