@@ -30,7 +30,6 @@ from dataverse_source.sandbox.preferences import (
     applied,
 )
 from dataverse_source.sandbox.query import (
-    JSON,
     MAX_COUNT,
     MAX_SIMPLE_PAGING,
     SIMPLE_PAGING_EXCEEDED,
@@ -228,12 +227,13 @@ def _envelope(
     parts = [f'{{"@odata.context":{json_text(context)}']
     counted = total if reading.counted else None
     if counted is not None:
-        parts.append(f',"@odata.count":{min(counted, MAX_COUNT)}')
+        quote = '"' if query.preferences.numbers_as_text else ""
+        parts.append(f',"@odata.count":{quote}{min(counted, MAX_COUNT)}{quote}')
     parts.append(collection_annotations(query, counted))
     paging = _paging(reading, order, page)
     parts += [paging, _current_fields(reading, outputs), ',"value":[']
     body = b"".join(("".join(parts).encode(), b",".join(page.rows), b"]}"))
-    headers = {"Content-Type": JSON, "OData-Version": "4.0"}
+    headers = {"Content-Type": query.content_type, "OData-Version": "4.0"}
     granted = applied(reading.preferences, ("odata.include-annotations",))
     only_paging = set(reading.preferences.annotations) <= {PAGING_COOKIE, MORE_RECORDS}
     if granted and (paging or not only_paging):

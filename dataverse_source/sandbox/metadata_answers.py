@@ -23,7 +23,7 @@ def collection(place: Place, query: Query, root: str, nested: bool = False) -> d
 
     ``nested`` gives what is expanded a context of its own.
     """
-    at = Context(f"{root}{place.path}", place.cast, nested=nested)
+    at = Context(f"{root}{place.path}", place.cast, nested)
     return {
         "@odata.context": f"{root}{place.context}{query.context()}",
         "value": [render(item, query, place.kind, at) for item in wanted(place.items or (), query)],
@@ -34,7 +34,7 @@ def single(
     place: Place, item: Item, query: Query, root: str, nested: bool = False
 ) -> dict[str, Any]:
     """The one item at a place."""
-    at = Context(f"{root}{place.path}", place.cast, place.key, nested)
+    at = Context(f"{root}{place.path}", place.cast, nested)
     link = {"@odata.context": f"{root}{place.context}{query.context()}/$entity"}
     return {**link, **render(item, query, place.kind, at, named=False)}
 
@@ -51,13 +51,12 @@ class Context:
 
     path: str
     cast: str = ""
-    key: str = ""
     nested: bool = False
 
     def below(self, item: Item, name: str) -> Context:
         """Where a navigation property of an item leads to."""
-        key = self.key or f"({item.metadata_id})"
-        return Context(f"{self.path}{key}{self.cast}/{name}", nested=self.nested)
+        path = f"{self.path}({item.metadata_id}){self.cast}/{name}"
+        return Context(path, nested=self.nested)
 
     def link(self, name: str, query: Query, ending: str = "") -> dict[str, str]:
         """The context annotation of what was expanded, where there is one."""

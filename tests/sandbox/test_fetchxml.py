@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from dataverse_source.sandbox.environment import Caller
-from dataverse_source.sandbox.fetchxml_aggregates import date_part
 from dataverse_source.sandbox.switches import Switches
 
 from .fetching import (
@@ -390,16 +389,6 @@ def test_groups_by_parts_of_a_date(crm: Reading) -> None:
     numbers = {name: value for name, value in row.items() if "@" not in name}
     assert numbers == {"day": 27, "week": 35, "month": 8, "quarter": 3, "year": 2024}
     assert row[f"year{FORMATTED}"] == "2,024"
-
-
-@pytest.mark.parametrize(
-    ("day", "week"),
-    # The first two are printed on docs page "Aggregate data using FetchXml".
-    [((2023, 3, 25), 12), ((2023, 8, 27), 35), ((2024, 1, 1), 1), ((2024, 1, 7), 2),
-     ((2022, 1, 1), 1), ((2022, 1, 2), 2), ((2024, 12, 31), 53)],
-)  # fmt: skip
-def test_weeks(day: tuple[int, int, int], week: int) -> None:
-    assert date_part(datetime(*day, tzinfo=timezone.utc), "week") == week
 
 
 def test_distinct_rows_have_no_key(crm: Reading) -> None:

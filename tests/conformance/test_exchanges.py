@@ -1,0 +1,120 @@
+"""Asks every exchange that the docs print again, and compares the answers with the printed ones.
+
+Each ends in one of these ways, which the table at the end of a run lists:
+same: the answer is the printed one;
+answered: no answer is printed, and the sandbox does not refuse the request;
+differs: it is not the printed one, at the places and for the reason that ``cases`` states;
+not applicable: it can't be asked, for the reason that ``cases`` states.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from urllib.parse import quote
+
+import pytest
+
+from dataverse_source.sandbox.messages import Response
+
+from . import setting_up as up
+from .cases import CASES, Case
+from .comparing import differences, header_differences, short
+from .corner import Corner, corner
+from .corpus import EXCHANGES, Exchange, exchanges
+
+NONE_THERE = "the docs' exchanges are not here"
+
+
+def test_cases_are_of_exchanges() -> None:
+    if not exchanges():
+        pytest.skip(f"{NONE_THERE}: {EXCHANGES.name}")
+    assert CASES.keys() <= exchanges().keys()
+
+
+@pytest.mark.parametrize("number", sorted(exchanges()) or [0])
+def test_exchange(number: int, record_property: Callable[[str, object], None]) -> None:
+    if number == 0:
+        pytest.skip(f"{NONE_THERE}: {EXCHANGES.name}")
+    case, exchange = CASES.get(number, Case()), exchanges()[number]
+    outcome = ["failed", ""]
+    try:
+        if case.not_applicable:
+            outcome = ["not applicable", case.not_applicable]
+        else:
+            with corner() as made:
+                outcome = _outcome(made, case, _replaced(case, exchange))
+    finally:
+        record_property("exchange", [number, exchange.page, *outcome])
+
+
+def _outcome(made: Corner, case: Case, exchange: Exchange) -> list[str]:
+    """Asks it again; fails when the answer is not what is expected."""
+    made.environment.switches = made.environment.switches.changed(**case.switches)
+    if case.prepare is up.metadata_ids:
+        exchange = _with_own_ids(made, exchange)
+    up.asked_row(made, exchange)
+    up.printed_rows(made, exchange)
+    if case.prepare is not None:
+        case.prepare(made, exchange)
+    answer = made.ask(exchange.method or "GET", case.path or exchange.path, exchange.headers,
+                      exchange.content)  # fmt: skip
+    if not exchange.has_answer and not case.reason:
+        assert answer.status < 400, answer.body.decode()
+        return ["answered", ""]
+    found = list(_differences(case, exchange, answer))
+    unexpected = [each for each in found if not case.allows(each)]
+    assert not unexpected, "\n".join(unexpected)
+    if case.reason:
+        assert found, "It is the same as printed: take the reason out of the list."
+        return ["differs", case.reason]
+    return ["same", ""]
+
+
+def _differences(case: Case, exchange: Exchange, answer: Response) -> Iterator[str]:
+    if not exchange.has_answer and answer.status >= 400:
+        yield f"status: answered {answer.status} {short(answer.body)}"
+    if exchange.status is not None and exchange.status != answer.status:
+        yield f"status: printed {exchange.status}, answered {answer.status} {short(answer.body)}"
+        return
+    yield from header_differences(exchange.answer_headers, answer.headers)
+    printed, text = exchange.body, answer.body.decode("utf-8-sig")
+    if exchange.text.strip().startswith("--"):
+        yield from differences(up.inner_body(exchange.text), up.inner_body(text))
+        return
+    if exchange.text.strip() and printed is None:
+        raise AssertionError(f"The printed body can't be read: {short(exchange.text)}")
+    if printed is None:
+        return
+    answered = json.loads(text, parse_float=Decimal)
+    if case.cut:
+        answered["value"] = answered["value"][: len(printed["value"])]
+    yield from differences(printed, answered)
+
+
+def _replaced(case: Case, exchange: Exchange) -> Exchange:
+    """The exchange with something else for placeholders and slips of the pen."""
+    path, text = exchange.path, exchange.text
+    for printed, meant in case.replaced.items():
+        path = path.replace(printed, meant).replace(quote(printed), meant)
+        text = text.replace(printed, meant)
+    if not case.replaced:
+        return exchange
+    body = json.loads(text, parse_float=Decimal) if text.strip() else None
+    return replace(exchange, path=path, text=text, body=body)
+
+
+def _with_own_ids(made: Corner, exchange: Exchange) -> Exchange:
+    """The exchange with the sandbox's metadata ids for those of the printed organization."""
+    table = "EntityDefinitions(LogicalName='account')"
+    paths = (table, f"{table}/Attributes(LogicalName='accountcategorycode')")
+    own = [
+        json.loads(made.ask("GET", f"/api/data/v9.2/{path}?$select=MetadataId", {}).body)
+        for path in paths
+    ]
+    printed = re.findall(r"\(([0-9a-f-]{36})\)", exchange.path)
+    pairs = zip(printed, [each["MetadataId"] for each in own])  # noqa: B905
+    return _replaced(Case(replaced=dict(pairs)), exchange)
