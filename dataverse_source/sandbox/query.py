@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from dataverse_source.sandbox.elastic import is_elastic, refuse_joins
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.expand import Expansion, context_of, read_expand
 from dataverse_source.sandbox.expansions import Manner, add_expansions, with_references
 from dataverse_source.sandbox.filters import condition
-from dataverse_source.sandbox.layout import sql_table
+from dataverse_source.sandbox.layout import is_partitioned, sql_table, wire
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.next_links import next_token, refuse_expired
 from dataverse_source.sandbox.number_forms import COMPATIBLE, numbers_as_text
@@ -108,7 +109,14 @@ def read_query(
     conditions = [] if within is None else [within(scope)]
     text = options.get("$filter")
     if text is not None:
-        conditions.append(condition(parse_filter(text, options.aliases), scope))
+        node = parse_filter(text, options.aliases)
+        if is_elastic(table):
+            refuse_joins(node, table)
+        conditions.append(condition(node, scope))
+    partition_id = options.get("partitionId")
+    if partition_id is not None and is_partitioned(table):
+        mark = scope.add(json_text(partition_id))
+        conditions.append(f"{wire(scope.alias, table.by_name['partitionid'])} = {mark}")
     where = " AND ".join(conditions) or "1"
     as_text = numbers_as_text(request, environment.switches)
     preferences = replace(read_preferences(request), numbers_as_text=as_text)

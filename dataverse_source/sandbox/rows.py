@@ -22,12 +22,16 @@ from dataverse_source.sandbox.relationships import navigation, navigation_of
 from dataverse_source.sandbox.scope import Scope, column_of
 from dataverse_source.sandbox.tables import LOOKUP_TYPES, Column, Schema, Table
 from dataverse_source.sandbox.values import EXACT_TYPES, json_text
+from dataverse_source.sandbox.versions import etag_sql
 
 ARGUMENTS_PER_CALL = 90
 """Arguments of one printf; SQLite takes 127 in all."""
 
 PRINCIPALS = frozenset({"systemuser", "team"})
 """Tables whose rows carry ``ownerid`` as well, being principals."""
+
+
+ELASTIC_ALWAYS = ("versionnumber", "partitionid", "_ownerid_value", "_owningbusinessunit_value")
 
 
 @dataclass
@@ -94,7 +98,7 @@ def read_select(text: str | None, table: Table, schema: Schema) -> Selection:
         if column not in columns:
             asked.append(name)
             columns.append(column)
-    for column in [*columns, table.by_name[table.primary_id]]:
+    for column in [*columns, table.by_name[table.primary_id], *_always(table)]:
         for added in (*_brought_along(table, column), column):
             if added not in columns:
                 columns.append(added)
@@ -108,6 +112,12 @@ def printable(table: Table) -> list[Column]:
 
 def _is_printed(column: Column) -> bool:
     return column.type not in ("PartyList", "CalendarRules", "Virtual")
+
+
+def _always(table: Table) -> list[Column]:
+    """Columns that elastic rows print, selected or not (PowerApps-Samples, elastic tables)."""
+    names = ELASTIC_ALWAYS if table.table_type == "Elastic" else ()
+    return [table.by_wire_name[name] for name in names if name in table.by_wire_name]
 
 
 def _brought_along(table: Table, column: Column) -> list[Column]:
@@ -131,7 +141,7 @@ def row_text(
     version = table.by_wire_name.get("versionnumber")
     if etag and version is not None:
         text.add('"@odata.etag":"W/\\"')
-        text.gap(wire(alias, version))
+        text.gap(etag_sql(table, wire(alias, version)))
         text.add('\\""')
         first = False
     omitted = scope.environment.switches.secured_columns == "omitted"

@@ -18,6 +18,7 @@ from dataverse_source.sandbox.rows import Text
 from dataverse_source.sandbox.scope import Scope
 from dataverse_source.sandbox.tables import Column, Table
 from dataverse_source.sandbox.values import json_text
+from dataverse_source.sandbox.versions import etag_sql
 
 _WEAK_TAG = re.compile(r'\s*W/"([^"]*)"\s*')
 
@@ -26,7 +27,8 @@ def of_key(query: Query, key: str) -> Query:
     """The query, for the row with this key only."""
     table, alias = query.scope.table, query.scope.alias
     mark = query.scope.add(json_text(key))
-    return replace(query, where=f"{alias}.{quote(table.primary_id)} = {mark}")
+    own = f"{alias}.{quote(table.primary_id)} = {mark}"
+    return replace(query, where=own if query.where == "1" else f"{own} AND {query.where}")
 
 
 def answer_row(query: Query, request: Request, key: str) -> Response:
@@ -39,7 +41,7 @@ def answer_row(query: Query, request: Request, key: str) -> Response:
     size = page_size(preferences, MAX_PAGE_SIZE, "clamp")
     shape = read_shape(query, size, single=True)
     version = table.by_wire_name.get("versionnumber")
-    shown = wire(query.scope.alias, version) if version else "NULL"
+    shown = etag_sql(table, wire(query.scope.alias, version)) if version else "NULL"
     found = _one(of_key(query, key), f"{shape.row(query.scope)}, {shown}")
     if found is None:
         raise no_such_row(table, key)
