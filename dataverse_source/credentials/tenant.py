@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from dataverse_source.credentials.login import LoginHttp
 from dataverse_source.errors import ConfigurationError
@@ -12,7 +11,9 @@ from dataverse_source.places import places
 # Docs "Use OAuth authentication with Microsoft Dataverse": a request without a token is answered
 # with 401 and `WWW-Authenticate: Bearer authorization_uri=<login>/<tenant>/oauth2/authorize,
 # resource_id=<environment>/`. The values are not quoted, though some clients expect it.
-_AUTHORIZATION_URI = re.compile(r'authorization_uri="?([^ ,"]+)', re.IGNORECASE)
+_AUTHORIZATION_URI = re.compile(
+    r'authorization_uri="?https://([^/ ,"]+)/([^/ ,"]+)', re.IGNORECASE | re.ASCII
+)
 
 
 def ask_environment(
@@ -32,13 +33,11 @@ def ask_environment(
     url = f"{environment}/api/data/{api_version}/"
     answer = http.challenge(url)
     found = _AUTHORIZATION_URI.search(answer.headers.get("WWW-Authenticate") or "")
-    parts = urlsplit(found[1]) if found else None
-    tenant = parts.path.strip("/").partition("/")[0] if parts else ""
-    if parts is None or not parts.netloc or not tenant:
+    if found is None:
         raise ConfigurationError(
             "tenant_id is not set, and the environment does not say of which tenant it is",
             where=url,
             why=f"HTTP status {answer.status_code} without a sign-in challenge",
             remedy=f"Check environment_url, or set {places('tenant_id')}.",
         )
-    return parts.netloc, tenant
+    return found[1], found[2]
