@@ -6,10 +6,10 @@ connections can be served at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from dataverse_source.sandbox.formats import formatted_value
+from dataverse_source.sandbox.formats import UNFRAMED, Frame, formatted_value
 from dataverse_source.sandbox.layout import is_polymorphic, literal, quote, target_table, wire
 from dataverse_source.sandbox.options import split_top
 from dataverse_source.sandbox.preferences import (
@@ -164,11 +164,12 @@ def _add_column(text: Text, scope: Scope, column: Column, preferences: Preferenc
     if column.secured:
         text.add(f"{json_text(name)}:null")
         return
-    for annotation, sql in column_annotations(scope, column, preferences):
-        shown = literal(f"{json_text(f'{name}@{annotation}')}:")
-        text.gap(
-            f"CASE WHEN {value} IS NULL THEN '' ELSE coalesce({shown} || {sql} || ',', '') END"
-        )
+
+    def framed(annotation: str) -> Frame:
+        return Frame(f"{json_text(f'{name}@{annotation}')}:", ",")
+
+    for _, sql in column_annotations(scope, column, preferences, framed):
+        text.gap(f"CASE WHEN {value} IS NULL THEN '' ELSE coalesce({sql}, '') END")
     text.add(f"{json_text(name)}:")
     value = printed_value(value, column, preferences)
     text.gap(f"coalesce({value}, 'null')")
@@ -182,24 +183,43 @@ def printed_value(value: str, column: Column, preferences: Preferences) -> str:
 
 
 def column_annotations(
-    scope: Scope, column: Column, preferences: Preferences
+    scope: Scope,
+    column: Column,
+    preferences: Preferences,
+    framed: Callable[[str], Frame] = lambda _: UNFRAMED,
 ) -> Sequence[tuple[str, str]]:
-    """Names and SQL texts of the annotations that a column is printed with."""
+    """Names and SQL texts of the annotations that a column is printed with.
+
+    Args:
+        scope: where the column's row is.
+        column: the column.
+        preferences: say which annotations are wanted.
+        framed: gives what is printed around an annotation, by its name.
+    """
     found: list[tuple[str, str]] = []
     if preferences.wants(FORMATTED_VALUE):
-        shown = formatted_value(scope.schema, scope.table, scope.alias, column)
+        frame = framed(FORMATTED_VALUE)
+        shown = formatted_value(scope.schema, scope.table, scope.alias, column, frame)
         if shown is not None:
             found.append((FORMATTED_VALUE, shown))
     if column.type in LOOKUP_TYPES:
         if preferences.wants(NAVIGATION_PROPERTY):
-            found.append((NAVIGATION_PROPERTY, _navigation(scope, column)))
+            navigated = _navigation(scope, column, framed(NAVIGATION_PROPERTY))
+            found.append((NAVIGATION_PROPERTY, navigated))
         if preferences.wants(LOOKUP_LOGICAL_NAME):
-            target = target_table(scope.alias, column)
-            found.append((LOOKUP_LOGICAL_NAME, f"""'"' || {target} || '"'"""))
+            found.append((LOOKUP_LOGICAL_NAME, _target(scope, column, framed(LOOKUP_LOGICAL_NAME))))
     return found
 
 
-def _navigation(scope: Scope, column: Column) -> str:
+def _target(scope: Scope, column: Column, frame: Frame) -> str:
+    """SQL of the logical name of the table that a lookup points at."""
+    if not is_polymorphic(column):
+        return frame.text(json_text(column.targets[0] if column.targets else ""))
+    quoted = Frame(f'{frame.before}"', f'"{frame.after}')
+    return quoted.around(target_table(scope.alias, column))
+
+
+def _navigation(scope: Scope, column: Column, frame: Frame) -> str:
     """SQL of the navigation property that a lookup's value is expanded with."""
     names = [
         (target, navigation_of(scope.schema, scope.table, column, target))
@@ -207,9 +227,11 @@ def _navigation(scope: Scope, column: Column) -> str:
     ]
     if not is_polymorphic(column):
         name = names[0][1] if names else None
-        return "NULL" if name is None else literal(json_text(name))
+        return "NULL" if name is None else frame.text(json_text(name))
     kind = f"{scope.alias}.{quote(column.name + '@table')}"
     cases = " ".join(
-        f"WHEN {literal(target)} THEN {literal(json_text(name))}" for target, name in names if name
+        f"WHEN {literal(target)} THEN {frame.text(json_text(name))}"
+        for target, name in names
+        if name
     )
     return f"CASE {kind} {cases} END" if cases else "NULL"
