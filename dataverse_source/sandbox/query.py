@@ -297,7 +297,7 @@ def _envelope(query: Query, shape: Shape, page: Page, counted: int | None, size:
     granted = applied(query.preferences, _granted(query), size)
     if granted:
         headers["Preference-Applied"] = granted
-    body = b"".join((head, b",".join(page.rows), "".join(parts).encode()))
+    body = _joined(head, page.rows, "".join(parts).encode())
     return Response(200, body, headers)
 
 
@@ -307,6 +307,16 @@ def _granted(query: Query) -> tuple[str, ...]:
     if by_top and read_top(query.options) is not None:
         return ("odata.include-annotations",)
     return ("odata.maxpagesize", "odata.include-annotations")
+
+
+def _joined(head: bytes, rows: list[bytes], tail: bytes) -> bytes:
+    """The rows with commas between them; the whole is copied but once, for pages are large."""
+    if not rows:
+        return head + tail
+    pieces = rows.copy()
+    pieces[0] = head + pieces[0]
+    pieces[-1] += tail
+    return b",".join(pieces)
 
 
 def collection_annotations(query: Query, counted: int | None) -> str:
