@@ -79,6 +79,16 @@ def refuse_joins(node: Node, table: Table) -> None:
         raise _refused()
 
 
+def refuse_links(linked: bool) -> None:
+    """Refuses FetchXML with link entities.
+
+    Raises:
+        DataverseFault: 400, 0x80048d0b.
+    """
+    if linked:
+        raise _refused()
+
+
 def refuse_order(segments: tuple[str, ...], table: Table) -> None:
     """Refuses an order by a lookup or by a related row's column.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from dataverse_source.sandbox.fetchxml import Fetch, not_there, parse_fetch, refused
+from dataverse_source.sandbox.elastic import is_elastic, refuse_links
+from dataverse_source.sandbox.fetchxml import Fetch, all_links, not_there, parse_fetch, refused
 from dataverse_source.sandbox.fetchxml_aggregates import aggregate_rows
 from dataverse_source.sandbox.fetchxml_columns import (
     CURRENT_ENTITY_FIELD,
@@ -24,10 +25,10 @@ from dataverse_source.sandbox.options import Options, read_count
 from dataverse_source.sandbox.orders import Order
 from dataverse_source.sandbox.paging import Cookie, cookie_element, cookie_xml, read_cookie
 from dataverse_source.sandbox.preferences import (
-    MAX_ELASTIC_PAGE_SIZE,
     MAX_PAGE_SIZE,
     Preferences,
     applied,
+    most_rows,
 )
 from dataverse_source.sandbox.query import (
     MAX_COUNT,
@@ -110,6 +111,8 @@ def answer_fetch(query: Query, text: str) -> Response:
             f"The entity '{fetch.entity.name}' of the FetchXML is not that of the entity set "
             f"'{scope.table.entity_set_name}'."
         )
+    if is_elastic(scope.table):
+        refuse_links(any(all_links(fetch.entity)))
     joins = open_joins(fetch.entity, scope, query.where)
     reading = Reading(query, fetch, joins, fetch.total or read_count(query.options))
     if fetch.aggregate:
@@ -132,8 +135,9 @@ def _refuse_beside(options: Options) -> None:
 def _size(reading: Reading) -> int:
     """Rows of the page: ``top``, or ``count`` within what a page can have."""
     fetch, scope = reading.fetch, reading.scope
-    most = MAX_ELASTIC_PAGE_SIZE if scope.table.table_type == "Elastic" else MAX_PAGE_SIZE
-    if fetch.top is not None:
+    most = most_rows(scope.table)
+    # A virtual table's provider pages as it likes, and ignores top.
+    if fetch.top is not None and scope.table.table_type != "Virtual":
         if fetch.top > MAX_PAGE_SIZE:
             raise refused(f"The value of top can't exceed {MAX_PAGE_SIZE}.", PAGE_TOO_LARGE)
         return fetch.top

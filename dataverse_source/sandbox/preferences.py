@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from dataverse_source.sandbox.messages import Request
 from dataverse_source.sandbox.odata import bad_query
+from dataverse_source.sandbox.tables import Table
 
 FORMATTED_VALUE = "OData.Community.Display.V1.FormattedValue"
 LOOKUP_LOGICAL_NAME = "Microsoft.Dynamics.CRM.lookuplogicalname"
@@ -20,6 +21,8 @@ MAX_PAGE_SIZE = 5000
 """Docs page "Page results": the default and the most rows a page can have."""
 MAX_ELASTIC_PAGE_SIZE = 500
 """Docs page "Elastic tables"."""
+MAX_VIRTUAL_PAGE_SIZE = 100
+"""A provider decides; ``aadusers`` was seen to answer 100 rows at a time, whatever is asked."""
 
 _PREFERENCE = re.compile(r'\s*((?:[^",]|"[^"]*")+)\s*(?:,|$)')
 
@@ -49,6 +52,12 @@ class Preferences:
     def wants(self, annotation: str) -> bool:
         """Whether an annotation is to be printed."""
         return any(fnmatchcase(annotation, pattern) for pattern in self.annotations)
+
+
+def most_rows(table: Table) -> int:
+    """The most rows that a page of a table has."""
+    sizes = {"Elastic": MAX_ELASTIC_PAGE_SIZE, "Virtual": MAX_VIRTUAL_PAGE_SIZE}
+    return sizes.get(table.table_type, MAX_PAGE_SIZE)
 
 
 def read_preferences(request: Request) -> Preferences:

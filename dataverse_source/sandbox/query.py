@@ -20,13 +20,12 @@ from dataverse_source.sandbox.options import Options, read_count, read_options, 
 from dataverse_source.sandbox.orders import Order, read_order
 from dataverse_source.sandbox.paging import Cookie, read_skiptoken
 from dataverse_source.sandbox.preferences import (
-    MAX_ELASTIC_PAGE_SIZE,
-    MAX_PAGE_SIZE,
     METADATA_VERSION,
     TOTAL_RECORD_COUNT,
     TOTAL_RECORD_COUNT_EXCEEDED,
     Preferences,
     applied,
+    most_rows,
     page_size,
     read_preferences,
 )
@@ -138,9 +137,10 @@ def answer_collection(query: Query) -> Response:
     """A page of rows."""
     scope, options, preferences = query.scope, query.options, query.preferences
     switches = scope.environment.switches
-    most = MAX_ELASTIC_PAGE_SIZE if scope.table.table_type == "Elastic" else MAX_PAGE_SIZE
+    most = most_rows(scope.table)
     size = page_size(preferences, most, switches.page_size_out_of_range)
-    top = read_top(options)
+    # A virtual table's provider pages as it likes, and ignores $top.
+    top = None if scope.table.table_type == "Virtual" else read_top(options)
     if top is not None and preferences.page_size is not None:
         # The docs contradict each other on the two together (switch top_with_page_size).
         if switches.top_with_page_size == "top_ignored":

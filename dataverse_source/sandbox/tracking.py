@@ -24,9 +24,8 @@ from dataverse_source.sandbox.odata import bad_query
 from dataverse_source.sandbox.options import Options, read_options
 from dataverse_source.sandbox.paging import invalid_cookie
 from dataverse_source.sandbox.preferences import (
-    MAX_ELASTIC_PAGE_SIZE,
-    MAX_PAGE_SIZE,
     applied,
+    most_rows,
     page_size,
     read_preferences,
 )
@@ -114,8 +113,9 @@ class Tracking:
         skiptoken = options.raw("$skiptoken")
         if skiptoken is not None:
             refuse_expired(query.scope, skiptoken)
-        most = MAX_ELASTIC_PAGE_SIZE if table.table_type == "Elastic" else MAX_PAGE_SIZE
-        size = page_size(query.preferences, most, environment.switches.page_size_out_of_range)
+        size = page_size(
+            query.preferences, most_rows(table), environment.switches.page_size_out_of_range
+        )
         reader = _reader(query, select)
         environment.store.ensure_index(table.logical_name, ("versionnumber",))
         with environment.store.reading() as connection:
