@@ -18,6 +18,7 @@ from dataverse_source.errors import (
     AuthenticationError,
     ConfigurationError,
     ExpiredSecretError,
+    WrongSecretError,
 )
 from dataverse_source.transport import new_session
 from tests.servers import (
@@ -234,6 +235,26 @@ def test_settings_that_can_not_be_right(
     with pytest.raises(ConfigurationError) as caught:
         token_source(credentials(**changes), ENVIRONMENT, session=session)
     assert says in str(caught.value)
+
+
+def test_a_refused_sign_in_is_not_repeated_for_every_table(
+    session: requests.Session, clock: Clock
+) -> None:
+    refusal = login_error("invalid_client", 7000215, "Wrong.", 401)
+    answers = script(refusal, refusal, token_answer("token-1"))
+    with serving(login_service(answers), tls_context()) as server:
+        tokens = source(server, session, clock)
+        for _ in range(5):
+            with pytest.raises(WrongSecretError):
+                tokens.token()
+        assert len(token_requests(server)) == 1
+        clock.now += 31.0
+        for _ in range(5):
+            with pytest.raises(WrongSecretError):
+                tokens.renew("any")
+        clock.now += 31.0
+        assert tokens.token() == "token-1"
+    assert len(token_requests(server)) == 3
 
 
 def test_dlt_resolves_the_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,9 @@ from dataverse_source.retry import RetryPolicy
 RENEW_BEFORE = 300.0
 # After an early renewal failed, the old token is used for so long before the next one.
 RENEW_AGAIN_AFTER = 30.0
+# Every table of a run asks for a token. One that could not be had a moment ago, with all tries, is
+# not asked for again: fifty wrong sign-ins in a row can lock an app out.
+FAILED_FOR = 30.0
 _ONCE = RetryPolicy(attempts=1, throttled_attempts=1)
 # What a header can carry.
 _BEARER = re.compile(r"[\x21-\x7e]+")
@@ -93,6 +96,7 @@ class RenewingTokens:
         self._clock = clock
         self._lock = threading.Lock()
         self._current: _Kept | None = None
+        self._failure: tuple[DataverseError, float] | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._issuer.where})"
@@ -138,7 +142,17 @@ class RenewingTokens:
 
     def _fetch(self, policy: RetryPolicy | None) -> str:
         """A new token; call it with the lock held."""
-        issued = self._issuer.issue(policy)
+        if self._failure is not None and self._clock() < self._failure[1]:
+            raise self._failure[0].with_traceback(None)
+        self._failure = None
+        try:
+            return self._keep(self._issuer.issue(policy))
+        except DataverseError as error:
+            if policy is None:
+                self._failure = error, self._clock() + FAILED_FOR
+            raise
+
+    def _keep(self, issued: IssuedToken) -> str:
         if not _BEARER.fullmatch(issued.text):
             raise AuthenticationError(
                 "The sign-in gave a token that no header can carry",
