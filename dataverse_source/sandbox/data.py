@@ -8,6 +8,7 @@ from dataverse_source.sandbox import actions, single
 from dataverse_source.sandbox import query as queries
 from dataverse_source.sandbox.addresses import Segment, read_path
 from dataverse_source.sandbox.apply import answer_apply
+from dataverse_source.sandbox.bulk_writes import is_bulk_write
 from dataverse_source.sandbox.elastic import (
     expire,
     is_elastic,
@@ -16,6 +17,7 @@ from dataverse_source.sandbox.elastic import (
 )
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.fetchxml_answer import answer_fetch
+from dataverse_source.sandbox.files import answer_download
 from dataverse_source.sandbox.functions import NAMES, answer_function, refuse_function
 from dataverse_source.sandbox.keys import no_such_row, read_key
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
@@ -65,7 +67,8 @@ class DataSide:
             )
         if name in actions.NAMES and len(segments) == 1:
             return actions.answer_action(self._environment, caller, request, name)
-        refuse_function(segments)
+        if not is_bulk_write(request.method, segments):
+            refuse_function(segments)
         table = self._environment.schema.by_entity_set.get(name)
         if table is None:
             raise no_segment(self._environment, name)
@@ -138,6 +141,8 @@ class _Read:
         column = table.by_wire_name.get(name)
         if column is not None and len(rest) == 1:
             return single.answer_property(self._query(table), key, column)
+        if column is not None and names[1:] == ["$value"] and column.type in ("File", "Image"):
+            return answer_download(self.environment, self.request, table, key, column)
         if column is not None and names[1:] == ["$value"]:
             return single.answer_raw_value(self._query(table), key, column)
         step = navigation(self.environment.schema, table, name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dataverse_source.sandbox.addresses import Segment
 from dataverse_source.sandbox.associations import associate, disassociate
+from dataverse_source.sandbox.bulk_writes import answer_bulk, is_bulk_write
 from dataverse_source.sandbox.keys import key_values, read_key
 from dataverse_source.sandbox.messages import DataverseFault, Response
 from dataverse_source.sandbox.odata import bad_query
@@ -38,6 +39,8 @@ class WritePath:
             if method == "POST" and not rest:
                 key = self.writer.create(table, read_json(self.writer.request.body))
                 return answer_written(self.writer, table, key, created=True)
+            if is_bulk_write(method, self.segments):
+                return answer_bulk(self.writer, table, rest[0].name)
             raise self._not_allowed()
         if not rest:
             return self._row(table, first.inside)
