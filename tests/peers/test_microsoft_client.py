@@ -166,6 +166,33 @@ def test_upserts_by_alternate_key(microsoft: Conversation, served: Sandbox) -> N
     assert [row["new_name"] for row in found] == ["second"]
 
 
+def test_writes_many_rows_at_once(microsoft: Conversation, served: Sandbox) -> None:
+    store, name = served.store, f"bulk {uuid.uuid4().hex[:8]}"
+    keys = microsoft.ask("records.create", "account", [{"name": name}, {"name": name}])
+    assert [row["accountid"] for row in store.rows("account") if row["name"] == name] == keys
+    microsoft.ask("records.update", "account", keys, {"fax": "7"})
+    microsoft.ask("records.update", "account", keys, [{"sic": "1"}, {"sic": "2"}])
+    changed = [store.row("account", key) or {} for key in keys]
+    assert [(row["fax"], row["sic"]) for row in changed] == [("7", "1"), ("7", "2")]
+    microsoft.ask("records.delete", "account", keys, use_bulk_delete=False)
+    assert [store.row("account", key) for key in keys] == [None, None]
+
+    codes = [f"M-{uuid.uuid4().hex[:8]}" for _ in range(2)]
+    for text in ("first", "second"):
+        items = [
+            {"alternate_key": {"new_code": code}, "record": {"new_name": text}} for code in codes
+        ]
+        microsoft.ask("records.upsert", "new_project", items)
+    found = {row["new_code"]: row["new_name"] for row in store.rows("new_project")}
+    assert [found[code] for code in codes] == ["second", "second"]
+
+
+def test_what_the_sandbox_lacks_is_refused(microsoft: Conversation) -> None:
+    with pytest.raises(ClientFailed, match="no sql yet") as failed:
+        microsoft.ask("query.sql", "SELECT TOP 3 name FROM account")
+    assert (failed.value.kind, failed.value.status) == ("HttpError", 501)
+
+
 def test_sends_batches(microsoft: Conversation, served: Sandbox) -> None:
     key = microsoft.ask("records.create", "account", {"name": "before"})
     together = [
