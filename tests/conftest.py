@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, settings
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 
+from .conformance.summary import tell
+
 # No test may fail because the machine is slow, nor write outside of its own folder.
 settings.register_profile(
     "steady", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
@@ -64,3 +66,8 @@ def new_pipeline(tmp_path: Path) -> Callable[[], dlt.Pipeline]:
         )
 
     return make
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints how the exchanges of Microsoft's docs came out, when they were asked again."""
+    tell(terminalreporter)
