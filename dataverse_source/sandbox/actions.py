@@ -6,16 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from dataverse_source.sandbox.environment import Caller, Environment
+from dataverse_source.sandbox.files import begin_blocks, read_block
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.odata import bad_query
 from dataverse_source.sandbox.payloads import read_json
+from dataverse_source.sandbox.query import base_url
 from dataverse_source.sandbox.store import NoSuchRow
 from dataverse_source.sandbox.tables import Table
 from dataverse_source.sandbox.upkeep import merge
-from dataverse_source.sandbox.users import require_write
+from dataverse_source.sandbox.users import require_read, require_write
 from dataverse_source.sandbox.values import ValueRefused, parse_guid
 
 NAMESPACE = "Microsoft.Dynamics.CRM."
+Body = dict[str, Any]
 ROW_NOT_FOUND = "0x80040217"
 
 
@@ -29,7 +32,11 @@ def answer_action(
     """
     if request.method != "POST":
         raise DataverseFault(405, "0x80060888", "The action must be called with POST.")
-    return _ACTIONS[name](environment, caller, read_json(request.body))
+    body = _ACTIONS[name](environment, caller, read_json(request.body))
+    if body is None:
+        return Response(204, b"", {"OData-Version": "4.0"})
+    context = f"{base_url(request)}/$metadata#{NAMESPACE}{name}Response"
+    return Response.of_json({"@odata.context": context, **body})
 
 
 def target_row(
@@ -53,7 +60,7 @@ def target_row(
         raise bad_query(f"The parameter '{name}' needs a {table.primary_id}.") from None
 
 
-def _merge(environment: Environment, caller: Caller, parameters: dict[str, Any]) -> Response:
+def _merge(environment: Environment, caller: Caller, parameters: dict[str, Any]) -> None:
     """Source: docs page "Merge table rows using the Web API"."""
     table, kept = target_row(environment, parameters, "Target")
     other, merged = target_row(environment, parameters, "Subordinate")
@@ -71,8 +78,23 @@ def _merge(environment: Environment, caller: Caller, parameters: dict[str, Any])
         raise DataverseFault(404, ROW_NOT_FOUND, str(error)) from None
     except (ValueError, ValueRefused) as error:
         raise bad_query(str(error)) from None
-    return Response(204, b"", {"OData-Version": "4.0"})
 
 
-_ACTIONS: dict[str, Callable[[Environment, Caller, dict[str, Any]], Response]] = {"Merge": _merge}
+def _begin_download(environment: Environment, caller: Caller, parameters: dict[str, Any]) -> Body:
+    table, key = target_row(environment, parameters, "Target")
+    require_read(environment, caller, table)
+    return begin_blocks(environment, table, key, parameters.get("FileAttributeName"))
+
+
+def _download_block(environment: Environment, _caller: Caller, parameters: dict[str, Any]) -> Body:
+    names = ("FileContinuationToken", "Offset", "BlockLength")
+    token, offset, length = (parameters.get(name) for name in names)
+    return {"Data": read_block(environment, token, offset, length)}
+
+
+_ACTIONS: dict[str, Callable[[Environment, Caller, dict[str, Any]], Body | None]] = {
+    "Merge": _merge,
+    "InitializeFileBlocksDownload": _begin_download,
+    "DownloadBlock": _download_block,
+}
 NAMES = frozenset(_ACTIONS)
