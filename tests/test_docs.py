@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,8 +63,7 @@ def test_the_readme_names_settings_that_exist() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     table = re.findall(r"^\| `(\w+)` \|", readme, flags=re.MULTILINE)
     assert {"environment_url", "tables", "sync", "page_size"} <= set(table)
-    given = dict.fromkeys(set(table) - {"environment_url", "tables"})
-    usable = {name: value for name, value in given.items() if name not in DEFAULTED}
+    usable: dict[str, Any] = dict.fromkeys(set(table) - {"environment_url", "tables"} - DEFAULTED)
     make_settings(environment_url="https://a.crm.dynamics.com", tables=["accounts"], **usable)
 
 
