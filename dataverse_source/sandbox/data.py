@@ -17,7 +17,7 @@ from dataverse_source.sandbox.elastic import (
 )
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.fetchxml_answer import answer_fetch
-from dataverse_source.sandbox.files import answer_download
+from dataverse_source.sandbox.files import answer_download, answer_in_base64, is_download
 from dataverse_source.sandbox.functions import NAMES, answer_function, refuse_function
 from dataverse_source.sandbox.keys import no_such_row, read_key
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
@@ -140,6 +140,8 @@ class _Read:
         name, names = rest[0].name, [segment.name for segment in rest]
         column = table.by_wire_name.get(name)
         if column is not None and len(rest) == 1:
+            if is_download(self.request, column):
+                return answer_in_base64(self.environment, self.request, table, key, column)
             return single.answer_property(self._query(table), key, column)
         if column is not None and names[1:] == ["$value"] and column.type in ("File", "Image"):
             return answer_download(self.environment, self.request, table, key, column)

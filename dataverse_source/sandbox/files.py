@@ -19,6 +19,7 @@ from dataverse_source.sandbox.keys import no_such_row
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.odata import bad_query
 from dataverse_source.sandbox.options import read_options
+from dataverse_source.sandbox.query import JSON, base_url
 from dataverse_source.sandbox.store import Store
 from dataverse_source.sandbox.tables import Column, Table
 
@@ -121,6 +122,31 @@ def answer_download(
     file = _file_of(environment.store, row, column)
     asked = request.headers.get("range")
     return _whole(file) if asked is None else _part(file, asked)
+
+
+def is_download(request: Request, column: Column) -> bool:
+    """Whether ``GET <set>(<key>)/<column>`` is for a file, and not for what the row carries."""
+    full = "range" in request.headers or read_options(request.query).get("size") == "full"
+    return column.type == "File" or (column.type == "Image" and full)
+
+
+def answer_in_base64(
+    environment: Environment, request: Request, table: Table, key: str, column: Column
+) -> Response:
+    """``GET <set>(<key>)/<column>`` without ``$value``: the same bytes, but in JSON.
+
+    Raises:
+        DataverseFault: as ``answer_download``.
+    """
+    answer = answer_download(environment, request, table, key, column)
+    if answer.status == 204:
+        return answer
+    place = f"{table.entity_set_name}({key})/{column.wire_name}"
+    text = base64.b64encode(answer.body).decode()
+    body = {"@odata.context": f"{base_url(request)}/$metadata#{place}", "value": text}
+    name = answer.headers["x-ms-file-name"]
+    headers = {"Content-Type": JSON, "Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(answer.status, json.dumps(body).encode(), {**answer.headers, **headers})
 
 
 def begin_blocks(environment: Environment, table: Table, key: str, name: Any) -> dict[str, Any]:

@@ -75,9 +75,8 @@ def answer_property(query: Query, key: str, column: Column) -> Response:
     """One column's value; 204 when it is null.
 
     Raises:
-        DataverseFault: 404 when there is no such row, 501 for a file.
+        DataverseFault: 404 when there is no such row.
     """
-    _refuse_file(column)
     value = _value(query, key, column)
     if value is None:
         return Response(204, b"", {"OData-Version": "4.0"})
@@ -91,9 +90,8 @@ def answer_raw_value(query: Query, key: str, column: Column) -> Response:
     """One column's value as it is (``/$value``): text, or the bytes of an image.
 
     Raises:
-        DataverseFault: 404 when there is no such row, 501 for a file.
+        DataverseFault: 404 when there is no such row.
     """
-    _refuse_file(column)
     value = _value(query, key, column)
     if value is None:
         return Response(204, b"", {"OData-Version": "4.0"})
@@ -143,11 +141,6 @@ class _References:
         text.gap(f"trim({wire(scope.alias, scope.table.by_name[scope.table.primary_id])}, '\"')")
         text.add(')"}')
         return text.sql
-
-
-def _refuse_file(column: Column) -> None:
-    if column.type == "File":
-        raise DataverseFault(501, "0x8006088a", "The sandbox keeps no contents of file columns.")
 
 
 def _value(query: Query, key: str, column: Column) -> str | None:

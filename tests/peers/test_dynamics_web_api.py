@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import base64
 import uuid
 from typing import Any
 
 import pytest
 
 from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.files import put_file
 from tests.peers.conversation import ClientFailed, Conversation
 from tests.peers.expected import ACCOUNT, arrived, row_of, rows, sizes
 
@@ -259,10 +261,11 @@ def test_failed_change_set_leaves_nothing(javascript: Conversation, served: Sand
     assert served.store.count("contact") == before
 
 
-def test_file_columns_are_refused(javascript: Conversation, served: Sandbox) -> None:
-    """The sandbox keeps no files: it says so rather than answer something else."""
-    key = next(row["accountid"] for row in served.store.rows("account") if row["new_contract"])
+def test_downloads_files(javascript: Conversation, served: Sandbox) -> None:
+    content = bytes(range(256)) * 40
+    key = served.store.create("account", {"name": "with a file"})
+    put_file(served.environment, "account", key, "new_contract", content, "contract.bin")
     request = {"collection": "accounts", "key": key, "property": "new_contract"}
-    with pytest.raises(ClientFailed, match="keeps no contents") as failed:
-        javascript.ask("downloadFile", request)
-    assert failed.value.status == 501
+    found = javascript.ask("downloadFile", request)
+    assert (found["fileName"], found["fileSize"]) == ("contract.bin", len(content))
+    assert base64.b64decode(found["data"]) == content

@@ -80,6 +80,26 @@ def test_a_file_by_ranges(crm: Crm) -> None:
         assert crm.get("new_contract/$value", Range=wrong).status_code == 416
 
 
+def test_a_file_in_json(crm: Crm) -> None:
+    assert crm.get("new_contract").status_code == 204
+    environment = crm.sandbox.environment
+    put_file(environment, "account", crm.key, "new_contract", CONTENT, "a b.pdf")
+    whole = crm.get("new_contract")
+    assert whole.headers["Content-Type"].startswith("application/json")
+    assert whole.headers["Content-Disposition"] == 'attachment; filename="a b.pdf"'
+    assert whole.headers["x-ms-file-size"] == str(len(CONTENT))
+    assert whole.json()["@odata.context"].endswith(f"#accounts({crm.key})/new_contract")
+    assert base64.b64decode(whole.json()["value"]) == CONTENT
+    part = crm.get("new_contract?size=full", Range="bytes=5-9")
+    assert (part.status_code, base64.b64decode(part.json()["value"])) == (206, CONTENT[5:10])
+
+
+def test_an_image_in_json(crm: Crm) -> None:
+    put_image(crm.sandbox.environment, "account", crm.key, "entityimage", b"small", b"full size")
+    assert base64.b64decode(crm.get("entityimage").json()["value"]) == b"small"
+    assert base64.b64decode(crm.get("entityimage?size=full").json()["value"]) == b"full size"
+
+
 def test_a_file_in_blocks(crm: Crm) -> None:
     assert crm.post("InitializeFileBlocksDownload", crm.target).status_code == 404
     put_file(crm.sandbox.environment, "account", crm.key, "new_contract", CONTENT, "a.bin")
