@@ -10,7 +10,7 @@ from typing import Any
 
 from dataverse_source.sandbox.keys import no_such_row
 from dataverse_source.sandbox.layout import quote, sql_table, wire
-from dataverse_source.sandbox.messages import DataverseFault, Request, Response
+from dataverse_source.sandbox.messages import Request, Response
 from dataverse_source.sandbox.orders import read_order
 from dataverse_source.sandbox.preferences import MAX_PAGE_SIZE, applied, page_size
 from dataverse_source.sandbox.query import JSON, Query, read_page, read_shape
