@@ -81,6 +81,9 @@ class Labels:
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
+NO_LABELS = Labels()
+
+
 def labels_of(schema: TableSchema, choices: Sequence[Choice]) -> Labels:
     """The label columns of a table.
 

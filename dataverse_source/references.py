@@ -1,6 +1,6 @@
 """Which loaded tables point at which: dlt's ``references``, from Dataverse's relationships.
 
-dlt's schema exports (``pipeline.default_schema.to_mermaid()``, ``to_dbml()``, ``to_dot()``)
+Schema exports of dlt (``pipeline.default_schema.to_mermaid()``, ``to_dbml()``, ``to_dot()``)
 draw them.
 """
 
@@ -14,13 +14,30 @@ from dlt.common.schema.typing import TTableReferenceInline
 from dataverse_source.metadata import Relationship, Table
 from dataverse_source.schema import TableSchema
 
+BOOKKEEPING = frozenset(
+    {
+        "createdby",
+        "createdonbehalfby",
+        "masterid",
+        "modifiedby",
+        "modifiedonbehalfby",
+        "ownerid",
+        "owningbusinessunit",
+        "owningteam",
+        "owninguser",
+    }
+)
+"""Lookups that nearly every table has, and that tell little about what its rows mean."""
+
 
 def references_of(
     schema: TableSchema, relationships: Iterable[Relationship], loaded: Iterable[Table]
 ) -> list[TTableReferenceInline]:
-    """The references of one table to tables that are loaded too.
+    """The references of one table to tables that are loaded too, one for each of these.
 
-    A lookup that can point at several tables gives one reference for each of them.
+    dlt keeps one reference between two tables. Where several lookups point at the same table,
+    it is the one that points there alone, of several the first by name, and of bookkeeping
+    only where there is nothing else. All of them are in ``_dataverse_relationships``.
 
     Args:
         schema: of the table: only columns that are read can refer to anything.
@@ -29,13 +46,20 @@ def references_of(
         loaded: overview entries of the tables that are loaded.
     """
     by_name = {table.logical_name: table for table in loaded}
-    read = {field.name for field in schema.fields}
-    found = {}
-    for one in relationships:
-        target = by_name.get(one.referenced_table)
-        if one.table == schema.table.logical_name and one.column in read and target:
-            found[one.column, target.logical_name] = _reference(one, target)
-    return [found[key] for key in sorted(found)]
+    columns = {field.name: field.column for field in schema.fields}
+
+    def rank(one: Relationship) -> tuple[bool, int, str]:
+        return one.column in BOOKKEEPING, len(columns[one.column].targets), one.column
+
+    own = [
+        one
+        for one in relationships
+        if one.table == schema.table.logical_name
+        and one.column in columns
+        and one.referenced_table in by_name
+    ]
+    first = {one.referenced_table: one for one in sorted(own, key=rank, reverse=True)}
+    return [_reference(first[name], by_name[name]) for name in sorted(first)]
 
 
 def _reference(relationship: Relationship, target: Table) -> TTableReferenceInline:

@@ -12,6 +12,7 @@ from dlt.common.destination.exceptions import SqlClientNotAvailable
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.extract import DltSource
 
+from dataverse_source.described import CATALOG
 from dataverse_source.errors import DataverseError
 from dataverse_source.sync.isolation import Isolation, isolated
 from dataverse_source.table_names import is_pattern
@@ -53,7 +54,8 @@ def run_to_the_end(
         raises its failure instead.
     """
     names = list(source.selected_resources)
-    alone = len(names) == 1 and not is_pattern(names[0])
+    tables = [name for name in names if name != CATALOG]
+    alone = len(tables) <= 1 and not any(map(is_pattern, tables))
     isolation = Isolation()
     read: Counter[str] = Counter()
     todo: dict[str, Any] = {}

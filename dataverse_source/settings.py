@@ -42,6 +42,7 @@ class TableSettings:
         page_size: rows a page, 1 to 5000.
         lookback_seconds: how far before the last run's end a cursor read starts again, so that
             rows committed late or in the same second are not missed.
+        labels: whether to add ``<column>name``, the label of the value, to each choice column.
         select: columns to read (logical names); None reads all that rows can carry.
         filter: an OData ``$filter`` expression that every row has to meet.
     """
@@ -54,6 +55,7 @@ class TableSettings:
     deletes: Deletes = "remove"
     sweep_interval: float | None = None
     max_rows_per_load: int | None = None
+    labels: bool = False
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,8 @@ def _checked(name: str, key: str, value: Any) -> Any:
         raise _bad(name, value, "a number of hours, 0 for every run")
     if key == "max_rows_per_load" and not _number(value, int, 1, None):
         raise _bad(name, value, "a whole number of rows, 1 or more")
+    if key == "labels" and not isinstance(value, bool):
+        raise _bad(name, value, "true or false")
     if key == "filter" and not isinstance(value, str):
         raise _bad(name, value, "an OData filter expression as text")
     if key == "select":

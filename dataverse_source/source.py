@@ -10,6 +10,7 @@ from dlt.extract.incremental import Incremental
 
 from dataverse_source.connection import Connection
 from dataverse_source.credentials import DataverseCredentials, TokenCredential
+from dataverse_source.described import catalog_resource
 from dataverse_source.settings import Settings, make_settings
 from dataverse_source.tables import Tables
 
@@ -23,6 +24,7 @@ def dataverse(
     deletes: str | None = dlt.config.value,
     sweep_interval: float | None = dlt.config.value,
     max_rows_per_load: int | None = dlt.config.value,
+    labels: bool | None = dlt.config.value,
     page_size: int | None = dlt.config.value,
     lookback_seconds: float | None = dlt.config.value,
     table_settings: dict[str, Any] | None = dlt.config.value,
@@ -46,16 +48,18 @@ def dataverse(
         deletes: ``remove``, or ``keep`` to leave deleted rows and list them.
         sweep_interval: hours between comparisons of keys that find deleted rows; 0: every run.
         max_rows_per_load: rows after which a long read ends its load package; `load` goes on.
+        labels: whether to add ``<column>name``, the label of the value, to each choice column.
         page_size: rows a page, at most 5000.
         lookback_seconds: overlap of a cursor read with the run before.
         table_settings: by table: ``sync``, ``deletes``, ``sweep_interval``, ``page_size``,
-            ``lookback_seconds``, ``max_rows_per_load``, ``select``, ``filter``.
+            ``lookback_seconds``, ``max_rows_per_load``, ``labels``, ``select``, ``filter``.
         api_version: version of the Web API.
         request_timeout: seconds to wait for the next bytes of an answer.
         ca_bundle: path of a PEM file with certificates to trust, in place of the system's.
 
     Returns:
-        One resource per table, named as the table was named in ``tables``.
+        One resource per table, named as the table was named in ``tables``, and one for the
+        tables that describe them, ``_dataverse_catalog``.
 
     Raises:
         ConfigurationError: a setting is missing or can't be used.
@@ -71,11 +75,14 @@ def dataverse(
         deletes=deletes,
         sweep_interval=sweep_interval,
         max_rows_per_load=max_rows_per_load,
+        labels=labels,
         page_size=page_size,
         lookback_seconds=lookback_seconds,
     )
-    tables_to_read = Tables(Connection(settings, credentials))
-    return [_resource(tables_to_read, name) for name in settings.tables]
+    connection = Connection(settings, credentials)
+    tables_to_read = Tables(connection)
+    resources = [_resource(tables_to_read, name) for name in settings.tables]
+    return [*resources, catalog_resource(connection)]
 
 
 def _resource(tables: Tables, name: str) -> DltResource:

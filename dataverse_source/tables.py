@@ -15,6 +15,7 @@ from dlt.extract.incremental import Incremental
 
 from dataverse_source.columns import select_columns
 from dataverse_source.connection import Connection
+from dataverse_source.described import table_labels, table_references
 from dataverse_source.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -22,6 +23,7 @@ from dataverse_source.errors import (
     ResponseError,
     UnknownNameError,
 )
+from dataverse_source.labels import NO_LABELS
 from dataverse_source.metadata import Table
 from dataverse_source.schema import table_schema
 from dataverse_source.settings import Settings, table_not_loaded
@@ -137,6 +139,7 @@ class Tables:
         table = self._connection.metadata.table(overview.logical_name)
         columns = tuple(select_columns(table, settings.select))
         schema = table_schema(table, columns)
+        labels = table_labels(self._connection, schema) if settings.labels else NO_LABELS
         client = self._connection.client
         reader = TableReader(client, table, columns, schema, settings)
         if self._retention is None:
@@ -144,8 +147,10 @@ class Tables:
         return TableRun(
             reader,
             _loaded_table(reader.name, reader.key),
-            fingerprint(schema, settings.filter),
+            fingerprint(schema, settings.filter, labels.fingerprint),
             self._retention,
+            labels,
+            lambda: table_references(self._connection, schema),
         )
 
     def _tables(self, name: str) -> list[Table]:

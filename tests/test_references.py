@@ -36,13 +36,15 @@ def test_lookups_between_loaded_tables(reader: MetadataReader) -> None:
     found = references(reader, "contacts")
     assert ("parentcustomerid", "accounts", "accountid") in found
     assert ("parentcustomerid", "contacts", "contactid") in found
-    assert ("owninguser", "systemusers", "systemuserid") in found
+    assert ("preferredsystemuserid", "systemusers", "systemuserid") in found
     assert {target for _, target, _ in found} <= set(LOADED)
 
 
 def test_only_columns_that_are_read_refer(reader: MetadataReader) -> None:
     found = references(reader, "contacts", ["fullname", "parentcustomerid"])
     assert {column for column, _, _ in found} == {"parentcustomerid"}
+    bookkeeping = references(reader, "contacts", ["owninguser", "createdby"])
+    assert bookkeeping == {("createdby", "systemusers", "systemuserid")}
 
 
 def test_an_intersect_table_refers_to_both_sides(reader: MetadataReader) -> None:

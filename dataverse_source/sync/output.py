@@ -84,6 +84,7 @@ class TableWriter:
             self._marked = not (output.replace and self._run.settings.sync == "full")
         if self._keeps:
             self._keys.append(joined([rows[self._schema.primary_key]]))
+        rows = self._run.labels.add_to(rows)
         if self._marked:
             rows = rows.append_column(_MARK, pa.nulls(rows.num_rows, pa.bool_()))
         return self._item(rows, replace=output.replace)
@@ -95,8 +96,8 @@ class TableWriter:
         columns = [
             values.get(field.name, pa.nulls(count, field.type)) for field in self._schema.arrow
         ]
-        schema = self._schema.arrow.append(_MARK)
-        rows = pa.Table.from_arrays([*columns, values[DELETED]], schema=schema)
+        rows = pa.Table.from_arrays(columns, schema=self._schema.arrow)
+        rows = self._run.labels.add_to(rows).append_column(_MARK, values[DELETED])
         return self._item(rows, replace=False)
 
     def _item(self, rows: pa.Table, *, replace: bool) -> Any:
@@ -108,6 +109,7 @@ class TableWriter:
 
     def _hints(self, *, replace: bool) -> TResourceHints:
         columns = {name: hint.copy() for name, hint in self._schema.hints.items()}
+        columns |= self._run.labels.hints
         if self._marked:
             columns[DELETED] = {"name": DELETED, "data_type": "bool", "nullable": True}
             if not replace:
@@ -119,6 +121,7 @@ class TableWriter:
             columns=columns,
             primary_key=list(self._schema.table.key_columns),
             write_disposition="replace" if replace else MERGE,  # type: ignore[arg-type]
+            references=self._run.references(),
             additional_table_hints={"description": self._description}
             if self._description
             else None,

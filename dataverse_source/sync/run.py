@@ -9,7 +9,9 @@ from typing import Protocol, Union
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from dlt.common.schema.typing import TTableReferenceInline
 
+from dataverse_source.labels import NO_LABELS, Labels
 from dataverse_source.settings import TableSettings
 from dataverse_source.sync.reader import TableReader, joined
 from dataverse_source.sync.state import TableState
@@ -63,12 +65,16 @@ class TableRun:
         destination: where its rows are loaded.
         columns: fingerprint of what is read.
         retention: asks how long Dataverse keeps track of changes.
+        labels: columns of labels that are added to the rows.
+        references: gives the other loaded tables that this one points at.
     """
 
     reader: TableReader
     destination: Destination
     columns: str
     retention: Callable[[], timedelta]
+    labels: Labels = NO_LABELS
+    references: Callable[[], list[TTableReferenceInline]] = list
 
     @property
     def settings(self) -> TableSettings:

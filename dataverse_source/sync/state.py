@@ -71,14 +71,16 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
         stored.update(values)
 
 
-def fingerprint(schema: TableSchema, condition: str | None) -> str:
+def fingerprint(schema: TableSchema, condition: str | None, labels: str = "") -> str:
     """Tells whether rows are read in the same form into the same table as before.
 
     Args:
         schema: the columns and their types.
         condition: the filter of the settings.
+        labels: fingerprint of the labels that are added.
     """
     parts = [f"{field.wire_name}:{field.arrow_type}" for field in schema.fields]
+    parts += [labels] if labels else []
     text = "\n".join([str(schema.table.entity_set_name), condition or "", *sorted(parts)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
