@@ -1,4 +1,4 @@
-"""The rows that every organization has: itself, its business unit, currency, team and user."""
+"""The rows that every organization has: itself, its unit, currency, team, user and a view."""
 
 from __future__ import annotations
 
@@ -73,6 +73,7 @@ def _own_rows(organization: Organization, user_id: str) -> list[tuple[str, dict[
                 "administratorid": user_id,
             },
         ),
+        ("savedquery", {**own, **_ACTIVE_ACCOUNTS}),
     ]
 
 
@@ -97,6 +98,20 @@ def _organization(organization: Organization) -> dict[str, Any]:
     }
 
 
+# Key, name and columns of a view on docs page "Web API Query Data Sample".
+_ACTIVE_ACCOUNTS: dict[str, Any] = {
+    "savedqueryid": "00000000-0000-0000-00aa-000010001002",
+    "name": "Active Accounts",
+    "returnedtypecode": "account",
+    "querytype": 0,
+    "isdefault": True,
+    "fetchxml": (
+        "<fetch><entity name='account'><attribute name='name'/>"
+        "<attribute name='primarycontactid'/><filter>"
+        "<condition attribute='statecode' operator='eq' value='0'/></filter>"
+        "<order attribute='name'/></entity></fetch>"
+    ),
+}
 _CURRENCY: dict[str, Any] = {
     "currencyname": "US Dollar",
     "currencysymbol": "$",

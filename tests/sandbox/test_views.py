@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dataverse_source.sandbox.base_rows import fill
 from dataverse_source.sandbox.catalog import default_schema
 
 from .fetching import ALL, refusal, rows
@@ -98,3 +99,13 @@ def test_many_to_many(crm: Reading) -> None:
     )
     (row,) = rows(crm, "systemusers", xml, ALL)
     assert (row["fullname"], row["team.name"]) == ("Ann Ample", "Sales")
+
+
+def test_a_new_sandbox_has_a_view() -> None:
+    with reading(default_schema()) as side:
+        user = "11111111-1111-1111-1111-111111111111"
+        fill(side.store, side.environment.organization, user, {"account": 3}, 1)
+        (found,) = side.json("savedqueries?$select=name&$filter=name eq 'Active Accounts'")["value"]
+        page = side.json(f"accounts?savedQuery={found['savedqueryid']}")
+        active = [row for row in side.store.rows("account") if row["statecode"] == 0]
+        assert len(page["value"]) == len(active)
