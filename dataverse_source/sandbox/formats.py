@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dataverse_source.sandbox.layout import key, literal, quote, sql_table, wire
+from dataverse_source.sandbox.layout import key, literal, sql_table, wire
 from dataverse_source.sandbox.relationships import name_of_target
 from dataverse_source.sandbox.tables import LOOKUP_TYPES, Column, Schema, Table
 from dataverse_source.sandbox.values import MONEY_DIGITS, digits, json_text
@@ -125,15 +125,16 @@ def _symbol(schema: Schema, table: Table, alias: str, column: Column) -> str:
         return "'$'"
     if "currencysymbol" not in currency.by_name:
         return "'$'"
-    source = f"FROM {sql_table('transactioncurrency')} AS money"
-    symbol = f"(SELECT trim(money.currencysymbol, '\"') {source}"
-    first = f"ORDER BY money.{quote(currency.primary_id + '$')} LIMIT 1)"
+    money = sql_table("transactioncurrency")
     used = wire(alias, pointer)
-    # Nearly all rows are in one currency. What does not depend on the row, SQLite looks up once.
+    # Nearly all rows are in one currency. What does not depend on the row, SQLite looks up
+    # once; without an index both lookups find the same row.
+    first = f"FROM {money} AS money NOT INDEXED LIMIT 1"
     return (
-        f"coalesce(CASE {used} WHEN (SELECT money.transactioncurrencyid {source} {first} "
-        f"THEN {symbol} {first} "
-        f"ELSE {symbol} WHERE money.transactioncurrencyid = {used}) END, '$')"
+        f"coalesce(CASE {used} WHEN (SELECT money.transactioncurrencyid {first}) "  # noqa: S608
+        f"THEN (SELECT trim(money.currencysymbol, '\"') {first}) "
+        f"ELSE (SELECT trim(money.currencysymbol, '\"') FROM {money} AS money "
+        f"WHERE money.transactioncurrencyid = {used}) END, '$')"
     )
 
 
