@@ -120,9 +120,8 @@ def _failed(
     failures: dict[str, DataverseError], pipeline: dlt.Pipeline, source: DltSource
 ) -> DataverseError:
     """One error for those of several tables; if it is the same for all, that one."""
-    count = sum(
-        len(tables_of(pipeline, source.name, name)) or 1 for name in source.selected_resources
-    )
+    names = [name for name in source.selected_resources if not name.startswith("_dataverse_")]
+    count = sum(len(tables_of(pipeline, source.name, name)) or 1 for name in names)
     texts = {f"{type(error)} {error.why}" for error in failures.values()}
     if len(texts) == 1 and len(failures) == count:
         return next(iter(failures.values()))

@@ -64,6 +64,8 @@ class LoadedTable:
     ) -> pa.Array | None:
         """Values of a text column; those of the rows where a column has a value, if given."""
         naming = self._schema.naming
+        if self._schema.name not in self._pipeline.schema_names:
+            return pa.array([], pa.string())  # the very first run
         try:
             with self._pipeline.sql_client(self._schema.name) as client:
                 name = client.make_qualified_table_name(naming.normalize_table_identifier(table))
