@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
+from dataverse_source.sandbox.activities import POINTER, has_pointer
 from dataverse_source.sandbox.layout import is_polymorphic, key_condition, quote, sql_table
 from dataverse_source.sandbox.tables import OneToMany
 from dataverse_source.sandbox.values import json_text, milliseconds
@@ -44,6 +45,8 @@ def delete(
         "INSERT INTO deleted VALUES (?, ?, ?, ?, ?)",
         (logical_name, key, store.next_version(), milliseconds(store.clock.now()), cascaded),
     )
+    if has_pointer(store.schema, table):
+        delete(store, connection, POINTER, key, cascaded)
     for relationship in store.schema.one_to_many:
         if relationship.referenced == logical_name:
             _follow(store, connection, relationship, key)

@@ -59,4 +59,6 @@ def defaults_of(table: Table) -> dict[str, Any]:
     for column in table.columns:
         if column.type in ("State", "Status") and column.options:
             defaults[column.name] = column.options[0].value
+    if table.is_activity and "activitytypecode" in table.by_name:
+        defaults["activitytypecode"] = table.logical_name
     return defaults

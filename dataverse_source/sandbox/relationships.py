@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dataverse_source.sandbox.activities import POINTER
 from dataverse_source.sandbox.layout import is_polymorphic, key, literal, quote, sql_table, wire
 from dataverse_source.sandbox.tables import Column, ManyToMany, OneToMany, Schema, Table
 
@@ -103,7 +104,8 @@ def belongs_to(near_key: str, near_table: Table, many: Many | Associated, far: s
     """SQL: the row ``far`` belongs to the collection of the row with the key ``near_key``."""
     if isinstance(many, Many):
         same = f"{far}.{quote(many.column.name)} = {near_key}"
-        if is_polymorphic(many.column):
+        # An activity's parties are those of its activitypointer as well.
+        if is_polymorphic(many.column) and near_table.logical_name != POINTER:
             kind = f"{far}.{quote(many.column.name + '@table')}"
             same += f" AND {kind} = {literal(near_table.logical_name)}"
         return same

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from dataverse_source.sandbox.activities import on_seeded
 from dataverse_source.sandbox.guids import TICKS_PER_MILLISECOND, ticks_at
 from dataverse_source.sandbox.layout import (
     create_indexes,
@@ -83,6 +84,7 @@ def seed_table(store: Store, logical_name: str, count: int, seed: int) -> None:
             connection.execute(statement)
         for name in ("spine", *(f"templates{group}" for group in range(len(sizes)))):
             connection.execute(f"DROP TABLE temp.{name}")
+        on_seeded(store, connection, table)
         _fill_empty_lookups(store, connection, table)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from dataverse_source.sandbox import cascade, migration, seed
+from dataverse_source.sandbox import activities, cascade, migration, seed
 from dataverse_source.sandbox.cells import cells_of, defaults_of, is_known, refuse_unknown
 from dataverse_source.sandbox.connections import Connections
 from dataverse_source.sandbox.guids import SequentialGuids
@@ -208,6 +208,7 @@ class Store:
                 connection.execute(statement, tuple(cells.values()))
             except sqlite3.IntegrityError:
                 raise DuplicateRow(f"{logical_name} {key} exists.") from None
+            activities.on_written(self, connection, table, key)
         return key
 
     def update(
@@ -254,6 +255,7 @@ class Store:
             done = connection.execute(statement, (*cells.values(), *found))
             if done.rowcount == 0:
                 raise NoSuchRow(f"{logical_name} With Id = {key} Does Not Exist")
+            activities.on_written(self, connection, table, parse_guid(key))
 
     def delete(
         self,
