@@ -28,6 +28,7 @@ CHUNK = 4 * 1024 * 1024
 
 LONGEST_MADE_UP = 64 * 1024
 OCTETS = "application/octet-stream"
+EXPOSED = "Access-Control-Expose-Headers"
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _TABLE = (
@@ -210,6 +211,7 @@ def _part(file: File, asked: str) -> Response:
         **_headers(file),
         "x-ms-chunk-size": str(CHUNK),
         "Content-Range": f"bytes {start}-{end}/{size}",
+        EXPOSED: "x-ms-file-size; x-ms-file-name; x-ms-chunk-size; mimetype",
     }
     return Response(206, file.content[start : end + 1], headers)
 
@@ -222,6 +224,7 @@ def _headers(file: File) -> dict[str, str]:
         # Headers hold ASCII only.
         "x-ms-file-name": quote(file.name, safe=" ()[]'!,;=+&@$-_.~"),
         "mimetype": file.mime,
+        EXPOSED: "x-ms-file-size; x-ms-file-name; mimetype",
     }
 
 

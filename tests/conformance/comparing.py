@@ -25,7 +25,16 @@ from urllib.parse import unquote
 from dataverse_source.sandbox.options import split_top
 
 HOST = "https://contoso.example"
-HEADERS = ("odata-version", "preference-applied", "content-type")
+HEADERS = (
+    "odata-version",
+    "preference-applied",
+    "content-type",
+    "mimetype",
+    "x-ms-file-size",
+    "x-ms-file-name",
+    "x-ms-chunk-size",
+    "access-control-expose-headers",
+)
 _PRINTED_HOST = re.compile(r"(https?://)?\[organization ur[il]\]", re.IGNORECASE)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DELTA_TOKEN = re.compile(r"deltatoken=.*", re.IGNORECASE)

@@ -52,7 +52,10 @@ class Corner:
             boundary = content.split()[0].removeprefix("--")
             headers = {"content-type": f"multipart/mixed; boundary={boundary}", **headers}
         body = content.replace("\n", "\r\n").encode()
-        return self._answer(Request(method, address, query, headers, body, HOST))
+        answer = self._answer(Request(method, address, query, headers, body, HOST))
+        # The server says so of every answer.
+        answer.headers.setdefault("OData-Version", "4.0")
+        return answer
 
     def _answer(self, request: Request) -> Response:
         found = _API.fullmatch(request.path)
@@ -66,9 +69,8 @@ class Corner:
         try:
             return side.answer(request, rest, self.caller)
         except DataverseFault as fault:
-            # The server says so of every answer.
             answer = fault.response()
-            answer.headers.update({"Content-Type": JSON_TYPE, "OData-Version": "4.0"})
+            answer.headers["Content-Type"] = JSON_TYPE
             return answer
 
 

@@ -61,10 +61,6 @@ def exchanges() -> dict[int, Exchange]:
 def _exchange(entry: dict[str, Any]) -> Exchange:
     request, answer = entry.get("request") or {}, entry.get("response") or {}
     text = _mended(answer.get("body_text") or "")
-    try:
-        body = json.loads(text, parse_float=Decimal)
-    except ValueError:
-        body = None
     headers, content = _parted(_lower(request.get("headers")), request.get("body_text") or "")
     return Exchange(
         number=int(entry["id"]),
@@ -76,7 +72,7 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
         status=answer.get("status"),
         answer_headers=_lower(answer.get("headers")),
         text=text,
-        body=body,
+        body=parsed(text),
         has_answer=bool(text or answer.get("status")),
     )
 
@@ -89,6 +85,14 @@ def _parted(headers: dict[str, str], content: str) -> tuple[dict[str, str], str]
     head, _, content = content.partition("\n\n")
     pairs = (line.partition(":") for line in head.splitlines())
     return {**headers, **{name.lower(): value.strip() for name, _, value in pairs}}, content
+
+
+def parsed(text: str) -> Any:
+    """A body as JSON, with exact numbers; None when it is none."""
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except ValueError:
+        return None
 
 
 def _mended(text: str) -> str:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
+from dataverse_source.sandbox.files import put_file
 from dataverse_source.sandbox.tables import Table
 
 from .corner import Corner
@@ -273,6 +274,20 @@ def two_tasks(corner: Corner, exchange: Exchange) -> None:
     tasks = [{"activityid": HIGHEST.format(number)} for number in range(2)]
     account = {"accountid": key_of(exchange), "Account_Tasks": tasks}
     plant(corner.store, corner.store.table("account"), account)
+
+
+def file_of(number: int) -> Prepare:
+    """An account with the file that the headers of an exchange tell of."""
+
+    def prepare(corner: Corner, exchange: Exchange) -> None:
+        told = exchanges()[number].answer_headers
+        account = LOWEST.format(1)
+        plant(corner.store, corner.store.table("account"), {"accountid": account})
+        content = bytes(int(told["x-ms-file-size"]))
+        name, mime = told["x-ms-file-name"], told["mimetype"]
+        put_file(corner.environment, "account", account, "sample_filecolumn", content, name, mime)
+
+    return prepare
 
 
 def metadata_ids(corner: Corner, exchange: Exchange) -> None:
