@@ -110,6 +110,7 @@ class Joins:
                 self._join_first(link, near)
 
     def _join(self, word: str, link: Link, near: Scope) -> None:
+        """Adds a join; one after the other, so that an inner link below an outer one is a must."""
         joined = self._add(link, near)
         scope = joined.scope
         table = f"{sql_table(scope.table.logical_name)} AS {scope.alias}"

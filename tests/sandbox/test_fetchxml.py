@@ -249,6 +249,15 @@ def test_links_are_called_by_table_or_number_without_an_alias(crm: Reading) -> N
     assert sorted(row["new_widget1.new_name"] for row in found) == ["Bellows", "anvil", "clamp"]
 
 
+def test_an_inner_link_below_an_outer_one_is_a_must(crm: Reading) -> None:
+    inner = (
+        "<link-entity name='new_widget' from='new_makerid' to='new_makerid' alias='w'>"
+        + condition("attribute='new_name' operator='eq' value='clamp'")
+        + "</link-entity>"
+    )
+    assert names(crm, LINK.format("link-type='outer'", inner)) == {"clamp"}
+
+
 def test_the_first_of_many_rows(crm: Reading) -> None:
     xml = (
         "<fetch><entity name='new_maker'><attribute name='new_name'/><order attribute='new_name'/>"
