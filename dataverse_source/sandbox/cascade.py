@@ -6,6 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from dataverse_source.sandbox.activities import POINTER, has_pointer
+from dataverse_source.sandbox.audit import DELETE, audited
 from dataverse_source.sandbox.layout import is_polymorphic, key_condition, quote, sql_table
 from dataverse_source.sandbox.tables import OneToMany
 from dataverse_source.sandbox.values import json_text, milliseconds
@@ -35,10 +36,11 @@ def delete(
     from dataverse_source.sandbox.store import NoSuchRow
 
     table = store.table(logical_name)
-    done = connection.execute(
-        f"DELETE FROM {sql_table(logical_name)} WHERE {key_condition(table, partition_id)}",  # noqa: S608
-        (json_text(key), *(() if partition_id is None else (json_text(partition_id),))),
-    )
+    with audited(store, connection, table, key, DELETE):
+        done = connection.execute(
+            f"DELETE FROM {sql_table(logical_name)} WHERE {key_condition(table, partition_id)}",  # noqa: S608
+            (json_text(key), *(() if partition_id is None else (json_text(partition_id),))),
+        )
     if done.rowcount == 0:
         raise NoSuchRow(f"{logical_name} With Id = {key} Does Not Exist")
     connection.execute(

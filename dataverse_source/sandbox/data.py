@@ -8,6 +8,7 @@ from dataverse_source.sandbox import actions, single
 from dataverse_source.sandbox import query as queries
 from dataverse_source.sandbox.addresses import Segment, read_path
 from dataverse_source.sandbox.apply import answer_apply
+from dataverse_source.sandbox.audit_functions import answer_audit
 from dataverse_source.sandbox.bulk_writes import is_bulk_write
 from dataverse_source.sandbox.elastic import (
     expire,
@@ -67,6 +68,9 @@ class DataSide:
             )
         if name in actions.NAMES and len(segments) == 1:
             return actions.answer_action(self._environment, caller, request, name)
+        audited = answer_audit(self._environment, caller, request, segments)
+        if audited is not None:
+            return audited
         if not is_bulk_write(request.method, segments):
             refuse_function(segments)
         table = self._environment.schema.by_entity_set.get(name)

@@ -31,6 +31,7 @@ PRINCIPALS = frozenset({"systemuser", "team"})
 """Tables whose rows carry ``ownerid`` as well, being principals."""
 
 
+AUDIT_ALWAYS = ("transactionid", "attributemask")
 ELASTIC_ALWAYS = ("versionnumber", "partitionid", "_ownerid_value", "_owningbusinessunit_value")
 
 
@@ -115,8 +116,14 @@ def _is_printed(column: Column) -> bool:
 
 
 def _always(table: Table) -> list[Column]:
-    """Columns that elastic rows print, selected or not (PowerApps-Samples, elastic tables)."""
-    names = ELASTIC_ALWAYS if table.table_type == "Elastic" else ()
+    """Columns that rows print, selected or not.
+
+    Sources: PowerApps-Samples, elastic tables; docs page "Retrieve the history of audited
+    data changes".
+    """
+    names: tuple[str, ...] = ELASTIC_ALWAYS if table.table_type == "Elastic" else ()
+    if table.logical_name == "audit":
+        names = AUDIT_ALWAYS
     return [table.by_wire_name[name] for name in names if name in table.by_wire_name]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dataverse_source.sandbox import activities, cascade, migration, seed
+from dataverse_source.sandbox.audit import CREATE, UPDATE, audited
 from dataverse_source.sandbox.cells import cells_of, defaults_of, is_known, refuse_unknown
 from dataverse_source.sandbox.connections import Connections
 from dataverse_source.sandbox.guids import SequentialGuids
@@ -205,7 +206,8 @@ class Store:
             statement = f"INSERT INTO {sql_table(logical_name)} ({names}) VALUES ({marks})"  # noqa: S608
             refuse_unknown(table, values)
             try:
-                connection.execute(statement, tuple(cells.values()))
+                with audited(self, connection, table, key, CREATE):
+                    connection.execute(statement, tuple(cells.values()))
             except sqlite3.IntegrityError:
                 raise DuplicateRow(f"{logical_name} {key} exists.") from None
             activities.on_written(self, connection, table, key)
@@ -252,7 +254,8 @@ class Store:
                 f"WHERE {key_condition(table, partition_id)}"
             )
             found = _key_values(key, partition_id)
-            done = connection.execute(statement, (*cells.values(), *found))
+            with audited(self, connection, table, parse_guid(key), UPDATE):
+                done = connection.execute(statement, (*cells.values(), *found))
             if done.rowcount == 0:
                 raise NoSuchRow(f"{logical_name} With Id = {key} Does Not Exist")
             activities.on_written(self, connection, table, parse_guid(key))

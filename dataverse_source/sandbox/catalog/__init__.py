@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from dataverse_source.sandbox.catalog import activities, custom, people, sales, service, views
+from dataverse_source.sandbox.catalog import (
+    activities,
+    audit,
+    custom,
+    people,
+    sales,
+    service,
+    views,
+)
 from dataverse_source.sandbox.catalog.account import ACCOUNT
 from dataverse_source.sandbox.catalog.columns import options
 from dataverse_source.sandbox.catalog.contact import CONTACT
@@ -38,6 +46,7 @@ DRAFTS: tuple[Draft, ...] = (
     activities.EMAIL,
     activities.APPOINTMENT,
     activities.ACTIVITYPARTY,
+    audit.AUDIT,
     views.SAVEDQUERY,
     views.USERQUERY,
     custom.PROJECT,
