@@ -30,7 +30,7 @@ _WORDS = 500
 
 
 def _places(*names: str) -> str:
-    return f" Set as {places(*names)}."
+    return f" The setting{'s' if len(names) > 1 else ''}: {places(*names)}."
 
 
 @dataclass(frozen=True)
