@@ -59,6 +59,8 @@ class MetadataReader:
         self._configured = tuple(configured)
         self._cache = cache
         self._snapshot: Snapshot | None = None
+        self._resolved: dict[str, Table] = {}
+        self._configured_tables: tuple[Table, ...] | None = None
         self._function_works = True
         self._lock = threading.RLock()
 
@@ -73,7 +75,11 @@ class MetadataReader:
             UnknownNameError: no such table, or none that can be queried; see
                 `dataverse_source.table_names.find_table`.
         """
-        return find_table(name, self.tables())
+        with self._lock:
+            tables = self.tables()
+            if name not in self._resolved:
+                self._resolved[name] = find_table(name, tables)
+            return self._resolved[name]
 
     def select(self, names: Sequence[str]) -> tuple[Table, ...]:
         """The overview entries of the tables that names and patterns stand for, each once.
@@ -88,13 +94,11 @@ class MetadataReader:
 
         A name that leads nowhere is told when that table is read; here it is left out.
         """
-        found: dict[str, Table] = {}
-        for name in self._configured:
-            try:
-                found |= {table.logical_name: table for table in self.select([name])}
-            except UnknownNameError:
-                continue
-        return tuple(found.values())
+        with self._lock:
+            self._current()
+            if self._configured_tables is None:
+                self._configured_tables = self._find_configured()
+            return self._configured_tables
 
     def table(self, name: str) -> Table:
         """The table with its columns.
@@ -134,6 +138,17 @@ class MetadataReader:
         """Ask once more whether anything has changed, before the next answer."""
         with self._lock:
             self._snapshot = None
+            self._resolved.clear()
+            self._configured_tables = None
+
+    def _find_configured(self) -> tuple[Table, ...]:
+        found: dict[str, Table] = {}
+        for name in self._configured:
+            try:
+                found |= {table.logical_name: table for table in self.select([name])}
+            except UnknownNameError:
+                continue
+        return tuple(found.values())
 
     def _current(self) -> Snapshot:
         with self._lock:

@@ -10,6 +10,7 @@ import pytest
 from dataverse_source import metadata_changes, metadata_definitions
 from dataverse_source.client import DataverseClient
 from dataverse_source.credentials import DataverseCredentials, token_source
+from dataverse_source.metadata_cache import MetadataCache
 from dataverse_source.metadata_reader import MetadataReader
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.csdl_reader import read_schema
@@ -100,3 +101,23 @@ def test_what_the_function_refuses_comes_from_entity_definitions(
     assert [reader.table(name) for name in ("accounts", "contacts")] == expected
     assert reader.description("accounts") == whole.description("accounts")
     assert "metadata is read table by table" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_large_environment_takes_few_requests(tmp_path: Path) -> None:
+    document = CSDL / "rsbc-dmf-2023-09-28.xml.gz"
+    if not document.exists():
+        pytest.skip(f"{document.name} of the shared corpus is missing")
+    with Sandbox(schema=read_schema(document), rows={}, seed=1) as running:
+        client = client_of(running)
+        cache = MetadataCache(tmp_path, client.environment_url, "me")
+        for run in ("first", "second"):
+            running.requests.clear()
+            reader = MetadataReader(client, ["*"], cache)
+            tables = reader.configured()
+            assert len(tables) > 300
+            for table in tables:
+                assert reader.table(table.logical_name).columns
+                assert reader.description(table.logical_name).table == table.logical_name
+            asked = [one for one in running.requests if "/api/data/" in one.path]
+            assert len(asked) <= (2 + 2 * (len(tables) // 50 + 1) if run == "first" else 1)
