@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from dataverse_source.sandbox import schema_changes
+from dataverse_source.sandbox import schema_changes, upkeep
 from dataverse_source.sandbox.tables import Column, Option, Schema
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ def apply(sandbox: Sandbox, changes: Iterable[Change]) -> list[Any]:
 
     ``{"create": "account", "values": {...}}`` (also ``created_on``, ``modified_on``), the
     result is the new row's key; ``{"update": "account", "key": "...", "values": {...}}`` (also
-    ``modified_on``, ``touch``); ``{"delete": "account", "key": "..."}``;
+    ``modified_on``, ``touch``); ``{"delete": "account", "key": "..."}`` (also ``in_bulk``);
+    ``{"reserve": "version"}``, the result is a version number for a later ``create`` or
+    ``update`` with ``version``; ``{"merge": "account", "kept": "...", "merged": "..."}``;
+    ``{"recalculate": "account", "key": "...", "values": {...}}`` (rollup columns);
     ``{"seed": "account", "count": 10, "number": 2}``;
     ``{"add_column": "account", "column": {"name": "new_x", "type": "Integer"}}``;
     ``{"change_column": "account", "name": "new_x", "column": {"type": "BigInt"}}``;
@@ -69,6 +72,7 @@ def _create(sandbox: Sandbox, table: str, change: Change) -> str:
         change.get("values", {}),
         created_on=_moment(change.get("created_on")),
         modified_on=_moment(change.get("modified_on")),
+        version=change.get("version"),
     )
 
 
@@ -79,11 +83,26 @@ def _update(sandbox: Sandbox, table: str, change: Change) -> None:
         change.get("values", {}),
         modified_on=_moment(change.get("modified_on")),
         touch=change.get("touch", True),
+        version=change.get("version"),
     )
 
 
 def _delete(sandbox: Sandbox, table: str, change: Change) -> None:
-    sandbox.store.delete(table, _needed(change, "key"))
+    in_bulk = bool(change.get("in_bulk", False))
+    sandbox.store.delete(table, _needed(change, "key"), in_bulk=in_bulk)
+
+
+def _reserve(sandbox: Sandbox, _what: str, _change: Change) -> int:
+    return sandbox.store.reserve_version()
+
+
+def _merge(sandbox: Sandbox, table: str, change: Change) -> None:
+    upkeep.merge(sandbox.environment, table, _needed(change, "kept"), _needed(change, "merged"))
+
+
+def _recalculate(sandbox: Sandbox, table: str, change: Change) -> None:
+    key, values = _needed(change, "key"), _needed(change, "values")
+    upkeep.recalculate(sandbox.environment, table, key, values)
 
 
 def _seed(sandbox: Sandbox, table: str, change: Change) -> None:
@@ -138,6 +157,9 @@ _KINDS: dict[str, Callable[[Sandbox, Any, Change], Any]] = {
     "create": _create,
     "update": _update,
     "delete": _delete,
+    "reserve": _reserve,
+    "merge": _merge,
+    "recalculate": _recalculate,
     "seed": _seed,
     "add_column": _add_column,
     "change_column": _change_column,

@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from dataverse_source.sandbox import Sandbox, Switches
+from dataverse_source.sandbox.changes import apply
 from dataverse_source.sandbox.clock import Clock
 from dataverse_source.sandbox.upkeep import delete_in_bulk, merge, recalculate
 from tests.sandbox.clients import api, signed_in
@@ -145,3 +146,25 @@ def test_the_total_record_count_is_up_to_a_day_old(crm: Any) -> None:
     sandbox.store.create("account", {"name": "newer"})
     sandbox.environment.record_counts.forget()
     assert count() == 5
+
+
+def test_the_same_as_changes_for_the_control_port(crm: Any) -> None:
+    sandbox, session = crm
+    kept, merged, gone = accounts(sandbox)
+    sandbox.switches = Switches().changed(cascade_tombstones="parent_only")
+    (number,) = apply(sandbox, [{"reserve": "version"}])
+    link = delta_link(sandbox, session)
+    apply(
+        sandbox,
+        [
+            {"create": "account", "values": {"name": "late"}, "version": number},
+            {"merge": "account", "kept": kept, "merged": merged},
+            {"recalculate": "account", "key": kept, "values": {"opendeals": 3}},
+            {"delete": "account", "key": gone, "in_bulk": True},
+        ],
+    )
+    late = sandbox.store.rows("account")[-1]
+    assert (late["name"], late["versionnumber"]) == ("late", number)
+    page = session.get(link).json()["value"]
+    # What was deleted in bulk is not told.
+    assert [row["accountid"] for row in page] == [late["accountid"], merged, kept]
