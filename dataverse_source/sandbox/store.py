@@ -156,6 +156,8 @@ class Store:
         if reserved is None:
             return self.next_version()
         connection.execute("DELETE FROM reserved WHERE version = ?", (reserved,))
+        # The sequence moves on all the same: who looks at it has to see that rows changed.
+        self.next_version()
         return reserved
 
     def new_key(self) -> str:
