@@ -206,3 +206,38 @@ def test_the_schema_knows_which_table_points_at_which(
     } <= found
     drawing = schema.to_mermaid(hide_columns=True, include_dlt_tables=False)
     assert 'contacts }|--|| accounts : "contact_customer_accounts"' in drawing
+
+
+def test_every_kind_of_table_arrives_as_it_is(new_pipeline: NewPipeline) -> None:
+    names = ("tasks", "new_sensorreadings", "new_externalproducts", "accountleadscollection")
+    rows = {"account": 5, "lead": 5, "task": 8, "new_sensorreading": 9, "new_externalproduct": 7}
+    with Sandbox(rows={**rows, "accountleads": 6}, seed=1) as sandbox:
+        made = DataverseCredentials()
+        made.tenant_id = sandbox.tenant_id
+        made.client_id = sandbox.client_id
+        made.client_secret = sandbox.client_secret
+        made.authority_host = sandbox.authority_host
+        for _ in range(2):
+            source = dataverse(
+                environment_url=sandbox.environment_url,
+                tables=list(names),
+                credentials=made,
+                ca_bundle=sandbox.ca_bundle,
+            )
+            report = load(new_pipeline(), source)
+            assert [table.name for table in report.tables] == list(names)
+            assert all(assert_equal(new_pipeline(), sandbox, name) for name in names)
+            for table in ("task", "new_sensorreading"):
+                key = sandbox.store.rows(table)[0][
+                    sandbox.store.schema.by_logical_name[table].primary_id
+                ]
+                sandbox.store.delete(table, key)
+    kinds = dict(rows_of(new_pipeline(), "_dataverse_tables", "table", "kind"))
+    assert kinds == dict(zip(names, ("activity", "elastic", "virtual", "intersect"), strict=True))
+    schema = new_pipeline().default_schema
+    key = [
+        name
+        for name, column in schema.tables["new_sensorreadings"]["columns"].items()
+        if column.get("primary_key")
+    ]
+    assert key == ["new_sensorreadingid", "partitionid"]
