@@ -227,6 +227,8 @@ def test_every_kind_of_table_arrives_as_it_is(new_pipeline: NewPipeline) -> None
             report = load(new_pipeline(), source)
             assert [table.name for table in report.tables] == list(names)
             assert all(assert_equal(new_pipeline(), sandbox, name) for name in names)
+            for request in sandbox.requests.matching("/new_sensorreadings"):
+                assert "odata.maxpagesize=500" in request.headers["prefer"].split(",")
             for table in ("task", "new_sensorreading"):
                 key = sandbox.store.rows(table)[0][
                     sandbox.store.schema.by_logical_name[table].primary_id

@@ -24,6 +24,9 @@ VERSION = "versionnumber"
 KEYS_A_REQUEST = 50
 """Rows asked for by key at once: far below the length of URL that a GET may have."""
 
+ELASTIC_PAGE_SIZE = 500
+"""Rows a page, at most, of an elastic table (docs: "Elastic tables")."""
+
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -166,7 +169,10 @@ class TableReader:
         def decode(body: bytes) -> Page:
             return decode_page(body, schema, delta=tracked)
 
-        prefer = preferences(size or self.settings.page_size, columns)
+        size = size or self.settings.page_size
+        if self.table.kind == "elastic":
+            size = min(size, ELASTIC_PAGE_SIZE)
+        prefer = preferences(size, columns)
         if tracked:
             prefer.append(TRACK_CHANGES)
         for page in self.client.pages(url, prefer=prefer, parse=decode):
