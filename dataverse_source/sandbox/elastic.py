@@ -119,9 +119,10 @@ def expire(store: Store, table: Table, *, tombstones: bool) -> None:
         return
     with store.transaction() as connection:
         gone = connection.execute(
-            f"DELETE FROM {name} WHERE {condition} RETURNING {table.primary_id}",  # noqa: S608
+            f"SELECT {table.primary_id} FROM {name} WHERE {condition}",  # noqa: S608
             (now,),
         ).fetchall()
+        connection.execute(f"DELETE FROM {name} WHERE {condition}", (now,))  # noqa: S608
         for (key,) in gone:
             version = store.next_version()
             if tombstones:

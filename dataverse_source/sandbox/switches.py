@@ -22,13 +22,14 @@ class Switches:
             version number; ``last_page_key_order``: rows come by key, so that changes during
             the load are lost; ``first_page``: it has the first page's time.
         delta_chain: the same for a delta of several pages; ``snapshot`` fixes it at page one.
-        tracked_next_link: form of the next link in a tracked chain.
+        tracked_next_link: form of the next link in a tracked chain. Without ``istracking`` or
+            a token in it, a page needs ``Prefer: odata.track-changes`` to be given a delta link.
         delta_link_pages: on which pages of a chain the delta link stands.
         delta_select: another ``$select`` beside a stored token.
         delta_prefer: whether a delta GET needs ``Prefer: odata.track-changes`` to be given a
             new delta link.
         expired_delta: answer to an expired delta token (0x80044352): the HTTP status, or the
-            full table as if there were no token.
+            full table as if there were no token (its context still says ``/$delta``).
         garbled_delta: error code for a delta token that can't be read.
         schema_change_expires: which schema changes of a table expire its tokens.
         tracking_privilege_code: error code when a caller without organization-level read
