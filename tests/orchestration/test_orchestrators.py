@@ -1,0 +1,174 @@
+"""Airflow, Dagster and cron load from the sandbox for real, twice, with changes in between."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dataverse_source.sandbox import Sandbox
+from tests.orchestration.environments import ROOT, environment_with
+from tests.test_accounts_script import settings_of
+
+EXAMPLES = ROOT / "pipelines" / "orchestration"
+TABLES = {"accounts": "account", "contacts": "contact"}
+
+RUN_SECONDS = 480
+
+pytestmark = [pytest.mark.slow, pytest.mark.orchestration]
+
+Run = Callable[[], None]
+
+
+@pytest.fixture
+def organization() -> Iterator[Sandbox]:
+    with Sandbox(rows={"account": 60, "contact": 40}, seed=1) as running:
+        yield running
+
+
+@pytest.fixture
+def variables(organization: Sandbox, tmp_path: Path) -> dict[str, str]:
+    """What leads to the sandbox, and keeps everything that is written under the test's folder."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+        **settings_of(organization),
+        "DLT_PROJECT_DIR": str(tmp_path),
+        "DLT_DATA_DIR": str(tmp_path / "dlt"),
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+    }
+
+
+def start(command: list[str], folder: Path, variables: dict[str, str]) -> None:
+    """Runs a command to its end; it must succeed."""
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said, _ = process.communicate()
+            pytest.fail(f"{command} does not come to an end:\n{said[-6000:]}")
+    assert process.returncode == 0, said[-6000:]
+
+
+def check_two_runs(run: Run, organization: Sandbox, files: dict[str, Path]) -> None:
+    """What is loaded equals the sandbox, before and after rows come, change and go."""
+    store = organization.store
+    run()
+    check_equal(organization, files)
+    for table in TABLES.values():
+        keys = sorted(str(row[f"{table}id"]) for row in store.rows(table))
+        named = "name" if table == "account" else "lastname"
+        store.create(table, {named: "Made between the runs"})
+        store.update(table, keys[0], {named: "Changed between the runs"})
+        store.delete(table, keys[1])
+    run()
+    check_equal(organization, files)
+
+
+def check_equal(organization: Sandbox, files: dict[str, Path]) -> None:
+    for name, table in TABLES.items():
+        named = "name" if table == "account" else "lastname"
+        with duckdb.connect(str(files[name]), read_only=True) as connection:
+            loaded = connection.execute(
+                f"SELECT {table}id, {named}, versionnumber FROM dataverse.{name}"
+            ).fetchall()
+        there = [
+            (str(row[f"{table}id"]), row[named], row["versionnumber"])
+            for row in organization.store.rows(table)
+        ]
+        assert sorted(loaded) == sorted(there)
+
+
+def file_by_table(folder: Path) -> dict[str, Path]:
+    """Each table's pipeline has a file of its own: DuckDB takes one writer at a time."""
+    return {name: folder / f"dataverse_{name}.duckdb" for name in TABLES}
+
+
+def choice_labels(file: Path) -> int:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        found = connection.execute(
+            "SELECT count(label) FROM dataverse._dataverse_choices"
+        ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def test_airflow(organization: Sandbox, variables: dict[str, str], tmp_path: Path) -> None:
+    programs = environment_with("apache-airflow>=3.1,<4")
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    shutil.copy(EXAMPLES / "airflow_dag.py", dags)
+    variables |= {
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": "1",
+        "PATH": f"{programs}{os.pathsep}{variables['PATH']}",
+    }
+    start([str(programs / "airflow"), "db", "migrate"], tmp_path, variables)
+    organization.requests.clear()
+    start([str(programs / "python"), str(dags / "airflow_dag.py")], tmp_path, variables)
+    assert not list(organization.requests), "requested while the DAG was parsed"
+
+    def run() -> None:
+        command = [str(programs / "airflow"), "dags", "test", "dataverse_tables"]
+        start(command, tmp_path, variables)
+
+    check_two_runs(run, organization, file_by_table(tmp_path))
+    assert choice_labels(tmp_path / "dataverse__dataverse_catalog.duckdb") > 100
+
+
+def test_dagster(organization: Sandbox, variables: dict[str, str], tmp_path: Path) -> None:
+    programs = environment_with("dagster>=1.11,<2")
+    home = tmp_path / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    variables |= {"DAGSTER_HOME": str(home)}
+    example = str(EXAMPLES / "dagster_assets.py")
+    dagster = str(programs / "dagster")
+    start([dagster, "definitions", "validate", "-f", example], tmp_path, variables)
+    assert not list(organization.requests), "requested while the definitions were loaded"
+
+    def run() -> None:
+        start(
+            [dagster, "asset", "materialize", "--select", "*", "-f", example], tmp_path, variables
+        )
+
+    check_two_runs(run, organization, file_by_table(tmp_path))
+    assert choice_labels(tmp_path / "dataverse__dataverse_catalog.duckdb") > 100
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="flock is not there")
+def test_cron(organization: Sandbox, variables: dict[str, str], tmp_path: Path) -> None:
+    lines = (EXAMPLES / "crontab").read_text("utf-8").splitlines()
+    (entry,) = (line for line in lines if re.match(r"[\d*]", line))
+    schedule, command = entry.split(None, 5)[:5], entry.split(None, 5)[5]
+    assert all(re.fullmatch(r"[\d*,/-]+", part) for part in schedule)
+    assert command.endswith("uv run pipelines/environment.py")
+    # The Python of the tests in place of uv's: nothing is installed while others test.
+    command = command.replace("uv run", shlex.quote(sys.executable))
+    variables |= {
+        "PROJECT": str(ROOT),
+        "SOURCES__DATAVERSE__TABLES": '["accounts", "contac*"]',
+        "DESTINATION__DUCKDB__CREDENTIALS": str(tmp_path / "all.duckdb"),
+    }
+
+    def run() -> None:
+        start(["/bin/sh", "-c", command], tmp_path, variables)
+
+    check_two_runs(run, organization, dict.fromkeys(TABLES, tmp_path / "all.duckdb"))
+    assert choice_labels(tmp_path / "all.duckdb") > 100
