@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import dlt
 import pyarrow as pa
 from dlt.common.destination.exceptions import SqlClientNotAvailable
 from dlt.common.schema import Schema
+from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,11 @@ class LoadedTable:
         """Whether rows are loaded; also when that can't be told."""
         found = self._select(self._name, self._key, limit=1)
         return found is None or len(found) > 0
+
+    def columns(self) -> Mapping[str, TColumnSchema]:
+        """What dlt knows of the table's columns."""
+        table = self._schema.naming.normalize_table_identifier(self._name)
+        return self._schema.tables[table]["columns"] if table in self._schema.tables else {}
 
     def recorded(self) -> pa.Array:
         """Keys of rows that are listed in `DELETIONS`."""
@@ -92,6 +98,10 @@ class NothingLoaded:
     def has_rows(self) -> bool:
         """No."""
         return False
+
+    def columns(self) -> Mapping[str, TColumnSchema]:
+        """None are known."""
+        return {}
 
     def recorded(self) -> pa.Array:
         """None are."""

@@ -7,7 +7,7 @@ so that a delete wins over every change of the row in the same package.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +54,8 @@ class TableWriter:
         self._schema: TableSchema = run.reader.schema
         self._description = description
         self._keeps = run.settings.deletes == "keep"
+        self._hinted = self._schema.hints | run.labels.hints
+        self._variants = _variants(self._hinted, run.destination.columns())
         self._begun = False
         self._marked = True
         self._keys: list[pa.Array] = []
@@ -102,14 +104,19 @@ class TableWriter:
 
     def _item(self, rows: pa.Table, *, replace: bool) -> Any:
         """The first one carries the hints that make or change the destination's table."""
+        if self._variants:
+            rows = rows.rename_columns([self._variants.get(one, one) for one in rows.column_names])
         if self._begun:
             return dlt.mark.with_table_name(rows, self._run.name)
         self._begun = True
         return dlt.mark.with_hints(rows, self._hints(replace=replace), create_table_variant=True)
 
     def _hints(self, *, replace: bool) -> TResourceHints:
-        columns = {name: hint.copy() for name, hint in self._schema.hints.items()}
-        columns |= self._run.labels.hints
+        columns: dict[str, TColumnSchema] = {}
+        for name, hint in self._hinted.items():
+            shown = self._variants.get(name, name)
+            columns[shown] = hint.copy()
+            columns[shown]["name"] = shown
         if self._marked:
             columns[DELETED] = {"name": DELETED, "data_type": "bool", "nullable": True}
             if not replace:
@@ -137,6 +144,25 @@ class TableWriter:
         rows = pa.concat_tables(parts)
         if rows.num_rows:
             yield dlt.mark.with_hints(rows, _deletions_hints(), create_table_variant=True)
+
+
+def _variants(
+    wanted: Mapping[str, TColumnSchema], known: Mapping[str, TColumnSchema]
+) -> dict[str, str]:
+    """Other names for the columns whose type has become another one that theirs can't hold.
+
+    They are dlt's own: ``code__v_text`` beside a ``code`` that is loaded as a number.
+    """
+    return {
+        name: f"{name}__v_{hint['data_type']}"
+        for name, hint in wanted.items()
+        if name in known and _kind(known[name]) not in (None, _kind(hint))
+    }
+
+
+def _kind(hint: TColumnSchema) -> str | None:
+    kind = hint.get("data_type")
+    return f"{kind} without time zone" if hint.get("timezone") is False else kind
 
 
 def _listed(table: str, keys: pa.Array, now: datetime, *, mark: bool | None) -> pa.Table:

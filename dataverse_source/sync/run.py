@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, Union
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from dlt.common.schema.typing import TTableReferenceInline
+from dlt.common.schema.typing import TColumnSchema, TTableReferenceInline
 
 from dataverse_source.labels import NO_LABELS, Labels
 from dataverse_source.settings import TableSettings
@@ -54,6 +54,9 @@ class Destination(Protocol):
 
     def has_rows(self) -> bool:
         """Whether rows are loaded, or may be."""
+
+    def columns(self) -> Mapping[str, TColumnSchema]:
+        """What dlt knows of the table's columns, by name."""
 
 
 @dataclass(frozen=True)

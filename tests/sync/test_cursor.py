@@ -67,9 +67,11 @@ def test_a_row_created_during_the_sweep_is_safe(
 ) -> None:
     run(sync="cursor")
     sandbox.store.delete("account", keys(sandbox)[0])
-    sandbox.hooks.on(
-        r"select=accountid(&|$)", lambda: sandbox.store.create("account", {"name": "Now"})
-    )
+
+    def create() -> None:
+        sandbox.store.create("account", {"name": "Now"})
+
+    sandbox.hooks.on(r"select=accountid(&|$)", create)
     run(sync="cursor", sweep_interval=0)
     run(sync="cursor", sweep_interval=0)
     assert sandbox.hooks.ran == 1
