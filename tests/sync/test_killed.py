@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -45,11 +46,8 @@ def test_the_next_run_goes_on_where_a_killed_one_ended(
         "page_size": 10,
         "max_rows_per_load": 20,
     }
-    given = {
-        "database": str(tmp_path / "test.duckdb"),
-        "pipelines": str(tmp_path / "pipelines"),
-        "settings": settings,
-    }
+    database, pipelines = str(tmp_path / "test.duckdb"), str(tmp_path / "pipelines")
+    given = {"database": database, "pipelines": pipelines, "settings": settings}
     section = "SOURCES__DATAVERSE__CREDENTIALS__"
     names = ("tenant_id", "client_id", "client_secret", "authority_host")
     secrets = {section + name.upper(): str(getattr(sandbox, name)) for name in names}
@@ -72,7 +70,7 @@ def test_the_next_run_goes_on_where_a_killed_one_ended(
             # Data pages only: an ordinary read, not the chain of keys before it.
             sandbox.hooks.on(
                 r"/accounts\?.*select=accountid,",
-                lambda pid=pid: os.kill(pid, signal.SIGKILL),
+                functools.partial(os.kill, pid, signal.SIGKILL),
                 nth=nth,
             )
         _, errors = process.communicate(timeout=120)
@@ -87,9 +85,9 @@ def test_the_next_run_goes_on_where_a_killed_one_ended(
     assert_equal(
         dlt.pipeline(
             "test",
-            destination=dlt.destinations.duckdb(given["database"]),
+            destination=dlt.destinations.duckdb(database),
             dataset_name="dataverse",
-            pipelines_dir=given["pipelines"],
+            pipelines_dir=pipelines,
         ),
         sandbox,
         "accounts",
