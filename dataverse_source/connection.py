@@ -5,6 +5,7 @@ Nothing is requested before: orchestrators import pipeline scripts all day long.
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 
@@ -23,6 +24,11 @@ from dataverse_source.metadata_reader import MetadataReader
 from dataverse_source.settings import SANDBOX, Settings
 from dataverse_source.transport import new_session
 
+SANDBOX_NOTICE = (
+    'This is made-up data from the local sandbox (environment_url = "sandbox"), '
+    "not from a real environment.\n"
+)
+
 
 class Connection:
     """A client and a metadata reader, made once.
@@ -35,6 +41,8 @@ class Connection:
     def __init__(
         self, settings: Settings, credentials: DataverseCredentials | TokenCredential | None
     ) -> None:
+        if settings.environment_url == SANDBOX:
+            sys.stderr.write(SANDBOX_NOTICE)
         self.settings = settings
         self._credentials = credentials
         self._lock = threading.Lock()
@@ -48,6 +56,12 @@ class Connection:
             ConfigurationError: credentials are missing, or the sandbox is not installed.
         """
         return self._open()[0]
+
+    @property
+    def environment(self) -> str:
+        """What tells this environment from others; the sandbox is the same at each start."""
+        url = self.settings.environment_url
+        return url if url == SANDBOX else self.client.environment_url
 
     @property
     def metadata(self) -> MetadataReader:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import sys
 from dataclasses import dataclass
 
 from dlt.common.typing import TSecretStrValue
@@ -16,11 +15,6 @@ from dlt.common.typing import TSecretStrValue
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.errors import ConfigurationError
 from dataverse_source.places import places
-
-NOTICE = (
-    'This is made-up data from the local sandbox (environment_url = "sandbox"), '
-    "not from a real environment.\n"
-)
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,6 @@ def start_sandbox() -> LocalEnvironment:
             remedy="Install the sandbox's packages: pip install 'dlt-dataverse[sandbox]'. "
             f"Or set {places('environment_url')}, to your Dataverse environment.",
         ) from error
-    sys.stderr.write(NOTICE)
     sandbox = Sandbox()
     sandbox.start()
     atexit.register(sandbox.stop)

@@ -147,7 +147,7 @@ class Tables:
         return TableRun(
             reader,
             _loaded_table(reader.name, reader.key),
-            fingerprint(schema, settings.filter, labels.fingerprint),
+            fingerprint(self._connection.environment, schema, settings.filter, labels.fingerprint),
             self._retention,
             labels,
             lambda: table_references(self._connection, schema),

@@ -8,6 +8,7 @@ from typing import Any
 
 import dlt
 import pytest
+from dlt.common.typing import TSecretStrValue
 
 from dataverse_source import ConfigurationError, UnknownNameError, dataverse, load
 from dataverse_source.credentials import DataverseCredentials
@@ -24,14 +25,14 @@ def run(sandbox: Sandbox, credentials: DataverseCredentials, new_pipeline: NewPi
     """Loads from the sandbox, each time with a new pipeline and source."""
 
     def once(*tables: str, **settings: Any) -> LoadReport:
-        source = dataverse(
-            environment_url=sandbox.environment_url,
-            tables=list(tables or ("accounts",)),
-            credentials=credentials,
-            ca_bundle=sandbox.ca_bundle,
+        given = {
+            "environment_url": sandbox.environment_url,
+            "tables": list(tables or ("accounts",)),
+            "credentials": credentials,
+            "ca_bundle": sandbox.ca_bundle,
             **settings,
-        )
-        return load(new_pipeline(), source)
+        }
+        return load(new_pipeline(), dataverse(**given))
 
     return once
 
@@ -180,3 +181,23 @@ def test_nothing_is_requested_while_the_source_is_built(
         ca_bundle=sandbox.ca_bundle,
     )
     assert not list(sandbox.requests)
+
+
+def test_another_environment_takes_the_place_of_the_first(
+    run: Run, new_pipeline: NewPipeline
+) -> None:
+    run()
+    with Sandbox(rows={"account": 30}, seed=2) as other:
+        signs_in = DataverseCredentials(
+            tenant_id=other.tenant_id,
+            client_id=other.client_id,
+            client_secret=TSecretStrValue(other.client_secret),
+            authority_host=other.authority_host,
+        )
+        for _ in range(2):
+            run(
+                environment_url=other.environment_url,
+                credentials=signs_in,
+                ca_bundle=other.ca_bundle,
+            )
+            assert len(assert_equal(new_pipeline(), other, "accounts")) == 30

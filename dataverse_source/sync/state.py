@@ -21,7 +21,7 @@ class TableState:
 
     Attributes:
         mode: how it is kept in step: ``changes``, ``cursor`` or ``full``.
-        columns: fingerprint of the columns that its rows have been read with.
+        columns: fingerprint of the environment and the columns its rows have been read from.
         complete: all rows have been read once; from then on only changes are.
         token: delta link without host and ``$select``.
         token_columns: whether the delta link was made for all columns, not for the key alone.
@@ -71,17 +71,22 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
         stored.update(values)
 
 
-def fingerprint(schema: TableSchema, condition: str | None, labels: str = "") -> str:
-    """Tells whether rows are read in the same form into the same table as before.
+def fingerprint(
+    environment: str, schema: TableSchema, condition: str | None, labels: str = ""
+) -> str:
+    """Tells whether rows are read from the same place, in the same form as before.
 
     Args:
+        environment: where the rows come from. What is remembered of another environment
+            (its delta link, its cursor) says nothing about this one.
         schema: the columns and their types.
         condition: the filter of the settings.
         labels: fingerprint of the labels that are added.
     """
     parts = [f"{field.wire_name}:{field.arrow_type}" for field in schema.fields]
     parts += [labels] if labels else []
-    text = "\n".join([str(schema.table.entity_set_name), condition or "", *sorted(parts)])
+    name = str(schema.table.entity_set_name)
+    text = "\n".join([environment, name, condition or "", *sorted(parts)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

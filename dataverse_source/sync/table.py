@@ -67,7 +67,10 @@ def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
     elif state.mode != plan.mode:
         logger.warning("%s: %s All its rows are read again", run.name, plan)
     else:
-        logger.warning("%s: its columns have changed; all its rows are read again", run.name)
+        logger.warning(
+            "%s: its columns, filter or environment have changed; all its rows are read again",
+            run.name,
+        )
     return plan, state.begun_anew(plan.mode, run.columns)
 
 
