@@ -26,6 +26,8 @@ def read_all(run: TableRun, state: TableState) -> Steps:
     long, and what is gone is found by the keys in the end.
     """
     limit = run.settings.max_rows_per_load
+    if len(run.reader.table.key_columns) > 1:
+        limit = None  # its keys can't be compared in the end
     split = limit is not None or run.settings.deletes == "keep"
     in_place = state.link is None and not (split and run.destination.has_rows())
     first, pages = _pages(run, state.link)

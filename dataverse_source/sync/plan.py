@@ -55,6 +55,13 @@ def make_plan(table: Table, settings: TableSettings, state: TableState, now: dat
     Raises:
         ConfigurationError: the way that the settings ask for can't be gone.
     """
+    if settings.deletes == "keep" and len(table.key_columns) > 1:
+        raise ConfigurationError(
+            f"deletes = 'keep' can't be had for table {table.entity_set_name}: it is elastic, "
+            "and the keys of such tables, which have two columns, are not compared",
+            where=f"[sources.dataverse.table_settings.{table.entity_set_name}] deletes",
+            remedy="Set deletes = 'remove' for this table.",
+        )
     if settings.sync == "full":
         return Plan("full", "sync = 'full' is set")
     special = _ALWAYS_IN_FULL.get(table.kind)

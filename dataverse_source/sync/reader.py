@@ -21,6 +21,9 @@ from dataverse_source.settings import MAX_PAGE_SIZE, TableSettings
 TRACK_CHANGES = "odata.track-changes"
 VERSION = "versionnumber"
 
+ELASTIC_PAGE_SIZE = 500
+"""Dataverse's maximum for elastic tables (docs: "Page results")."""
+
 KEYS_A_REQUEST = 50
 """Rows asked for by key at once: far below the length of URL that a GET may have."""
 

@@ -1,0 +1,82 @@
+"""Which way is chosen for a table, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from dataverse_source import ConfigurationError
+from dataverse_source.metadata import Column, Table
+from dataverse_source.settings import TableSettings
+from dataverse_source.sync.plan import make_plan
+from dataverse_source.sync.state import TableState, read_state, write_state
+
+NOW = datetime(2026, 5, 4, tzinfo=timezone.utc)
+KEY = Column("accountid", "UniqueidentifierType", is_primary_id=True)
+MODIFIED = Column("modifiedon", "DateTimeType")
+VERSION = Column("versionnumber", "BigIntType")
+TRACKED = Table(
+    "account", "accounts", "accountid", change_tracking=True, columns=(KEY, MODIFIED, VERSION)
+)
+UNTRACKED = replace(TRACKED, change_tracking=False)
+PAIRS = replace(UNTRACKED, is_intersect=True, columns=(KEY, VERSION))
+BARE = replace(UNTRACKED, columns=(KEY,))
+VIRTUAL = replace(UNTRACKED, table_type="Virtual")
+ELASTIC = replace(
+    TRACKED, table_type="Elastic", columns=(*TRACKED.columns, Column("partitionid", "StringType"))
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "given", "mode", "column"),
+    [
+        (TRACKED, {}, "changes", None),
+        (TRACKED, {"sync": "changes"}, "changes", None),
+        (TRACKED, {"sync": "cursor"}, "cursor", "modifiedon"),
+        (TRACKED, {"filter": "a eq 1"}, "cursor", "modifiedon"),
+        (TRACKED, {"sync": "full"}, "full", None),
+        (UNTRACKED, {}, "cursor", "modifiedon"),
+        (PAIRS, {}, "cursor", "versionnumber"),
+        (BARE, {}, "full", None),
+        (VIRTUAL, {}, "full", None),
+        (ELASTIC, {}, "full", None),
+    ],
+)
+def test_what_is_chosen(table: Table, given: dict[str, str], mode: str, column: str | None) -> None:
+    plan = make_plan(table, TableSettings(**given), TableState(), NOW)  # type: ignore[arg-type]
+    assert (plan.mode, plan.column) == (mode, column)
+    assert plan.reason in str(plan)
+
+
+@pytest.mark.parametrize(
+    ("table", "given", "words"),
+    [
+        (UNTRACKED, {"sync": "changes"}, "change tracking is off"),
+        (TRACKED, {"sync": "changes", "filter": "a eq 1"}, "filter"),
+        (BARE, {"sync": "cursor"}, "no column modifiedon"),
+        (VIRTUAL, {"sync": "cursor"}, "virtual"),
+        (ELASTIC, {"sync": "changes"}, "elastic"),
+        (ELASTIC, {"deletes": "keep"}, "elastic"),
+    ],
+)
+def test_what_is_refused(table: Table, given: dict[str, str], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        make_plan(table, TableSettings(**given), TableState(), NOW)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("hours", "mode"), [(1, "cursor"), (25, "changes")])
+def test_a_refusal_is_believed_for_a_day(hours: int, mode: str) -> None:
+    refused = (NOW - timedelta(hours=hours)).isoformat()
+    state = TableState(refused=refused, refusal="it may not")
+    assert make_plan(TRACKED, TableSettings(), state, NOW).mode == mode
+
+
+def test_a_state_comes_back_as_it_was() -> None:
+    state = TableState("cursor", "abc", complete=True, versions=(("2026-01-01", 7),), more=True)
+    stored = {"left": "over"}
+    write_state(state, stored)
+    assert read_state(stored) == state
+    assert set(stored) == {"mode", "columns", "complete", "versions", "more"}
+    assert read_state({**stored, "of a later version": 1}) == state
