@@ -20,15 +20,20 @@ CACHE_VARIABLE = "DATAVERSE_PEERS_CACHE"
 
 @dataclass(frozen=True)
 class Package:
-    """A client: the package to install, its version, and the Python it runs on, if any."""
+    """A client: the package to install, its version, and the Python it runs on, if any.
+
+    ``more`` names packages that it needs and does not name itself.
+    """
 
     name: str
     version: str
     python: str | None = None
+    more: tuple[str, ...] = ()
 
 
 MICROSOFT_CLIENT = Package("powerplatform-dataverse-client", "1.1.0", python=sys.executable)
 DYNAMICS_WEB_API = Package("dynamics-web-api", "2.5.0")
+CSDL_EXPLORE = Package("csdl-explore", "0.2.0", python=sys.executable, more=("textual<9",))
 AIRBYTE_SOURCE = Package("airbyte-source-microsoft-dataverse", "1.0.2", python="3.11")
 
 _UNREACHABLE = re.compile(
@@ -61,7 +66,7 @@ def python_with(package: Package) -> Path:
         _run([uv, "venv", "--quiet", "--no-python-downloads", str(folder), "--python", wanted])
         python = _python_of(folder)
         pinned = f"{package.name}=={package.version}"
-        _run([uv, "pip", "install", "--quiet", "--python", str(python), pinned])
+        _run([uv, "pip", "install", "--quiet", "--python", str(python), pinned, *package.more])
 
     return _python_of(_made(f"{package.name}-{package.version}-python{tag}", install))
 
