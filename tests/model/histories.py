@@ -255,6 +255,28 @@ class Histories(RuleBasedStateMachine):
             self.sandbox.hooks.clear()
             self.sandbox.faults.clear()
 
+    @rule(
+        changes=st.lists(
+            st.sampled_from(["create", "update", "delete", "create_again", "pair", "unpair"]),
+            max_size=5,
+        ),
+        table=TABLES,
+        number=st.integers(0, 9),
+    )
+    def change_and_run(self, changes: list[str], table: str, number: int) -> None:
+        """Most of what happens between two runs."""
+        steps = {
+            "create": lambda: self.create(table),
+            "update": lambda: self.update(table, number),
+            "delete": lambda: self.delete(table, number),
+            "create_again": lambda: self.create_again(number),
+            "pair": lambda: self.pair(number),
+            "unpair": lambda: self.unpair(number),
+        }
+        for change in changes:
+            steps[change]()
+        self.run()
+
     @rule()
     def run(self) -> None:
         """A run that ends well, and then all cells are equal."""
