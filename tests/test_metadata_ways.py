@@ -56,6 +56,7 @@ def test_every_table_of_the_sandbox_is_the_same_by_both_ways(shared_sandbox: San
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("document", sorted(CSDL.glob("*.xml.gz")), ids=lambda path: path.name)
 def test_every_table_of_a_real_environment_is_the_same_by_both_ways(document: Path) -> None:
     with Sandbox(schema=read_schema(document), rows={}, seed=1) as running:

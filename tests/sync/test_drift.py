@@ -18,6 +18,8 @@ from dataverse_source.sandbox.tables import Column
 from tests.comparing import assert_equal, destination_rows
 from tests.sync.asking import keys, read
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Any]
 NewPipeline = Callable[[], dlt.Pipeline]
 

@@ -17,6 +17,8 @@ from dataverse_source.sandbox import Sandbox
 from tests.comparing import assert_equal
 from tests.sync.asking import keys
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import json, os, sys
 import dlt

@@ -15,6 +15,8 @@ from dataverse_source.sandbox.switches import Switches
 from tests.comparing import assert_equal, destination_rows
 from tests.sync.asking import keys, queries, read, state
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Any]
 NewPipeline = Callable[[], dlt.Pipeline]
 LoadPlain = Callable[..., dlt.Pipeline]
