@@ -43,6 +43,8 @@ class TableSettings:
         lookback_seconds: how far before the last run's end a cursor read starts again, so that
             rows committed late or in the same second are not missed.
         labels: whether to add ``<column>name``, the label of the value, to each choice column.
+        history: whether the table keeps every version of a row that a run has seen, with the
+            time from and to which it held, in place of the rows as they are now.
         select: columns to read (logical names); None reads all that rows can carry.
         filter: an OData ``$filter`` expression that every row has to meet.
     """
@@ -56,6 +58,7 @@ class TableSettings:
     sweep_interval: float | None = None
     max_rows_per_load: int | None = None
     labels: bool = False
+    history: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,7 @@ def _checked(name: str, key: str, value: Any) -> Any:
         raise _bad(name, value, "a number of hours, 0 for every run")
     if key == "max_rows_per_load" and not _number(value, int, 1, None):
         raise _bad(name, value, "a whole number of rows, 1 or more")
-    if key == "labels" and not isinstance(value, bool):
+    if key in ("labels", "history") and not isinstance(value, bool):
         raise _bad(name, value, "true or false")
     if key == "filter" and not isinstance(value, str):
         raise _bad(name, value, "an OData filter expression as text")

@@ -25,6 +25,7 @@ def dataverse(
     sweep_interval: float | None = dlt.config.value,
     max_rows_per_load: int | None = dlt.config.value,
     labels: bool | None = dlt.config.value,
+    history: bool | None = dlt.config.value,
     page_size: int | None = dlt.config.value,
     lookback_seconds: float | None = dlt.config.value,
     table_settings: dict[str, Any] | None = dlt.config.value,
@@ -49,10 +50,12 @@ def dataverse(
         sweep_interval: hours between comparisons of keys that find deleted rows; 0: every run.
         max_rows_per_load: rows after which a long read ends its load package; `load` goes on.
         labels: whether to add ``<column>name``, the label of the value, to each choice column.
+        history: whether to keep every version of a row that a run has seen.
         page_size: rows a page, at most 5000.
         lookback_seconds: overlap of a cursor read with the run before.
         table_settings: by table: ``sync``, ``deletes``, ``sweep_interval``, ``page_size``,
-            ``lookback_seconds``, ``max_rows_per_load``, ``labels``, ``select``, ``filter``.
+            ``lookback_seconds``, ``max_rows_per_load``, ``labels``, ``history``, ``select``,
+            ``filter``.
         api_version: version of the Web API.
         request_timeout: seconds to wait for the next bytes of an answer.
         ca_bundle: path of a PEM file with certificates to trust, in place of the system's.
@@ -76,6 +79,7 @@ def dataverse(
         sweep_interval=sweep_interval,
         max_rows_per_load=max_rows_per_load,
         labels=labels,
+        history=history,
         page_size=page_size,
         lookback_seconds=lookback_seconds,
     )

@@ -40,6 +40,12 @@ def test_settings_of_one_table_stand_over_the_defaults() -> None:
     )
 
 
+def test_history_can_be_kept_of_one_table() -> None:
+    settings = make(tables=["accounts", "contacts"], table_settings={"contacts": {"history": True}})
+    assert not settings.of_table("accounts").history
+    assert settings.of_table("contacts").history
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -56,6 +62,7 @@ def test_settings_of_one_table_stand_over_the_defaults() -> None:
         ({"deletes": "forget"}, ["deletes", "remove, keep"]),
         ({"sweep_interval": -1}, ["sweep_interval", "number of hours"]),
         ({"max_rows_per_load": 0}, ["max_rows_per_load", "1 or more"]),
+        ({"history": "yes"}, ["history", "true or false"]),
         ({"request_timeout": 0}, ["request_timeout", "above 0"]),
         ({"table_settings": {"account": {}}}, ["table_settings.account", "'accounts'"]),
         (
