@@ -58,7 +58,7 @@ def unused_port() -> int:
 
 def test_ca_bundle_is_trusted(open_session: Open, tmp_path: Path) -> None:
     with serving(script(Answer(body=b"hello")), tls_context()) as server:
-        answer = open_session(ca_bundle=ca_file(tmp_path)).get(server.url, timeout=5)
+        answer = open_session(ca_bundle=ca_file(tmp_path)).get(server.url, timeout=30)
     assert answer.content == b"hello"
 
 
@@ -68,7 +68,7 @@ def test_the_environments_bundle_is_trusted(
 ) -> None:
     monkeypatch.setenv(variable, ca_file(tmp_path))
     with serving(script(Answer()), tls_context()) as server:
-        assert open_session().get(server.url, timeout=5).ok
+        assert open_session().get(server.url, timeout=30).ok
 
 
 def test_ca_bundle_wins_over_the_environment(
@@ -76,7 +76,7 @@ def test_ca_bundle_wins_over_the_environment(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", DEFAULT_CA_BUNDLE_PATH)
     with serving(script(Answer()), tls_context()) as server:
-        assert open_session(ca_bundle=ca_file(tmp_path)).get(server.url, timeout=5).ok
+        assert open_session(ca_bundle=ca_file(tmp_path)).get(server.url, timeout=30).ok
 
 
 def test_a_folder_of_certificates_may_be_given(open_session: Open, tmp_path: Path) -> None:
@@ -99,8 +99,8 @@ def test_cookies_are_not_kept(open_session: Open) -> None:
     cookie = {"Set-Cookie": "ARRAffinity=abc; path=/; HttpOnly"}
     with serving(script(Answer(headers=cookie), Answer())) as server:
         session = open_session()
-        session.get(server.url, timeout=5)
-        session.get(server.url, timeout=5)
+        session.get(server.url, timeout=30)
+        session.get(server.url, timeout=30)
     assert len(session.cookies) == 0
     assert "cookie" not in server.received[1].headers
 
@@ -112,7 +112,7 @@ def test_a_netrc_login_does_not_replace_the_token(
     netrc.write_text("machine 127.0.0.1 login someone password something\n", encoding="utf-8")
     monkeypatch.setenv("NETRC", str(netrc))
     with serving(script(Answer())) as server:
-        open_session().get(server.url, timeout=5, headers={"Authorization": "Bearer t"})
+        open_session().get(server.url, timeout=30, headers={"Authorization": "Bearer t"})
     assert server.received[0].headers["authorization"] == "Bearer t"
 
 
@@ -121,7 +121,7 @@ def test_the_environments_proxy_is_used_for_http(
 ) -> None:
     with serving(script(Answer(body=b"by the proxy"))) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        answer = open_session().get("http://contoso.invalid/x?y=1", timeout=5)
+        answer = open_session().get("http://contoso.invalid/x?y=1", timeout=30)
     assert answer.content == b"by the proxy"
     assert proxy.received[0].target == "http://contoso.invalid/x?y=1"
 
@@ -220,7 +220,7 @@ def test_a_broken_answer(open_session: Open, answer: Answer) -> None:
 
 def test_gzip_is_asked_for_and_unpacked(open_session: Open) -> None:
     with serving(script(json_answer({}))) as server:
-        open_session().get(server.url, timeout=5)
+        open_session().get(server.url, timeout=30)
     assert server.received[0].headers["accept-encoding"] == "gzip"
 
 

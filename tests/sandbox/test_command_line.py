@@ -27,7 +27,7 @@ def test_serves_until_it_is_stopped() -> None:
         finally:
             process.send_signal(signal.SIGTERM)
             errors = process.stderr.read()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert errors == ""
         assert not Path(told["ca_bundle"]).exists()
 
@@ -51,7 +51,7 @@ def test_all_options_together() -> None:
                 switches = session.get(f"{told['control_url']}/switches").json()
         finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert (limits["enforced"], limits["requests"], limits["window_seconds"]) == (True, 9, 60.5)
     assert (latency["scale"], switches["gzip"]) == (0.001, "never")
 
@@ -69,7 +69,7 @@ def test_tables_of_a_recorded_environment() -> None:
             assert whole_way(told, "accounts?$select=spice_parcelidnumber") == 200
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def whole_way(told: dict[str, Any], path: str = "") -> int:

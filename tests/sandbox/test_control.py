@@ -178,7 +178,7 @@ def test_says_what_is_wrong(
 
 
 def test_other_hosts_are_refused(running: Sandbox) -> None:
-    answer = requests.get(f"{running.control_url}/", headers={"Host": "rebound.example"}, timeout=5)
+    answer = requests.get(f"{running.control_url}/", headers={"Host": "rebound.example"}, timeout=30)
     assert answer.status_code == 403
 
 
@@ -199,7 +199,7 @@ def test_managed_identity_refuses(running: Sandbox) -> None:
     right = {"api-version": "2018-02-01", "resource": running.environment_url}
 
     def asked(changes: dict[str, str], headers: dict[str, str]) -> tuple[int, str]:
-        answer = requests.get(url, params={**right, **changes}, headers=headers, timeout=5)
+        answer = requests.get(url, params={**right, **changes}, headers=headers, timeout=30)
         return answer.status_code, answer.json().get("error", "")
 
     machine = {"Metadata": "true"}

@@ -68,7 +68,7 @@ def test_stop_leaves_nothing() -> None:
         sandbox.stop()
     port = int(url.split(":")[2].split("/")[0])
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
+        socket.create_connection(("127.0.0.1", port), timeout=30)
     assert not folder.exists()
     assert set(threading.enumerate()) <= threads
     sandbox.stop()
@@ -87,7 +87,7 @@ def test_stops_cleanly_under_load(caplog: pytest.LogCaptureFixture) -> None:
             session.headers["Authorization"] = f"Bearer {token}"
             while True:
                 try:
-                    session.get(url, timeout=5)
+                    session.get(url, timeout=30)
                     answered.set()
                 except requests.ConnectionError as error:
                     if "refused" in str(error):
@@ -99,11 +99,11 @@ def test_stops_cleanly_under_load(caplog: pytest.LogCaptureFixture) -> None:
     url, stopped = api(sandbox, "accounts"), threading.Event()
     with ThreadPoolExecutor(6) as pool:
         readers = [pool.submit(read, number) for number in range(6)]
-        assert answered.wait(20)
+        assert answered.wait(60)
         sandbox.stop()
         stopped.set()
         for reader in readers:
-            reader.result(20)
+            reader.result(60)
     assert set(threading.enumerate()) <= threads
     assert not caplog.records
 

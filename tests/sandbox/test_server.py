@@ -22,7 +22,7 @@ def connected() -> Iterator[tuple[Server, socket.socket]]:
     server = Server(echo)
     server.start()
     try:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
             yield server, connection
     finally:
         server.stop()
@@ -92,7 +92,7 @@ def test_repeated_headers_are_joined() -> None:
     server = Server(remember)
     server.start()
     try:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nPrefer: a\r\nHost: h:1\r\nPREFER: b\r\n\r\n")
             assert b"Content-Length" not in connection.recv(1000)
     finally:
@@ -115,7 +115,7 @@ def test_stop_ends_open_connections_and_threads() -> None:
 def test_a_client_that_never_shakes_hands_keeps_nobody_waiting() -> None:
     with (
         connected() as (server, _),
-        socket.create_connection(("127.0.0.1", server.port), timeout=5) as other,
+        socket.create_connection(("127.0.0.1", server.port), timeout=30) as other,
     ):
         other.sendall(b"GET /quick HTTP/1.1\r\n\r\n")
         assert b"/quick" in other.recv(1000)
