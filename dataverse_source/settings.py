@@ -22,6 +22,10 @@ Deletes = Literal["remove", "keep"]
 MAX_PAGE_SIZE = 5000
 """Rows a page; Dataverse's maximum for standard tables (docs: "Page results")."""
 
+MAX_CONCURRENCY = 208
+"""Requests at once: four times the 52 that one web server takes from one user (docs: "Service
+protection API limits"). More would only pile up in front of larger environments too."""
+
 
 @dataclass(frozen=True)
 class TableSettings:
@@ -73,6 +77,7 @@ class Settings:
         api_version: Web API version, such as ``v9.2``.
         request_timeout: seconds to wait for the next bytes of an answer.
         ca_bundle: path of a PEM file with the certificates to trust, None for the system's.
+        max_concurrency: requests at once, at most; None: as many as the server bears.
     """
 
     environment_url: str
@@ -82,6 +87,7 @@ class Settings:
     api_version: str = "v9.2"
     request_timeout: float = 120.0
     ca_bundle: str | None = None
+    max_concurrency: int | None = None
 
     def of_table(self, *names: str) -> TableSettings:
         """The settings of the table that goes by ``names`` (as configured, logical, set name)."""
@@ -114,6 +120,7 @@ def make_settings(
     api_version: str = Settings.api_version,
     request_timeout: float = Settings.request_timeout,
     ca_bundle: str | None = None,
+    max_concurrency: int | None = None,
     **defaults: Any,
 ) -> Settings:
     """Check everything that can be checked without a request.
@@ -125,6 +132,7 @@ def make_settings(
         api_version: see `Settings`.
         request_timeout: see `Settings`.
         ca_bundle: see `Settings`.
+        max_concurrency: see `Settings`.
         **defaults: keys of `TableSettings`; None means "not set".
 
     Raises:
@@ -139,6 +147,9 @@ def make_settings(
     names = _table_names(tables)
     if request_timeout <= 0:
         raise _bad("request_timeout", request_timeout, "a number of seconds above 0")
+    if max_concurrency is not None and not _number(max_concurrency, int, 1, MAX_CONCURRENCY):
+        wanted = f"a whole number from 1 to {MAX_CONCURRENCY}, or leave it out"
+        raise _bad("max_concurrency", max_concurrency, wanted)
     base = _table_settings("", TableSettings(), defaults)
     per_table: dict[str, TableSettings] = {}
     for name, given in (table_settings or {}).items():
@@ -153,6 +164,7 @@ def make_settings(
         api_version=api_version,
         request_timeout=request_timeout,
         ca_bundle=ca_bundle,
+        max_concurrency=max_concurrency,
     )
 
 

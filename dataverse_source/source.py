@@ -28,6 +28,7 @@ def dataverse(
     history: bool | None = dlt.config.value,
     page_size: int | None = dlt.config.value,
     lookback_seconds: float | None = dlt.config.value,
+    max_concurrency: int | None = dlt.config.value,
     table_settings: dict[str, Any] | None = dlt.config.value,
     api_version: str = Settings.api_version,
     request_timeout: float = Settings.request_timeout,
@@ -53,6 +54,7 @@ def dataverse(
         history: whether to keep every version of a row that a run has seen.
         page_size: rows a page, at most 5000.
         lookback_seconds: overlap of a cursor read with the run before.
+        max_concurrency: requests at once, at most; as many as the server bears, unless set.
         table_settings: by table: ``sync``, ``deletes``, ``sweep_interval``, ``page_size``,
             ``lookback_seconds``, ``max_rows_per_load``, ``labels``, ``history``, ``select``,
             ``filter``.
@@ -74,6 +76,7 @@ def dataverse(
         api_version=api_version,
         request_timeout=request_timeout,
         ca_bundle=ca_bundle,
+        max_concurrency=max_concurrency,
         sync=sync,
         deletes=deletes,
         sweep_interval=sweep_interval,

@@ -46,6 +46,11 @@ def test_history_can_be_kept_of_one_table() -> None:
     assert settings.of_table("contacts").history
 
 
+def test_how_many_requests_at_once_is_left_to_the_server_unless_set() -> None:
+    assert make().max_concurrency is None
+    assert make(max_concurrency=208).max_concurrency == 208
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -64,6 +69,10 @@ def test_history_can_be_kept_of_one_table() -> None:
         ({"max_rows_per_load": 0}, ["max_rows_per_load", "1 or more"]),
         ({"history": "yes"}, ["history", "true or false"]),
         ({"request_timeout": 0}, ["request_timeout", "above 0"]),
+        ({"max_concurrency": 0}, ["max_concurrency", "1 to 208"]),
+        ({"max_concurrency": 209}, ["max_concurrency", "209", "1 to 208"]),
+        ({"max_concurrency": True}, ["max_concurrency", "whole number"]),
+        ({"max_concurrency": "4"}, ["SOURCES__DATAVERSE__MAX_CONCURRENCY", "whole number"]),
         ({"table_settings": {"account": {}}}, ["table_settings.account", "'accounts'"]),
         (
             {"table_settings": {"accounts": {"lookback_second": 1}}},
