@@ -1,12 +1,18 @@
-"""One sandbox for all sign-ins of a module; each test registers an app of its own."""
+"""One sandbox for all sign-ins of a module, each test with an app of its own; or a session and a
+clock, for tests that answer in the login service's place."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import requests
 
 from dataverse_source.sandbox import Application, Sandbox
+from dataverse_source.transport import new_session
+from tests.servers import ca_file
+from tests.sign_in import Clock
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +25,14 @@ def tenant() -> Iterator[Sandbox]:
 def app(tenant: Sandbox) -> Application:
     """An app registration with an application user; its secret is one of its proofs."""
     return tenant.add_application()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[requests.Session]:
+    with new_session(ca_bundle=ca_file(tmp_path)) as made:
+        yield made

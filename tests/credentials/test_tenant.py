@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 import requests
 
@@ -12,14 +9,7 @@ from dataverse_source.credentials.login import LoginHttp, Wire
 from dataverse_source.credentials.tenant import ask_environment
 from dataverse_source.errors import AuthenticationError, ConfigurationError, ConnectionFailedError
 from dataverse_source.retry import USUAL_POLICY
-from dataverse_source.transport import new_session
-from tests.servers import TENANT, Answer, ca_file, script, serving, tls_context
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[requests.Session]:
-    with new_session(ca_bundle=ca_file(tmp_path)) as made:
-        yield made
+from tests.servers import TENANT, Answer, script, serving, tls_context
 
 
 def ask(session: requests.Session, url: str) -> tuple[str, str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +25,6 @@ from tests.servers import (
     SECRET,
     TENANT,
     Answer,
-    ca_file,
     json_answer,
     login_error,
     login_service,
@@ -37,17 +34,6 @@ from tests.servers import (
     token_answer,
 )
 from tests.sign_in import ENVIRONMENT, Clock, credentials, numbered_tokens, source
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[requests.Session]:
-    with new_session(ca_bundle=ca_file(tmp_path)) as made:
-        yield made
 
 
 @pytest.fixture

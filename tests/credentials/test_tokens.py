@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -20,13 +18,11 @@ from dataverse_source.errors import (
     ExpiredSecretError,
     WrongSecretError,
 )
-from dataverse_source.transport import new_session
 from tests.servers import (
     CLIENT,
     SECRET,
     TENANT,
     Answer,
-    ca_file,
     json_answer,
     login_error,
     login_service,
@@ -36,17 +32,6 @@ from tests.servers import (
     token_answer,
 )
 from tests.sign_in import ENVIRONMENT, Clock, credentials, numbered_tokens, source, token_requests
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[requests.Session]:
-    with new_session(ca_bundle=ca_file(tmp_path)) as made:
-        yield made
 
 
 def test_a_token_request_as_the_documentation_has_it(
