@@ -14,6 +14,14 @@ from typing import Any, Protocol, TypeVar
 import requests
 
 from dataverse_source import refusals, retry, transport
+from dataverse_source.batch import (
+    CONTINUE_ON_ERROR,
+    Answer,
+    Question,
+    new_boundary,
+    read_answers,
+    to_body,
+)
 from dataverse_source.credentials import TokenSource
 from dataverse_source.errors import MalformedBodyError, ProtocolError, safe_url
 from dataverse_source.retry import USUAL_POLICY, RetryPolicy, TransientError, pause
@@ -22,6 +30,9 @@ from dataverse_source.urls import environment_base, paging_cookie, pinned, reque
 __all__ = ["Counters", "DataverseClient", "HasNextLink", "environment_base"]
 
 T = TypeVar("T")
+
+RATE_LIMIT = "x-ms-ratelimit-"
+"""How the headers begin that tell what is left (docs: "Service protection API limits")."""
 
 
 class HasNextLink(Protocol):
@@ -94,6 +105,7 @@ class DataverseClient:
         self._counters = Counters()
         self._server_time: datetime | None = None
         self._dop_hint: int | None = None
+        self._rate_limits: dict[str, str] = {}
 
     @property
     def server_time(self) -> datetime | None:
@@ -104,6 +116,11 @@ class DataverseClient:
     def dop_hint(self) -> int | None:
         """How many requests at once the server recommends (``x-ms-dop-hint``), if it said so."""
         return self._dop_hint
+
+    @property
+    def rate_limits(self) -> dict[str, str]:
+        """What is left of the service protection limits: the last ``x-ms-ratelimit-`` headers."""
+        return dict(self._rate_limits)
 
     @property
     def counters(self) -> Counters:
@@ -144,16 +161,38 @@ class DataverseClient:
             AuthenticationError: the login service refused.
         """
         url = self._absolute(url_or_path, query)
-        headers = {"Prefer": ", ".join(prefer)} if prefer else {}
+        request = requests.Request("GET", url, headers=_prefer(prefer))
+        return self._answer(request, parse)
+
+    def batch(self, questions: Sequence[Question]) -> list[Answer]:
+        """The answers to several questions, in one request; each may be a refusal of its own.
+
+        Raises:
+            DataverseError: see `get`; the batch as a whole was refused.
+        """
+        urls = [self.url(one.path, one.query) for one in questions]
+        boundary = new_boundary()
+        headers = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
+        request = requests.Request(
+            "POST",
+            self.url("$batch"),
+            headers={**headers, **_prefer([CONTINUE_ON_ERROR])},
+            data=to_body(urls, questions, boundary),
+        )
+        return self._answer(request, lambda body: read_answers(body, urls))
+
+    def _answer(self, request: requests.Request, parse: Callable[[bytes], T]) -> T:
+        """What ``parse`` makes of the answer to a request, which is tried as often as needed."""
+        url = str(request.url)
         renewed = False
 
         def attempt() -> T:
             nonlocal renewed
             token = self._tokens.token()
-            answer = self._send(url, headers, token)
+            answer = self._send(request, token)
             if _token_refused(answer) and not renewed:
                 renewed = True
-                answer = self._send(url, headers, self._tokens.renew(token))
+                answer = self._send(request, self._tokens.renew(token))
             return self._parsed(answer, parse)
 
         return retry.run(
@@ -219,11 +258,17 @@ class DataverseClient:
             raise ValueError("a query can be given with a path only, not with a URL")
         return pinned(url_or_path, self.environment_url)
 
-    def _send(self, url: str, headers: Mapping[str, str], token: str) -> requests.Response:
+    def _send(self, request: requests.Request, token: str) -> requests.Response:
         """One request, without a retry."""
         with self._lock:
             self._counters = replace(self._counters, requests=self._counters.requests + 1)
-        request = requests.Request("GET", self.environment_url, headers={**_HEADERS, **headers})
+        url = str(request.url)
+        request = requests.Request(
+            request.method,
+            self.environment_url,
+            headers={**_HEADERS, **request.headers},
+            data=request.data,
+        )
         try:
             prepared = self._session.prepare_request(request)
             prepared.headers["Authorization"] = f"Bearer {token}"
@@ -243,6 +288,9 @@ class DataverseClient:
         hint = headers.get("x-ms-dop-hint") or ""
         if hint.isascii() and hint.isdigit() and int(hint) > 0:
             self._dop_hint = int(hint)
+        limits = {name.lower(): text for name, text in headers.items()}
+        limits = {name: text for name, text in limits.items() if name.startswith(RATE_LIMIT)}
+        self._rate_limits = limits or self._rate_limits
 
     def _parsed(self, answer: requests.Response, parse: Callable[[bytes], T]) -> T:
         """What ``parse`` makes of a good answer; every other answer is an error."""
@@ -293,6 +341,10 @@ _HEADERS = {
     "If-None-Match": "null",
     "User-Agent": f"dlt-dataverse/{_version()}",
 }
+
+
+def _prefer(preferences: Sequence[str]) -> dict[str, str]:
+    return {"Prefer": ", ".join(preferences)} if preferences else {}
 
 
 def _error(answer: requests.Response) -> refusals.ErrorAnswer:
