@@ -23,6 +23,7 @@ from dataverse_source.sandbox.functions import NAMES, answer_function, refuse_fu
 from dataverse_source.sandbox.keys import no_such_row, read_key
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.options import read_options
+from dataverse_source.sandbox.privileges import answer_privileges
 from dataverse_source.sandbox.relationships import (
     Associated,
     Many,
@@ -71,6 +72,9 @@ class DataSide:
         audited = answer_audit(self._environment, caller, request, segments)
         if audited is not None:
             return audited
+        privileges = answer_privileges(self._environment, caller, request, segments)
+        if privileges is not None:
+            return privileges
         if not is_bulk_write(request.method, segments):
             refuse_function(segments)
         table = self._environment.schema.by_entity_set.get(name)
