@@ -1,0 +1,1 @@
+"""The command line, ``dataverse-source``: one module per command."""
