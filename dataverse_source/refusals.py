@@ -17,6 +17,7 @@ from dataverse_source.errors import (
     UnauthorizedError,
     safe_url,
 )
+from dataverse_source.places import places
 from dataverse_source.retry import is_transient_status
 
 __all__ = [
@@ -52,7 +53,8 @@ _SET_UP = {
     _NOT_A_MEMBER: (
         "The environment has no application user for this app registration",
         "Add one in the Power Platform admin centre: environment, Settings, Users + permissions, "
-        "Application users, New app user; give it a security role that may read the tables.",
+        "Application users, New app user; give it a security role that may read the tables. The "
+        f"app is the one of {places('client_id')}.",
     ),
     _DISABLED_USER: (
         "The application user is disabled",

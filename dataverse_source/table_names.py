@@ -12,6 +12,12 @@ from dataverse_source.metadata import Table
 
 logger = logging.getLogger(__name__)
 
+_WHICH_NAMES = (
+    "A table goes by two names, the plural one of the Web API or the logical name: accounts or "
+    "account. Power Apps (make.powerapps.com) shows them under Tables, Properties and Advanced. A "
+    "table that is there is hidden from an application user whose roles may not read it."
+)
+
 
 def is_pattern(name: str) -> bool:
     """Whether a configured name stands for any number of tables, such as ``new_*``."""
@@ -48,7 +54,7 @@ def find_table(name: str, tables: Sequence[Table]) -> Table:
     if found is None:
         raise UnknownNameError(
             f"The environment has no table {name!r}, or the application user can't see it",
-            remedy=did_you_mean(name, _names(tables)) or None,
+            remedy=did_you_mean(name, _names(tables)) or _WHICH_NAMES,
         )
     table = next(one for one in tables if one.logical_name.lower() == found.lower())
     reason = why_unreadable(table)
@@ -102,7 +108,7 @@ def _matching(pattern: str, tables: Sequence[Table], named: set[str]) -> list[Ta
         )
     raise UnknownNameError(
         f"The environment has no table like {pattern!r}, or the application user can't see it",
-        remedy=_nearest(pattern, tables) or None,
+        remedy=_nearest(pattern, tables) or _WHICH_NAMES,
     )
 
 

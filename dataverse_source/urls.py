@@ -21,6 +21,8 @@ _SAFE_IN_NAME = _SAFE_IN_QUERY.replace("=", "")
 
 # Scheme, host and port as text, so that no two parsers can see different hosts in a link.
 _LINK = re.compile(r"(https?://[^/?#]+)(/[^\x00-\x1f\x7f]*)", re.IGNORECASE)
+# https:/contoso, https//contoso, https:contoso: what is left of the sign between scheme and host.
+_BROKEN_SCHEME = re.compile(r"(https?)(:/?|/+)(?=[^/:])", re.IGNORECASE)
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _COOKIE = re.compile(r'pagingcookie="([^"]*)"')
 _PAGE_NUMBER = re.compile(r'\bpage="\d+"')
@@ -56,6 +58,13 @@ def secure_base(url: str, *, setting: str, example: str, path_ok: bool) -> str:
     """
     text = url.strip()
     remedy = f"Set {places(setting)}, to an address such as {example}."
+    broken = _BROKEN_SCHEME.match(text)
+    if broken:
+        raise ConfigurationError(
+            f"{setting} has no :// between {broken[1]} and the host",
+            where=safe_url(f"https://{text[broken.end() :]}"),
+            remedy=f"Write https:// before the host. {remedy}",
+        )
     if "://" not in text:
         text = f"https://{text}"
     try:

@@ -6,8 +6,10 @@ Docs: "Microsoft Entra authentication and authorization error codes".
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 from dataverse_source.errors import (
@@ -27,6 +29,10 @@ _TAIL = re.compile(r"\s*Trace ID:.*", re.DOTALL)
 # Signed tokens begin with {" in base64url (RFC 7515, section 3.1).
 _SIGNED_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]*\.?[\w-]*")
 _WORDS = 500
+# The form of ids in Entra; no secret that it makes looks like one.
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_WRONG_SECRET = 7000215
+_NOT_VALID_NOW = 700024
 
 
 def _places(*names: str) -> str:
@@ -51,7 +57,7 @@ UNKNOWN_TENANT = Refusal(
 _REFUSALS = {
     90002: UNKNOWN_TENANT,
     900023: UNKNOWN_TENANT,
-    7000215: Refusal(
+    _WRONG_SECRET: Refusal(
         WrongSecretError,
         "The client secret is wrong",
         "Check client_secret: you may have pasted the secret's id instead of its value. The "
@@ -84,8 +90,10 @@ _REFUSALS = {
     500011: Refusal(
         AuthenticationError,
         "The tenant does not know the environment",
-        "Check environment_url for a slip of the pen, and that tenant_id is the tenant of the "
-        "environment." + _places("environment_url") + _places("tenant_id"),
+        "Check environment_url for a slip of the pen (the Power Platform admin centre shows it "
+        "as Environment URL), and that tenant_id is the tenant of the environment."
+        + _places("environment_url")
+        + _places("tenant_id"),
     ),
     53003: Refusal(
         AuthenticationError,
@@ -105,7 +113,7 @@ _REFUSALS = {
         "Have them registered for the app, or add the certificate itself under Certificates & "
         "secrets." + _places("certificate_path"),
     ),
-    700024: Refusal(
+    _NOT_VALID_NOW: Refusal(
         AuthenticationError,
         "The proof of the sign-in is not valid now",
         "Check the clock of this machine.",
@@ -120,7 +128,7 @@ _FEDERATED_REFUSALS = {
     700213: Refusal(AuthenticationError, "No federated credential for this subject", _FEDERATION),
     700212: Refusal(AuthenticationError, "No federated credential for this audience", _FEDERATION),
     70021: Refusal(AuthenticationError, "No federated credential for this token", _FEDERATION),
-    700024: Refusal(
+    _NOT_VALID_NOW: Refusal(
         AuthenticationError,
         "The federated token has expired, or is not valid yet",
         "See that the file is written anew before its token ends, and check the clock of this "
@@ -163,9 +171,31 @@ def sign_in_error(
         aadsts=f"AADSTS{number}" if number else None,
         where=f"{authority} for {environment}",
         why=without_secrets(words, secrets)[:_WORDS],
-        remedy=refusal.remedy,
+        remedy=_hint(number, answer, secrets) + refusal.remedy,
         request_id=str(correlation_id) if correlation_id else None,
     )
+
+
+def _hint(number: int | None, answer: Mapping[str, Any], secrets: tuple[str, ...]) -> str:
+    """What can be told from here, to be said before the remedy: a sentence or nothing."""
+    if number == _WRONG_SECRET and any(_ID.fullmatch(secret) for secret in secrets):
+        return "It has the form of an id: it is the Secret ID, not the Value beside it. "
+    if number == _NOT_VALID_NOW:
+        return _clock_hint(answer)
+    return ""
+
+
+def _clock_hint(answer: Mapping[str, Any]) -> str:
+    """How far this machine's clock is from the login service's, if that is a minute or more."""
+    try:
+        told = datetime.strptime(str(answer.get("timestamp")), "%Y-%m-%d %H:%M:%SZ")
+    except ValueError:
+        return ""
+    minutes = round((time.time() - told.replace(tzinfo=timezone.utc).timestamp()) / 60)
+    if not minutes:
+        return ""
+    side = "ahead of" if minutes > 0 else "behind"
+    return f"The clock of this machine is {abs(minutes)} minutes {side} the login service's. "
 
 
 def without_secrets(words: str, secrets: tuple[str, ...] = ()) -> str:
