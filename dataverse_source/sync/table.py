@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from dataverse_source.progress import watched
 from dataverse_source.sync.changes import NotTrackedError, keep_by_changes
 from dataverse_source.sync.cursor import keep_by_cursor
 from dataverse_source.sync.full import read_all
@@ -29,6 +30,10 @@ def table_items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
         ConfigurationError: the settings ask for what the table does not allow.
         DataverseError: the table can't be read; ``stored`` is as before.
     """
+    return watched(run.name, run.reader.client, _items(run, stored))
+
+
+def _items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
     plan, state = _choose(run, read_state(stored))
     try:
         state = yield from TableWriter(run, str(plan)).items(_keep_in_step(run, plan, state))
@@ -54,7 +59,8 @@ def range_items(run: TableRun, outputs: Iterator[Rows]) -> Iterator[Any]:
         yield from outputs
         return TableState()
 
-    yield from TableWriter(run, "").items(steps())
+    items = TableWriter(run, "").items(steps())
+    return watched(run.name, run.reader.client, items)
 
 
 def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
