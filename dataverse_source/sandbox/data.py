@@ -9,6 +9,7 @@ from dataverse_source.sandbox import query as queries
 from dataverse_source.sandbox.addresses import Segment, read_path
 from dataverse_source.sandbox.apply import answer_apply
 from dataverse_source.sandbox.audit_functions import answer_audit
+from dataverse_source.sandbox.bound_functions import answer_bound
 from dataverse_source.sandbox.bulk_writes import is_bulk_write
 from dataverse_source.sandbox.elastic import (
     expire,
@@ -19,8 +20,9 @@ from dataverse_source.sandbox.elastic import (
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.fetchxml_answer import answer_fetch
 from dataverse_source.sandbox.files import answer_download, answer_in_base64, is_download
-from dataverse_source.sandbox.functions import NAMES, answer_function, refuse_function
+from dataverse_source.sandbox.functions import NAMES, answer_function
 from dataverse_source.sandbox.keys import no_such_row, read_key
+from dataverse_source.sandbox.known_operations import refuse_lacking
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.options import read_options
 from dataverse_source.sandbox.privileges import answer_privileges
@@ -72,11 +74,14 @@ class DataSide:
         audited = answer_audit(self._environment, caller, request, segments)
         if audited is not None:
             return audited
+        bound = answer_bound(self._environment, caller, request, segments)
+        if bound is not None:
+            return bound
         privileges = answer_privileges(self._environment, caller, request, segments)
         if privileges is not None:
             return privileges
         if not is_bulk_write(request.method, segments):
-            refuse_function(segments)
+            refuse_lacking(segments)
         table = self._environment.schema.by_entity_set.get(name)
         if table is None:
             raise no_segment(self._environment, name)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dataverse_source.sandbox.callers import Caller
 from dataverse_source.sandbox.clock import Clock
 from dataverse_source.sandbox.record_counts import RecordCounts
 from dataverse_source.sandbox.switches import Switches
+from dataverse_source.sandbox.users import Users
 
 if TYPE_CHECKING:
     from dataverse_source.sandbox.store import Store
     from dataverse_source.sandbox.tables import Schema
+
+__all__ = ["Caller", "Environment", "Organization"]
 
 
 @dataclass(frozen=True)
@@ -32,32 +36,6 @@ class Organization:
     version: str = "9.2.26062.00185"
 
 
-@dataclass(frozen=True)
-class Caller:
-    """The application user that a request's token stands for.
-
-    Attributes:
-        user_id: systemuserid, lower case.
-        client_id: application id of the app registration.
-        object_id: object id of its service principal in Entra.
-        organization_read: read privileges are at organization level, which change tracking
-            asks for.
-        readable_tables: logical names of the tables that its roles let it read; None for all.
-        may_write: its roles let it create, update and delete rows.
-    """
-
-    user_id: str
-    client_id: str
-    object_id: str = ""
-    organization_read: bool = True
-    readable_tables: frozenset[str] | None = None
-    may_write: bool = True
-
-    def may_read(self, logical_name: str) -> bool:
-        """Whether the caller's roles let it read rows of a table."""
-        return self.readable_tables is None or logical_name in self.readable_tables
-
-
 @dataclass
 class Environment:
     """Everything that the rooms of the sandbox share.
@@ -68,6 +46,7 @@ class Environment:
         switches: replaced as a whole when one is set (``switches.changed(...)``).
         organization: ids, names, version.
         record_counts: what RetrieveTotalRecordCount answers.
+        users: what its users may do.
     """
 
     store: Store
@@ -75,6 +54,7 @@ class Environment:
     switches: Switches = field(default_factory=Switches)
     organization: Organization = field(default_factory=Organization)
     record_counts: RecordCounts = field(default_factory=RecordCounts)
+    users: Users = field(default_factory=Users)
 
     @property
     def schema(self) -> Schema:

@@ -2,73 +2,40 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from dataverse_source.sandbox.addresses import Segment
 from dataverse_source.sandbox.environment import Caller, Environment
-from dataverse_source.sandbox.messages import DataverseFault, Request, Response
-from dataverse_source.sandbox.odata import Array, Literal, bad_query, parse_operand
-from dataverse_source.sandbox.options import read_options, split_top
-from dataverse_source.sandbox.query import JSON, base_url
+from dataverse_source.sandbox.function_calls import function_response, read_arguments, required
+from dataverse_source.sandbox.messages import Request, Response
+from dataverse_source.sandbox.odata import bad_query
+from dataverse_source.sandbox.time_zones import BY_NAME
 
-NAMES = frozenset(
-    {"WhoAmI", "RetrieveVersion", "RetrieveCurrentOrganization", "RetrieveTotalRecordCount"}
-)
-
-
-def refuse_function(segments: list[Segment]) -> None:
-    """Refuses a function or action of Dataverse that the sandbox does not have.
-
-    Raises:
-        DataverseFault: 501; a name that can be no function is let pass.
-    """
-    for segment in segments:
-        bound = segment.name.startswith("Microsoft.Dynamics.CRM.")
-        called = segment.inside is not None and ("=" in segment.inside or not segment.inside)
-        if bound or (called and segment.name[:1].isupper()):
-            name = segment.name.rpartition(".")[2]
-            raise DataverseFault(501, "0x8006088a", f"The sandbox has no function {name}.")
+Arguments = Mapping[str, Any]
+Body = dict[str, Any]
 
 
 def answer_function(
-    environment: Environment, caller: Caller, request: Request, name: str, arguments: str
+    environment: Environment, caller: Caller, request: Request, name: str, inside: str
 ) -> Response:
-    """Answers a function call; ``arguments`` is the text between the parentheses."""
-    context = f"{base_url(request)}/$metadata#Microsoft.Dynamics.CRM.{name}Response"
-    body = {"@odata.context": context}
-    if name == "WhoAmI":
-        body.update(_who_am_i(environment, caller))
-    elif name == "RetrieveVersion":
-        body["Version"] = environment.organization.version
-    elif name == "RetrieveCurrentOrganization":
-        body.update(_current_organization(environment, request))
-    else:
-        names = _arguments(request, arguments).get("EntityNames", [])
-        body.update(_total_record_count(environment, names))
-    headers = {"Content-Type": JSON, "OData-Version": "4.0"}
-    return Response(200, json.dumps(body, ensure_ascii=False).encode(), headers)
+    """Answers a call of a function.
+
+    Args:
+        environment: the environment.
+        caller: who asks.
+        request: the request.
+        name: the function, one of ``NAMES``.
+        inside: the text between the parentheses.
+
+    Raises:
+        DataverseFault: an argument is missing or wrong.
+    """
+    arguments = read_arguments(request, inside)
+    body = _FUNCTIONS[name](environment, caller, request, arguments)
+    return function_response(request, name, body)
 
 
-def _arguments(request: Request, text: str) -> Mapping[str, Any]:
-    """Values of a call's arguments; an alias stands for its text in the query string."""
-    aliases = read_options(request.query).aliases
-    values: dict[str, Any] = {}
-    for part in filter(None, split_top(text, ",")):
-        name, _, value = part.partition("=")
-        shown = aliases.get(value.strip(), "null") if value.strip()[:1] == "@" else value
-        node = parse_operand(shown, aliases)
-        if isinstance(node, Array):
-            values[name.strip()] = list(node.values)
-        elif isinstance(node, Literal):
-            values[name.strip()] = node.value
-        else:
-            raise bad_query(f"The value of the parameter '{name}' is not valid.")
-    return values
-
-
-def _who_am_i(environment: Environment, caller: Caller) -> dict[str, str]:
+def _who_am_i(environment: Environment, caller: Caller, _request: Request, _: Arguments) -> Body:
     organization = environment.organization
     return {
         "BusinessUnitId": organization.business_unit_id,
@@ -77,7 +44,13 @@ def _who_am_i(environment: Environment, caller: Caller) -> dict[str, str]:
     }
 
 
-def _current_organization(environment: Environment, request: Request) -> dict[str, Any]:
+def _version(environment: Environment, _caller: Caller, _request: Request, _: Arguments) -> Body:
+    return {"Version": environment.organization.version}
+
+
+def _current_organization(
+    environment: Environment, _caller: Caller, request: Request, _: Arguments
+) -> Body:
     organization, url = environment.organization, request.base_url
     endpoints = {
         "WebApplication": f"{url}/",
@@ -105,8 +78,11 @@ def _current_organization(environment: Environment, request: Request) -> dict[st
     }
 
 
-def _total_record_count(environment: Environment, names: list[str]) -> dict[str, Any]:
+def _total_record_count(
+    environment: Environment, _caller: Caller, _request: Request, arguments: Arguments
+) -> Body:
     """Rows by logical name, as they were at the last count."""
+    names = arguments.get("EntityNames") or []
     for name in names:
         if name not in environment.schema.by_logical_name:
             raise bad_query(f"The entity with a name = '{name}' was not found in the "
@@ -119,3 +95,25 @@ def _total_record_count(environment: Environment, names: list[str]) -> dict[str,
             "Values": [environment.record_counts.count(environment.store, name) for name in names],
         }
     }
+
+
+def _time_zone_code(
+    _environment: Environment, _caller: Caller, _request: Request, arguments: Arguments
+) -> Body:
+    """The code of a time zone by its standard name, which the sandbox knows in English."""
+    name, locale = required(arguments, "LocalizedStandardName"), required(arguments, "LocaleId")
+    zone = BY_NAME.get(str(name))
+    if zone is None or locale != ENGLISH:
+        raise bad_query(f"There is no time zone '{name}' in the language {locale}.")
+    return {"TimeZoneCode": zone.code}
+
+
+ENGLISH = 1033
+_FUNCTIONS: dict[str, Callable[[Environment, Caller, Request, Arguments], Body]] = {
+    "WhoAmI": _who_am_i,
+    "RetrieveVersion": _version,
+    "RetrieveCurrentOrganization": _current_organization,
+    "RetrieveTotalRecordCount": _total_record_count,
+    "GetTimeZoneCodeByLocalizedName": _time_zone_code,
+}
+NAMES = frozenset(_FUNCTIONS)

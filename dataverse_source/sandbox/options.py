@@ -73,16 +73,16 @@ def read_options(query: str) -> Options:
 
 
 def split_top(text: str, separator: str) -> list[str]:
-    """Splits at a separator that stands outside parentheses, brackets and quotes."""
+    """Splits at a separator that stands outside parentheses, brackets, braces and quotes."""
     parts, depth, start, quote = [], 0, 0, ""
     for position, character in enumerate(text):
         if quote:
             quote = "" if character == quote else quote
         elif character in "'\"":
             quote = character
-        elif character in "([":
+        elif character in "([{":
             depth += 1
-        elif character in ")]":
+        elif character in ")]}":
             depth -= 1
         elif character == separator and depth == 0:
             parts.append(text[start:position])

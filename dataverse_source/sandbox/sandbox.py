@@ -296,7 +296,7 @@ class Sandbox:
         counts = rows_by_logical_name(self._rows, self._schema)
         store = Store(self._schema, self.clock, path=self._store_path)
         self._opened.callback(store.close)
-        environment = Environment(store, self.clock, self._switches)
+        environment = Environment(store, self.clock, self._switches, users=self.users)
         fill(store, environment.organization, USER_ID, counts, self._seed)
         return environment
 

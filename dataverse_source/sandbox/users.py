@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import uuid
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dataverse_source.sandbox.environment import Caller, Environment
+from dataverse_source.sandbox.callers import Caller
 from dataverse_source.sandbox.messages import DataverseFault
 from dataverse_source.sandbox.tables import Table
+
+if TYPE_CHECKING:
+    from dataverse_source.sandbox.environment import Environment
 
 NOT_A_MEMBER = "The user is not a member of the organization."
 DISABLED = "The specified user is either disabled or is not a member of any business unit."
@@ -33,6 +36,7 @@ class ApplicationUser:
         organization_read: read privileges are at organization level.
         readable_tables: logical names that its roles let it read; None for all.
         may_write: its roles let it create, update and delete rows.
+        may_impersonate: its roles have prvActOnBehalfOfAnotherUser.
     """
 
     user_id: str
@@ -43,19 +47,44 @@ class ApplicationUser:
     organization_read: bool = True
     readable_tables: frozenset[str] | None = None
     may_write: bool = True
+    may_impersonate: bool = True
+
+    def may_read(self, logical_name: str) -> bool:
+        """Whether the user's roles let it read rows of a table."""
+        return self.readable_tables is None or logical_name in self.readable_tables
 
 
 class Users:
-    """The application users by client id; an app without one is no member."""
+    """The application users by client id, an app without one is no member; and what people may.
+
+    People are rows of the table systemuser. They may do everything unless ``limit`` says else.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_client: dict[str, ApplicationUser] = {}
+        self._people: dict[str, ApplicationUser] = {}
 
     def add(self, user: ApplicationUser) -> None:
         """Adds or replaces the user of an application."""
         with self._lock:
             self._by_client[user.client_id] = user
+
+    def limit(self, user_id: str, **rights: Any) -> None:
+        """Sets what a person may do, that is a row of systemuser that is no application's.
+
+        Args:
+            user_id: its systemuserid.
+            rights: as of ``ApplicationUser``: ``readable_tables``, ``may_write``, ``enabled``...
+        """
+        with self._lock:
+            self._people[user_id.lower()] = ApplicationUser(user_id.lower(), "", **rights)
+
+    def rights_of(self, user_id: str) -> ApplicationUser:
+        """What a user may do, whether of an application or a person."""
+        with self._lock:
+            known = (user for user in self._by_client.values() if user.user_id == user_id)
+            return next(known, self._people.get(user_id) or ApplicationUser(user_id, ""))
 
     def change(self, client_id: str, **values: Any) -> None:
         """Changes a user, for instance ``enabled=False``.
@@ -92,6 +121,7 @@ class Users:
             organization_read=user.organization_read,
             readable_tables=user.readable_tables,
             may_write=user.may_write,
+            may_impersonate=user.may_impersonate,
         )
 
 

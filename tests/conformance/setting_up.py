@@ -312,3 +312,25 @@ def rows_of(number: int) -> Prepare:
         printed_rows(corner, exchanges()[number])
 
     return prepare
+
+
+def target_row(corner: Corner, exchange: Exchange) -> None:
+    """The row that the argument ``Target`` refers to."""
+    found = re.search(r"'@odata.id':'(\w+)\(([0-9a-f-]+)\)'", exchange.path)
+    assert found is not None
+    table = corner.store.schema.by_entity_set[found[1]]
+    plant(corner.store, table, {table.primary_id: found[2]})
+
+
+def minutes_of_case(corner: Corner, exchange: Exchange) -> None:
+    """Two completed tasks of a case that took the printed time, and one that is still open."""
+    total = int(exchange.body["TotalTime"])
+    for minutes, state in ((total // 3, 1), (total - total // 3, 1), (10, 0)):
+        values = {
+            "regardingobjectid": key_of(exchange),
+            "regardingobjectid@table": "incident",
+            "actualdurationminutes": minutes,
+            "statecode": state,
+            "statuscode": 5 if state else 2,
+        }
+        corner.store.create("task", values)

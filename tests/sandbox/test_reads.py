@@ -287,8 +287,6 @@ def test_users_are_principals_and_carry_ownerid(crm: Reading) -> None:
         ("accounts?$select=name&$select=name", 400, "0x80060888", None),
         ("accounts?$skiptoken=rubbish", 400, "0x8004112A", None),
         ("accounts(12)", 400, "0x80060888", None),
-        ("GetTimeZoneCodeByLocalizedName(LocaleId=1033)", 501, "0x8006088a", None),
-        (f"accounts({ACCOUNT})/Microsoft.Dynamics.CRM.Nope()", 501, "0x8006088a", None),
     ],
 )  # fmt: skip
 def test_refusals(crm: Reading, rest: str, status: int, code: str, message: str | None) -> None:
