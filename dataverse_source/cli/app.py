@@ -1,0 +1,146 @@
+"""The command ``dataverse-source``: its commands, its exit codes, and what it says of errors.
+
+A command's module is imported when the command is used: dlt, pyarrow and MSAL take seconds,
+which ``--help`` and shell completion must not wait for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from dataverse_source.cli.failures import (
+    FAILED,
+    INTERRUPTED,
+    WRONG,
+    as_json,
+    exit_code,
+    known_error,
+)
+from dataverse_source.cli.screen import Screen
+
+NAME = "dataverse-source"
+
+COMMANDS = {
+    "check": "Find out whether sign-in, roles and tables are as they should be.",
+    "tables": "List the tables of the environment.",
+    "describe": "Tell all about one table: columns, types, choices, keys, sync.",
+    "preview": "Show a few rows of a table as they would land.",
+    "run": "Bring the tables in step.",
+    "status": "Tell where each table stands, without a request.",
+    "reset": "Have a table read again in full by the next run.",
+    "sandbox": "Start a local Dataverse to try things on.",
+    "init": "Write a starter pipeline into an empty folder.",
+}
+"""Name and purpose of each command, in the order in which people need them; its module has the
+same name. The purpose is here too so that ``--help`` imports none of them."""
+
+EPILOG = """\
+Exit codes: 0 all is well; 1 something failed, or some tables did; 2 wrong usage or
+configuration; 130 interrupted.
+
+Settings come from .dlt/config.toml, .dlt/secrets.toml and the environment, as those of a
+pipeline do."""
+
+
+class Commands(click.Group):
+    """The group of commands, each imported when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """All names, most needed first."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, None when there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"dataverse_source.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments begin with.
+
+        Raises:
+            UsageError: there is none of that name; says which one may have been meant.
+        """
+        from dataverse_source.errors import did_you_mean
+
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            text = f"{error.message.rstrip('.')}. {did_you_mean(args[0], COMMANDS)}"
+            raise click.UsageError(text.rstrip(), ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list in the help text."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The end of the help text."""
+        for paragraph in EPILOG.split("\n\n"):
+            formatter.write_paragraph()
+            formatter.write_text(paragraph.replace("\n", " "))
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+@click.version_option(package_name="dlt-dataverse", prog_name=NAME)
+@click.option("--no-color", is_flag=True, help="No colours; NO_COLOR in the environment does it.")
+@click.option("--traceback", is_flag=True, help="Show where in the program an error came from.")
+@click.pass_context
+def program(ctx: click.Context, no_color: bool, traceback: bool) -> None:
+    """Load Microsoft Dataverse into DuckDB or any other dlt destination."""
+    screen = ctx.find_object(Screen)
+    if screen is not None:
+        screen.no_color |= no_color
+        screen.traceback |= traceback
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    screen = Screen()
+    try:
+        return _run(arguments, screen)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped.", err=True)
+        return INTERRUPTED
+    except Exception as error:
+        if screen.traceback:
+            raise
+        found = known_error(error)
+        if screen.json:
+            screen.print_json({"error": as_json(found)})
+        else:
+            click.echo(str(found), err=True)
+        return exit_code(found)
+
+
+def _run(arguments: Sequence[str] | None, screen: Screen) -> int:
+    try:
+        code = program.main(
+            None if arguments is None else list(arguments),
+            prog_name=NAME,
+            standalone_mode=False,
+            obj=screen,
+        )
+    except click.ClickException as error:
+        error.show()
+        return WRONG if isinstance(error, click.UsageError) else FAILED
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,77 @@
+"""Exit codes, and errors in a form that people and machines can read; no secrets, no tracebacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dataverse_source.errors import (
+    ConfigurationError,
+    DataverseError,
+    TablesFailedError,
+    UnknownNameError,
+)
+
+FAILED = 1
+"""Something failed: sign-in, Dataverse, the destination, or some of the tables."""
+
+WRONG = 2
+"""Wrong usage or configuration: nothing was changed."""
+
+INTERRUPTED = 130
+"""Stopped by Ctrl-C, as shells count it: 128 and the signal's number."""
+
+
+class UnexpectedError(DataverseError):
+    """An error that this program did not expect; probably a fault of its own."""
+
+
+def exit_code(error: DataverseError) -> int:
+    """The exit code that an error ends with."""
+    return WRONG if isinstance(error, (ConfigurationError, UnknownNameError)) else FAILED
+
+
+def known_error(error: Exception) -> DataverseError:
+    """An error of this package in place of any other."""
+    if isinstance(error, DataverseError):
+        return error
+    behind = _behind(error)
+    if behind is not None:
+        return behind
+    if type(error).__module__.startswith("dlt."):
+        return ConfigurationError(
+            "dlt can't work with these settings",
+            why=f"{type(error).__name__}: {str(error).strip()}",
+            remedy="Check .dlt/config.toml, .dlt/secrets.toml and the environment variables.",
+        )
+    return UnexpectedError(
+        "Something went wrong that should not",
+        why=f"{type(error).__name__}: {error}",
+        remedy="Run it again as: dataverse-source --traceback ..., and report what it shows.",
+    )
+
+
+def as_json(error: DataverseError) -> dict[str, Any]:
+    """What ``--json`` shows of an error; the keys are documented and stay."""
+    found: dict[str, Any] = {
+        "type": type(error).__name__,
+        "what": error.what,
+        "where": error.where,
+        "why": error.why,
+        "remedy": error.remedy,
+        "request_id": error.request_id,
+    }
+    if isinstance(error, TablesFailedError):
+        found["tables"] = {name: as_json(one) for name, one in error.failures.items()}
+    return found
+
+
+def _behind(error: BaseException) -> DataverseError | None:
+    """The error of this package that another one was raised from."""
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        if isinstance(found, DataverseError):
+            return found
+        seen.add(id(found))
+        found = found.__cause__ or found.__context__
+    return None

@@ -1,0 +1,100 @@
+"""Where commands write to: tables for people, JSON for machines, with or without colour."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PIPE_WIDTH = 160
+"""Columns when no terminal tells its width, and COLUMNS is not set."""
+
+
+@dataclass
+class Screen:
+    """How output is wanted; changed by options before anything is shown.
+
+    Attributes:
+        json: one JSON value on stdout in place of text.
+        no_color: text without any control sequence.
+        traceback: errors show where in the program they came from.
+    """
+
+    json: bool = False
+    no_color: bool = False
+    traceback: bool = False
+
+    def console(self, *, stderr: bool = False) -> Console:
+        """Writes text to stdout, or stderr."""
+        from rich.console import Console
+
+        stream = sys.stderr if stderr else sys.stdout
+        plain = self.no_color or bool(os.environ.get("NO_COLOR"))
+        known = stream.isatty() or os.environ.get("COLUMNS")
+        return Console(
+            stderr=stderr,
+            color_system=None if plain else "auto",
+            highlight=False,
+            width=None if known else PIPE_WIDTH,
+        )
+
+    def show(self, value: Any, draw: Callable[[Console], None]) -> None:
+        """Prints ``value`` as JSON, or has it drawn for people."""
+        if self.json:
+            self.print_json(value)
+        else:
+            draw(self.console())
+
+    def print_json(self, value: Any) -> None:
+        """Prints one JSON value."""
+        unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        text = json.dumps(value, indent=2, ensure_ascii=not unicode, default=_plain)
+        click.echo(text)
+
+
+def grid(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: int = -1) -> Table:
+    """A table of text; long cells are folded, never cut.
+
+    Args:
+        headings: of the columns.
+        rows: cells as plain text.
+        right: index of the first column of numbers; those from it on are aligned to the right.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    for index, heading in enumerate(headings):
+        aligned: Any = "right" if 0 <= right <= index else "left"
+        table.add_column(heading, justify=aligned, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for: exact numbers, moments and bytes as text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, (set, frozenset, tuple)):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,145 @@
+"""``dataverse-source status``: where each table stands, without a request to Dataverse."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dataverse_source.cli.options import json_option, pipeline_option
+from dataverse_source.cli.screen import Screen, grid
+
+if TYPE_CHECKING:
+    import dlt
+    from rich.console import Console
+
+    from dataverse_source.cli.states import KnownTable
+
+
+@click.command("status")
+@pipeline_option
+@json_option
+@click.pass_obj
+def command(screen: Screen, pipeline: str) -> None:
+    """Tell where each table stands: rows, how it is kept in step, from when on the next run reads.
+
+    Nothing is asked of Dataverse. When changes are followed, their token expires some days after
+    it was given, 7 unless the environment says otherwise; then all rows are read again.
+    """
+    from dataverse_source.cli.states import attached, known_tables
+
+    found = attached(pipeline)
+    now = datetime.now(timezone.utc)
+    facts = {
+        "pipeline": found.pipeline_name,
+        "destination": found.destination.destination_name,
+        "dataset": found.dataset_name,
+        "last_run": _last_run(found),
+        "pending_packages": found.has_pending_data,
+        "tables": [_facts(found, one, now) for one in known_tables(found)],
+    }
+    screen.show(facts, lambda console: _draw(console, facts, now))
+
+
+def _last_run(pipeline: dlt.Pipeline) -> dict[str, Any] | None:
+    trace = pipeline.last_trace
+    if trace is None:
+        return None
+    failed = [step.step for step in trace.steps if step.step_exception]
+    return {
+        "started_at": trace.started_at,
+        "finished_at": trace.finished_at,
+        "failed_step": failed[0] if failed else None,
+    }
+
+
+def _facts(pipeline: dlt.Pipeline, table: KnownTable, now: datetime) -> dict[str, Any]:
+    from dataverse_source.cli.states import row_count
+    from dataverse_source.sync.retention import DEFAULT_DAYS
+    from dataverse_source.sync.state import moment
+
+    state = table.state
+    given = moment(state.token_time) if state.mode == "changes" else None
+    expires = given + timedelta(days=DEFAULT_DAYS) if given else None
+    return {
+        "table": table.name,
+        "logical_name": table.logical_name,
+        "configured_as": table.configured_as,
+        "mode": state.mode or None,
+        "rows": row_count(pipeline, table.name),
+        "complete": state.complete,
+        "token_given_at": given,
+        "token_expires_at": expires,
+        "days_to_token_expiry": None if expires is None else round(_days(expires - now), 2),
+        "cursor": _cursor(table),
+        "keys_compared_at": moment(state.swept),
+        "change_tracking_refused": state.refusal,
+    }
+
+
+def _cursor(table: KnownTable) -> str | int | None:
+    """Where the next read by modifiedon or versionnumber begins."""
+    state = table.state
+    if state.mode != "cursor":
+        return None
+    return state.since or (state.versions[-1][1] if state.versions else None)
+
+
+def _days(span: timedelta) -> float:
+    return span / timedelta(days=1)
+
+
+def _draw(console: Console, facts: dict[str, Any], now: datetime) -> None:
+    console.print(
+        f"pipeline {facts['pipeline']}, dataset {facts['dataset']} in {facts['destination']}",
+        markup=False,
+    )
+    console.print(_last_run_text(facts["last_run"], now), markup=False)
+    if facts["pending_packages"]:
+        console.print("A run was interrupted: what it left behind is loaded by the next one.")
+    console.print()
+    rows = [
+        (
+            one["table"],
+            one["mode"] or "not read yet",
+            "?" if one["rows"] is None else f"{one['rows']:,}",
+            _stands(one, now),
+            _expiry(one),
+        )
+        for one in facts["tables"]
+    ]
+    console.print(grid(("table", "kept by", "rows", "stands at", "token expires"), rows))
+
+
+def _last_run_text(last_run: dict[str, Any] | None, now: datetime) -> str:
+    if last_run is None or last_run["finished_at"] is None:
+        return "last run: not known"
+    ended = f"in the step {last_run['failed_step']} failed" if last_run["failed_step"] else "done"
+    return f"last run: {_ago(now - last_run['finished_at'])} ago, {ended}"
+
+
+def _stands(one: dict[str, Any], now: datetime) -> str:
+    if not one["complete"] and one["mode"] != "full":
+        return "first read not done"
+    if one["token_given_at"]:
+        return f"token {_ago(now - one['token_given_at'])} old"
+    if one["cursor"] is not None:
+        return f"from {one['cursor']}"
+    return "all rows each time"
+
+
+def _expiry(one: dict[str, Any]) -> str:
+    days = one["days_to_token_expiry"]
+    if days is None:
+        return "-"
+    return f"in {days:.1f} days" if days > 0 else "expired"
+
+
+def _ago(span: timedelta) -> str:
+    """A span in its largest unit, such as ``3 h``."""
+    seconds = max(span.total_seconds(), 0)
+    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
