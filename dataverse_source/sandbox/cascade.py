@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dataverse_source.sandbox.activities import POINTER, has_pointer
@@ -48,7 +49,9 @@ def delete(
         (logical_name, key, store.next_version(), milliseconds(store.clock.now()), cascaded),
     )
     if has_pointer(store.schema, table):
-        delete(store, connection, POINTER, key, cascaded)
+        # It may be gone already: the cascade that leads here goes by activitypointer as well.
+        with suppress(NoSuchRow):
+            delete(store, connection, POINTER, key, cascaded)
     for relationship in store.schema.one_to_many:
         if relationship.referenced == logical_name:
             _follow(store, connection, relationship, key)

@@ -34,6 +34,8 @@ def complete(
         _on_create(environment, caller, table, written)
     if "modifiedby" in table.by_name:
         written["modifiedby"] = caller.user_id
+    if "modifiedonbehalfby" in table.by_name:
+        written["modifiedonbehalfby"] = caller.actual_user_id
     after = {**(before or {}), **written}
     _names(table, after, written)
     _owner(environment, table, after, written, values, before is None)
@@ -50,6 +52,8 @@ def _is_column(table: Table, name: str) -> bool:
 def _on_create(environment: Environment, caller: Caller, table: Table, written: Row) -> None:
     if "createdby" in table.by_name:
         written["createdby"] = caller.user_id
+    if "createdonbehalfby" in table.by_name:
+        written["createdonbehalfby"] = caller.actual_user_id
     if written.get("overriddencreatedon") is not None:
         # Sets createdon (docs page "Create a table row using the Web API").
         written["createdon"] = written["overriddencreatedon"]

@@ -37,8 +37,11 @@ def answer_function(
 
 def _who_am_i(environment: Environment, caller: Caller, _request: Request, _: Arguments) -> Body:
     organization = environment.organization
+    known = "systemuser" in environment.schema.by_logical_name
+    user = environment.store.row("systemuser", caller.user_id) if known else None
+    unit = user.get("businessunitid") if user else None
     return {
-        "BusinessUnitId": organization.business_unit_id,
+        "BusinessUnitId": unit or organization.business_unit_id,
         "UserId": caller.user_id,
         "OrganizationId": organization.organization_id,
     }

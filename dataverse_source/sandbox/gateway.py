@@ -20,6 +20,7 @@ from dataverse_source.sandbox.compression import SMALLEST, accepts_gzip, gzip
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.faults import Faults
 from dataverse_source.sandbox.hooks import Hooks
+from dataverse_source.sandbox.impersonation import acting_caller, asked_headers
 from dataverse_source.sandbox.latency import LatencySettings, rows_of
 from dataverse_source.sandbox.limits import Limits
 from dataverse_source.sandbox.managed_identity import PATH as MANAGED_IDENTITY
@@ -31,9 +32,6 @@ from dataverse_source.sandbox.wire import Answer
 
 URL_LIMIT = 32_768
 """Characters of a URL (docs page "Compose HTTP requests and handle errors")."""
-
-IMPERSONATION = ("callerobjectid", "mscrmcallerid")
-"""Request headers that name another user (docs page "Impersonate another user")."""
 
 METADATA_SEGMENTS = frozenset(
     {
@@ -147,10 +145,6 @@ class Gateway:
         if len(request.base_url) + len(request.path) + 1 + len(request.query) > URL_LIMIT:
             return _page(int(self.environment.switches.long_url), "The URL is too long.")
         exchange.caller = self.door.caller(request)
-        for name in IMPERSONATION:
-            if name in request.headers:
-                message = f"The sandbox can't act for another user ({name})."
-                raise DataverseFault(501, "0x8006088a", message)
         return self._limited(request, found["rest"] or "", exchange.caller, exchange.server)
 
     def _limited(self, request: Request, rest: str, caller: Caller, server: int) -> Response:
@@ -176,9 +170,9 @@ class Gateway:
             self.limits.leave(caller.user_id, server, taken)
 
     def _made(self, request: Request, rest: str, caller: Caller) -> Response:
-        if self.prerendered is None:
-            return self._resource(request, rest, caller)
         environment = self.environment
+        if self.prerendered is None or asked_headers(request.headers):
+            return self._resource(request, rest, caller)
         state = (environment.store.version, environment.store.metadata_version)
         return self.prerendered.answer(
             request,
@@ -193,13 +187,18 @@ class Gateway:
             request = replace(request, method="GET")
         segment = re.split(r"[(/?]", unquote(rest), maxsplit=1)[0]
         if segment == "$batch" and request.method == "POST":
-            answer = partial(self._inner, caller)
+            answer = partial(self._inner, caller, asked_headers(request.headers))
             return answer_batch(request, answer, self.environment.store.transaction)
         side = self.metadata if segment in METADATA_SEGMENTS else self.data
-        return side.answer(request, rest, caller)
+        return side.answer(request, rest, acting_caller(self.environment, caller, request.headers))
 
-    def _inner(self, caller: Caller, request: Request) -> Response:
-        """Answers a request of a batch; service protection does not count it."""
+    def _inner(self, caller: Caller, acting: dict[str, str], request: Request) -> Response:
+        """Answers a request of a batch; service protection does not count it.
+
+        It acts for the user that the batch names unless it names one itself.
+        """
+        if acting and not asked_headers(request.headers):
+            request = replace(request, headers={**request.headers, **acting})
         found = _API.fullmatch(request.path)
         if found is None:
             return _page(404, "404 - File or directory not found.")

@@ -100,6 +100,12 @@ class Users:
         with self._lock:
             self._by_client.pop(client_id, None)
 
+    def with_object_id(self, object_id: str) -> str | None:
+        """The systemuserid of the application user with an object id in Entra, if there is one."""
+        with self._lock:
+            users = (user for user in self._by_client.values() if user.object_id == object_id)
+            return next((user.user_id for user in users), None)
+
     def caller(self, client_id: str, environment: Environment) -> Caller:
         """The caller that a good token stands for.
 
@@ -107,13 +113,9 @@ class Users:
             DataverseFault: no application user, a disabled one, or one without a role.
         """
         user = self._by_client.get(client_id)
-        status = int(environment.switches.user_refusal_status)
         if user is None:
             raise DataverseFault(403, "0x80072560", NOT_A_MEMBER)
-        if not user.enabled:
-            raise DataverseFault(status, "0x80040225", DISABLED)
-        if not user.has_role:
-            raise DataverseFault(status, "0x80042f09", WITHOUT_ROLE)
+        refuse_unable(environment, user)
         return Caller(
             user_id=user.user_id,
             client_id=user.client_id,
@@ -123,6 +125,19 @@ class Users:
             may_write=user.may_write,
             may_impersonate=user.may_impersonate,
         )
+
+
+def refuse_unable(environment: Environment, user: ApplicationUser) -> None:
+    """Refuses a user who is disabled or has no role.
+
+    Raises:
+        DataverseFault: with the status that the switch ``user_refusal_status`` says.
+    """
+    status = int(environment.switches.user_refusal_status)
+    if not user.enabled:
+        raise DataverseFault(status, "0x80040225", DISABLED)
+    if not user.has_role:
+        raise DataverseFault(status, "0x80042f09", WITHOUT_ROLE)
 
 
 def require_read(environment: Environment, caller: Caller, table: Table) -> None:

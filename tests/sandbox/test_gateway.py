@@ -42,7 +42,7 @@ def test_headers_of_an_answer(running: Sandbox) -> None:
     assert answer.headers["x-ms-dop-hint"] == "4"
     assert int(answer.headers["x-ms-ratelimit-burst-remaining-xrm-requests"]) < 6000
     time_left = answer.headers["x-ms-ratelimit-time-remaining-xrm-requests"]
-    assert re.fullmatch(r"1,(200|199)\.\d\d", time_left)
+    assert re.fullmatch(r"(1,)?\d{3}\.\d\d", time_left)
     assert set(answer.cookies.keys()) == {"ARRAffinity", "ReqClientId"}
 
 
@@ -76,14 +76,6 @@ def test_head_of_rows(running: Sandbox) -> None:
     with signed_in(running) as session:
         assert session.head(api(running, "WhoAmI")).status_code == 200
         assert session.head(api(running, "nothing")).status_code == 404
-
-
-@pytest.mark.parametrize("name", ["CallerObjectId", "MSCRMCallerID"])
-def test_acting_for_another_is_not_there(running: Sandbox, name: str) -> None:
-    with signed_in(running) as session:
-        answer = session.get(api(running), headers={name: "11111111-2222-4333-8444-555555555555"})
-    assert answer.status_code == 501
-    assert name.lower() in answer.json()["error"]["message"]
 
 
 def test_another_application_with_fewer_rights(running: Sandbox) -> None:
