@@ -1,4 +1,7 @@
-"""Runs a pipeline with the source and reports what happened, as scripts want it."""
+"""Runs a pipeline with the source and reports what happened, as scripts want it.
+
+What reads and decodes is imported when a pipeline runs, not when a script is imported.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,6 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dataverse_source.errors import DataverseError, PipelineError, TablesFailedError
-from dataverse_source.rounds import run_to_the_end, settle_pending, tables_of
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
         PipelineError: the destination failed, or dlt itself.
         KeyboardInterrupt: the run was interrupted by a signal.
     """
+    from dataverse_source.rounds import run_to_the_end, settle_pending
+
     started = time.monotonic()
     failure: DataverseError | None = None
     try:
@@ -120,6 +124,8 @@ def _failed(
     failures: dict[str, DataverseError], pipeline: dlt.Pipeline, source: DltSource
 ) -> DataverseError:
     """One error for those of several tables; if it is the same for all, that one."""
+    from dataverse_source.rounds import tables_of
+
     names = [name for name in source.selected_resources if not name.startswith("_dataverse_")]
     count = sum(len(tables_of(pipeline, source.name, name)) or 1 for name in names)
     texts = {f"{type(error)} {error.why}" for error in failures.values()}

@@ -1,18 +1,22 @@
-"""The dlt source: one resource per table, wired to the way that keeps the table in step."""
+"""The dlt source: one resource per table, wired to the way that keeps the table in step.
+
+Orchestrators import pipeline scripts all day long: what talks to Dataverse is imported when a
+source is made, not before.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dlt
 from dlt.extract import DltResource
 from dlt.extract.incremental import Incremental
 
-from dataverse_source.connection import Connection
 from dataverse_source.credentials import DataverseCredentials, TokenCredential
-from dataverse_source.described import catalog_resource
 from dataverse_source.settings import Settings, make_settings
-from dataverse_source.tables import Tables
+
+if TYPE_CHECKING:
+    from dataverse_source.tables import Tables
 
 
 @dlt.source(name="dataverse", section="dataverse")
@@ -86,13 +90,17 @@ def dataverse(
         page_size=page_size,
         lookback_seconds=lookback_seconds,
     )
+    from dataverse_source.connection import Connection
+    from dataverse_source.described import catalog_resource
+    from dataverse_source.tables import Tables
+
     connection = Connection(settings, credentials)
     tables_to_read = Tables(connection)
     resources = [_resource(tables_to_read, name) for name in settings.tables]
     return [*resources, catalog_resource(connection)]
 
 
-def _resource(tables: Tables, name: str) -> DltResource:
+def _resource(tables: "Tables", name: str) -> DltResource:
     """The resource of one configured name; a pattern's resource gives all its tables."""
 
     def rows(modifiedon: Incremental[datetime] | None = None) -> Iterator[Any]:

@@ -1,9 +1,19 @@
-"""Sign-in: from settings, or from a credential object, to the bearer tokens of an environment."""
+"""Sign-in: from settings, or from a credential object, to the bearer tokens of an environment.
 
-from dataverse_source.credentials.foreign import TokenCredential
-from dataverse_source.credentials.sign_in import identity, token_source
-from dataverse_source.credentials.spec import DataverseCredentials
-from dataverse_source.credentials.tokens import RenewingTokens, TokenSource
+What takes MSAL and cryptography is imported when it is first used: a pipeline script that is only
+imported, as orchestrators do all day long, signs in nowhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from dataverse_source.credentials.spec import DataverseCredentials, TokenCredential
+
+if TYPE_CHECKING:
+    from dataverse_source.credentials.sign_in import identity, token_source
+    from dataverse_source.credentials.tokens import RenewingTokens, TokenSource
 
 __all__ = [
     "DataverseCredentials",
@@ -13,3 +23,16 @@ __all__ = [
     "identity",
     "token_source",
 ]
+
+_HOMES = {
+    "RenewingTokens": "tokens",
+    "TokenSource": "tokens",
+    "identity": "sign_in",
+    "token_source": "sign_in",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

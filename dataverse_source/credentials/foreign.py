@@ -5,23 +5,14 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
 
 from dataverse_source.credentials.login_refusals import without_secrets
+from dataverse_source.credentials.spec import TokenCredential
 from dataverse_source.credentials.tokens import IssuedToken
 from dataverse_source.errors import AuthenticationError, ConfigurationError, DataverseError
 from dataverse_source.retry import RetryPolicy
 
 _WORDS = 500
-
-
-@runtime_checkable
-class TokenCredential(Protocol):
-    """What azure-identity's credentials are, and other objects may be."""
-
-    def get_token(self, *scopes: str, **options: Any) -> Any:
-        """A token: an object with ``token`` (text) and ``expires_on`` (seconds since 1970)."""
-        ...
 
 
 class ForeignIssuer:

@@ -12,11 +12,11 @@ from dataverse_source.credentials.azure_cli import AzureCliIssuer
 from dataverse_source.credentials.certificate import certificate_proof
 from dataverse_source.credentials.clouds import configured_authority, find_authority
 from dataverse_source.credentials.federated import federated_proof
-from dataverse_source.credentials.foreign import ForeignIssuer, TokenCredential
+from dataverse_source.credentials.foreign import ForeignIssuer
 from dataverse_source.credentials.kinds import auth_type
 from dataverse_source.credentials.login import LoginHttp, Wire
 from dataverse_source.credentials.managed_identity import ManagedIdentityIssuer
-from dataverse_source.credentials.spec import DataverseCredentials, setting
+from dataverse_source.credentials.spec import DataverseCredentials, TokenCredential, setting
 from dataverse_source.credentials.tenant import ask_environment
 from dataverse_source.credentials.tokens import Issuer, RenewingTokens
 from dataverse_source.retry import USUAL_POLICY, RetryPolicy, pause

@@ -1,8 +1,8 @@
-"""Settings of the sign-in, as dlt resolves them."""
+"""What users sign in with: settings, as dlt resolves them, or an object with `get_token`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from dlt.common.configuration.specs import CredentialsConfiguration, configspec
 from dlt.common.typing import TSecretStrValue
@@ -56,6 +56,15 @@ class DataverseCredentials(CredentialsConfiguration):
             f"Give settings (client_id and so on in [{CREDENTIALS}]), a mapping of them, or in "
             "Python an object with get_token."
         )
+
+
+@runtime_checkable
+class TokenCredential(Protocol):
+    """What azure-identity's credentials are, and other objects may be."""
+
+    def get_token(self, *scopes: str, **options: Any) -> Any:
+        """A token: an object with ``token`` (text) and ``expires_on`` (seconds since 1970)."""
+        ...
 
 
 def setting(credentials: DataverseCredentials, name: str) -> str:
