@@ -22,7 +22,10 @@ from dataverse_source.credentials import (
 from dataverse_source.metadata_cache import MetadataCache
 from dataverse_source.metadata_reader import MetadataReader
 from dataverse_source.settings import SANDBOX, Settings
+from dataverse_source.throttle import governor_of
 from dataverse_source.transport import new_session
+from dataverse_source.urls import environment_base
+from dataverse_source.usage import note_client
 
 SANDBOX_NOTICE = (
     'This is made-up data from the local sandbox (environment_url = "sandbox"), '
@@ -72,17 +75,11 @@ class Connection:
         with self._lock:
             if self._opened is None:
                 self._opened = self._connect()
+            note_client(self._opened[0])
             return self._opened
 
     def _connect(self) -> tuple[DataverseClient, MetadataReader]:
-        url, ca_bundle = self.settings.environment_url, self.settings.ca_bundle
-        given = self._credentials
-        credentials = DataverseCredentials() if given is None else given
-        if url == SANDBOX:
-            from dataverse_source.local import start_sandbox
-
-            local = start_sandbox()
-            url, ca_bundle, credentials = local.environment_url, local.ca_bundle, local.credentials
+        url, ca_bundle, credentials = reached(self.settings, self._credentials)
         session = new_session(ca_bundle=ca_bundle)
         client = DataverseClient(
             url,
@@ -90,10 +87,31 @@ class Connection:
             session=session,
             api_version=self.settings.api_version,
             request_timeout=self.settings.request_timeout,
+            governor=governor_of(environment_base(url), identity(credentials)),
+            max_concurrency=self.settings.max_concurrency,
         )
         environment = f"{client.environment_url} {self.settings.api_version}"
         cache = MetadataCache(_pipeline_folder(), environment, identity(credentials))
         return client, MetadataReader(client, self.settings.tables, cache)
+
+
+def reached(
+    settings: Settings, credentials: DataverseCredentials | TokenCredential | None
+) -> tuple[str, str | None, DataverseCredentials | TokenCredential]:
+    """The environment's URL, the CA bundle to trust, and who signs in.
+
+    The sandbox is started if that is the environment.
+
+    Raises:
+        ConfigurationError: the sandbox is not installed.
+    """
+    if settings.environment_url == SANDBOX:
+        from dataverse_source.local import start_sandbox
+
+        local = start_sandbox()
+        return local.environment_url, local.ca_bundle, local.credentials
+    signs_in = DataverseCredentials() if credentials is None else credentials
+    return settings.environment_url, settings.ca_bundle, signs_in
 
 
 def _pipeline_folder() -> Path | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dlt.common.runtime.collector_base import Collector
 
 from dataverse_source.cli.screen import Screen, grid
-from dataverse_source.client import Counters, DataverseClient
+from dataverse_source.client import DataverseClient
 from dataverse_source.progress import observed
 
 if TYPE_CHECKING:
@@ -90,27 +90,20 @@ class Progress:
         with self.lock:
             self.step = step
 
-    def counters(self) -> Counters:
-        """What the clients have done so far, all together."""
+    def footer(self) -> str:
+        """One line on the requests of all tables together."""
         with self.lock:
             each = [client.counters for client in self.clients.values()]
-        return Counters(
-            requests=sum(one.requests for one in each),
-            retries=sum(one.retries for one in each),
-            throttled=sum(one.throttled for one in each),
-            seconds_waited=sum(one.seconds_waited for one in each),
-        )
-
-    def footer(self) -> str:
-        """One line on the requests."""
-        now = self.counters()
-        parts = [f"{now.requests:,} requests"]
-        if now.throttled:
-            parts.append(f"{now.throttled:,} answered with 'too many requests'")
-        if now.retries:
-            parts.append(f"{now.retries:,} sent again")
-        if now.seconds_waited:
-            parts.append(f"{now.seconds_waited:,.1f} s waited")
+        parts = [f"{sum(one.requests for one in each):,} requests"]
+        throttled = sum(one.throttled for one in each)
+        retries = sum(one.retries for one in each)
+        waited = sum(one.seconds_waited for one in each)
+        if throttled:
+            parts.append(f"{throttled:,} answered with 'too many requests'")
+        if retries:
+            parts.append(f"{retries:,} sent again")
+        if waited >= 0.05:
+            parts.append(f"{waited:,.1f} s waited")
         return ", ".join(parts)
 
 

@@ -99,7 +99,12 @@ class RenewingTokens:
         self._failure: tuple[DataverseError, float] | None = None
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._issuer.where})"
+        return f"{type(self).__name__}({self.where})"
+
+    @property
+    def where(self) -> str:
+        """Who gives the tokens, and to whom, as far as is known; no secret is in it."""
+        return self._issuer.where
 
     def token(self) -> str:
         """A token with five minutes left at least (or half of its life, if that is shorter).
