@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from decimal import Decimal
+from dataclasses import replace
+from datetime import datetime
 from importlib import metadata
 from typing import Any, Protocol, TypeVar
 
 import requests
+from dlt.common import logger
 
-from dataverse_source import refusals, retry, transport
+from dataverse_source import answers, page_size, retry, transport
 from dataverse_source.batch import (
     CONTINUE_ON_ERROR,
     Answer,
@@ -23,9 +23,11 @@ from dataverse_source.batch import (
     to_body,
 )
 from dataverse_source.credentials import TokenSource
-from dataverse_source.errors import MalformedBodyError, ProtocolError, safe_url
+from dataverse_source.errors import ProtocolError, ResponseError, safe_url
 from dataverse_source.retry import USUAL_POLICY, RetryPolicy, TransientError, pause
+from dataverse_source.throttle import Governor, Slot
 from dataverse_source.urls import environment_base, paging_cookie, pinned, request_url
+from dataverse_source.usage import Counters
 
 __all__ = ["Counters", "DataverseClient", "HasNextLink", "environment_base"]
 
@@ -47,23 +49,6 @@ class HasNextLink(Protocol):
 P = TypeVar("P", bound=HasNextLink)
 
 
-@dataclass(frozen=True)
-class Counters:
-    """What a client has done so far.
-
-    Attributes:
-        requests: requests sent, retries among them.
-        retries: requests sent once more.
-        throttled: answers that said "too many requests".
-        seconds_waited: time spent waiting for retries.
-    """
-
-    requests: int = 0
-    retries: int = 0
-    throttled: int = 0
-    seconds_waited: float = 0.0
-
-
 class DataverseClient:
     """Reads from one environment; may be used by many threads at once.
 
@@ -74,7 +59,10 @@ class DataverseClient:
         api_version: of the Web API.
         request_timeout: seconds without a byte of the answer until a request is given up.
         policy: how often a failed request is tried.
-        pause: waits before another try; the one place where a client waits.
+        pause: waits before another try.
+        governor: says when requests may be sent; clients of the same user of the same
+            environment share one (see `governor_of`).
+        max_concurrency: requests at once, at most; None: as many as the governor gives.
 
     Attributes:
         environment_url: scheme, host and port of the environment.
@@ -93,6 +81,8 @@ class DataverseClient:
         request_timeout: float = 120.0,
         policy: RetryPolicy = USUAL_POLICY,
         pause: Callable[[float], None] = pause,
+        governor: Governor | None = None,
+        max_concurrency: int | None = None,
     ) -> None:
         self.environment_url = environment_base(environment_url)
         self._root = f"{self.environment_url}/api/data/{api_version.strip('/')}"
@@ -101,6 +91,9 @@ class DataverseClient:
         self._timeouts = transport.timeouts(request_timeout)
         self._policy = policy
         self._pause = pause
+        self._governor = governor or Governor()
+        self._before = self._governor.tally
+        self._max_concurrency = max_concurrency
         self._lock = threading.Lock()
         self._counters = Counters()
         self._server_time: datetime | None = None
@@ -124,8 +117,24 @@ class DataverseClient:
 
     @property
     def counters(self) -> Counters:
-        """What the client has done so far."""
-        return self._counters
+        """What the client has done so far.
+
+        The times are those of its governor since the client was made.
+        """
+        tally, before, own = self._governor.tally, self._before, self._counters
+        return replace(
+            own,
+            seconds_waited=own.seconds_waited + tally.seconds_held - before.seconds_held,
+            busy_seconds=tally.busy_seconds - before.busy_seconds,
+            request_seconds=tally.request_seconds - before.request_seconds,
+        )
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests at once make sense now: readers size their crews by it."""
+        most = self._max_concurrency
+        now = self._governor.concurrency
+        return now if most is None else min(now, most)
 
     def url(self, path: str, query: Mapping[str, str] | None = None) -> str:
         """The absolute URL of ``path``, such as ``accounts``, below the Web API's root.
@@ -181,26 +190,41 @@ class DataverseClient:
         )
         return self._answer(request, lambda body: read_answers(body, urls))
 
-    def _answer(self, request: requests.Request, parse: Callable[[bytes], T]) -> T:
-        """What ``parse`` makes of the answer to a request, which is tried as often as needed."""
-        url = str(request.url)
-        renewed = False
+    def _answer(
+        self, request: requests.Request, parse: Callable[[bytes], T], *, patient: bool = True
+    ) -> T:
+        """What ``parse`` makes of the answer to a request, which is tried as often as needed.
 
-        def attempt() -> T:
+        Args:
+            request: without a token.
+            parse: makes something of the body.
+            patient: see `answers.check`.
+        """
+        url = str(request.url)
+        renewed = throttled = False
+
+        def ask() -> requests.Response:
             nonlocal renewed
-            token = self._tokens.token()
-            answer = self._send(request, token)
-            if _token_refused(answer) and not renewed:
-                renewed = True
-                answer = self._send(request, self._tokens.renew(token))
-            return self._parsed(answer, parse)
+            with self._governor.slot(at_most=self._max_concurrency, urgent=throttled) as slot:
+                token = self._tokens.token()
+                answer = self._send(request, token, slot)
+                if answers.token_refused(answer) and not renewed:
+                    renewed = True
+                    answer = self._send(request, self._tokens.renew(token), slot)
+                answers.check(answer, patient=patient)
+                return answer
+
+        def on_retry(failure: TransientError, seconds: float) -> None:
+            nonlocal throttled
+            throttled = failure.throttled
+            self._count_retry(failure, seconds)
 
         return retry.run(
-            attempt,
+            lambda: answers.parsed(ask(), parse),
             where=safe_url(url),
             policy=self._policy,
             pause=self._pause,
-            on_retry=self._count_retry,
+            on_retry=on_retry,
         )
 
     def get_json(
@@ -214,7 +238,7 @@ class DataverseClient:
         Raises:
             DataverseError: see `get`.
         """
-        return self.get(path, query=query, prefer=prefer, parse=_json_object)
+        return self.get(path, query=query, prefer=prefer, parse=answers.json_object)
 
     def pages(
         self, url: str, *, prefer: Sequence[str] = (), parse: Callable[[bytes], P]
@@ -222,7 +246,8 @@ class DataverseClient:
         """An answer and all that its next links lead to, each page once.
 
         Next links are followed as they are, with the same preferences on every page (docs:
-        "Page results using OData").
+        "Page results using OData"), but for a query that is too much for Dataverse: that goes
+        on with smaller pages.
 
         Args:
             url: of the first page.
@@ -236,7 +261,7 @@ class DataverseClient:
         seen = {url}
         cookie = paging_cookie(url)
         while True:
-            page = self.get(url, prefer=prefer, parse=parse)
+            page, prefer = self._page(url, prefer, parse)
             yield page
             link = page.next_link
             if link is None:
@@ -251,6 +276,30 @@ class DataverseClient:
             url = pinned(link, self.environment_url)
             seen.add(url)
 
+    def _page(
+        self, url: str, prefer: Sequence[str], parse: Callable[[bytes], T]
+    ) -> tuple[T, Sequence[str]]:
+        """One page, and the preferences that the next ones are asked for with."""
+        first = prefer
+        while True:
+            fewer = page_size.smaller(prefer)
+            request = requests.Request("GET", self._absolute(url, None), headers=_prefer(prefer))
+            try:
+                return self._answer(request, parse, patient=fewer is None), prefer
+            except ResponseError as error:
+                if fewer is None or not page_size.is_too_heavy(error.code):
+                    raise
+                why = error.why
+            if prefer is first:
+                logger.warning(
+                    "Pages of %s rows of %s are too much for Dataverse (%s): going on with "
+                    "smaller ones",
+                    page_size.rows_a_page(prefer),
+                    safe_url(url),
+                    why,
+                )
+            prefer = fewer
+
     def _absolute(self, url_or_path: str, query: Mapping[str, str] | None) -> str:
         if not url_or_path.lower().startswith(("https://", "http://")):
             return self.url(url_or_path, query)
@@ -258,7 +307,7 @@ class DataverseClient:
             raise ValueError("a query can be given with a path only, not with a URL")
         return pinned(url_or_path, self.environment_url)
 
-    def _send(self, request: requests.Request, token: str) -> requests.Response:
+    def _send(self, request: requests.Request, token: str, slot: Slot) -> requests.Response:
         """One request, without a retry."""
         with self._lock:
             self._counters = replace(self._counters, requests=self._counters.requests + 1)
@@ -269,6 +318,7 @@ class DataverseClient:
             headers={**_HEADERS, **request.headers},
             data=request.data,
         )
+        began = time.monotonic()
         try:
             prepared = self._session.prepare_request(request)
             prepared.headers["Authorization"] = f"Bearer {token}"
@@ -279,6 +329,7 @@ class DataverseClient:
             )
         except requests.RequestException as error:
             raise transport.network_fault(error, url, setting="environment_url") from error
+        slot.answered(time.monotonic() - began, answer.headers)
         self._note(answer.headers)
         return answer
 
@@ -292,29 +343,6 @@ class DataverseClient:
         limits = {name: text for name, text in limits.items() if name.startswith(RATE_LIMIT)}
         self._rate_limits = limits or self._rate_limits
 
-    def _parsed(self, answer: requests.Response, parse: Callable[[bytes], T]) -> T:
-        """What ``parse`` makes of a good answer; every other answer is an error."""
-        url = str(answer.url)
-        if 300 <= answer.status_code < 400:
-            raise ProtocolError(
-                f"Dataverse sent a redirect (HTTP status {answer.status_code}), not followed",
-                where=safe_url(url),
-                why=f"to {safe_url(answer.headers.get('Location') or '')}",
-                remedy="Set environment_url to the environment's own address.",
-            )
-        if answer.status_code >= 400:
-            raise _refused(answer, url)
-        if "html" in (answer.headers.get("Content-Type") or "").lower():
-            raise TransientError(_web_page(answer, url))
-        try:
-            return parse(answer.content)
-        except ProtocolError as error:
-            error.where = error.where or safe_url(url)
-            error.request_id = error.request_id or refusals.request_id(answer.headers)
-            if isinstance(error, MalformedBodyError):
-                raise TransientError(error) from error.__cause__
-            raise
-
     def _count_retry(self, failure: TransientError, seconds: float) -> None:
         with self._lock:
             old = self._counters
@@ -322,7 +350,7 @@ class DataverseClient:
                 old,
                 retries=old.retries + 1,
                 throttled=old.throttled + failure.throttled,
-                seconds_waited=old.seconds_waited + seconds,
+                seconds_waited=old.seconds_waited + (seconds if failure.held is None else 0.0),
             )
 
 
@@ -345,43 +373,3 @@ _HEADERS = {
 
 def _prefer(preferences: Sequence[str]) -> dict[str, str]:
     return {"Prefer": ", ".join(preferences)} if preferences else {}
-
-
-def _error(answer: requests.Response) -> refusals.ErrorAnswer:
-    return refusals.read_error(answer.status_code, answer.headers, answer.content)
-
-
-def _token_refused(answer: requests.Response) -> bool:
-    unauthorized = answer.status_code == requests.codes.unauthorized
-    return unauthorized and not refusals.is_set_up(_error(answer))
-
-
-def _refused(answer: requests.Response, url: str) -> Exception:
-    error = _error(answer)
-    refusal = refusals.to_error(error, url)
-    if not refusals.is_worth_a_retry(error):
-        return refusal
-    return TransientError(
-        refusal,
-        wait=retry.retry_after(answer.headers, datetime.now(timezone.utc)),
-        throttled=refusals.is_throttled(error),
-    )
-
-
-def _web_page(answer: requests.Response, url: str) -> ProtocolError:
-    return ProtocolError(
-        "A web page came in place of data",
-        where=safe_url(url),
-        why=_error(answer).message[:200] or None,
-        remedy="Check environment_url; a proxy or a sign-in page in between may have answered.",
-    )
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body.decode("utf-8-sig"), parse_float=Decimal)
-    except ValueError as error:
-        raise MalformedBodyError("The answer is not complete JSON", why=str(error)) from error
-    if not isinstance(value, dict):
-        raise ProtocolError("The answer is JSON, but no object", why=type(value).__name__)
-    return value

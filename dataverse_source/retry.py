@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import re
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -20,14 +22,17 @@ from dataverse_source.errors import DataverseError
 __all__ = [
     "USUAL_POLICY",
     "RetryPolicy",
+    "Stopped",
     "TransientError",
     "backoff",
     "http_date",
     "is_transient_error",
     "is_transient_status",
     "pause",
+    "raise_if_stopped",
     "retry_after",
     "run",
+    "stopping",
 ]
 
 T = TypeVar("T")
@@ -39,6 +44,11 @@ MAX_WAIT = 300.0
 MIN_WAIT = 1.0
 # Threads that were told the same number of seconds should not all come back at once.
 JITTER = 0.1
+
+# Longest nap before it is asked again whether to stop.
+NAP = 0.25
+
+_stop = threading.local()
 
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]*)?", re.ASCII)
 _TIMEOUT, _TOO_MANY_REQUESTS, _NOT_IMPLEMENTED = 408, 429, 501
@@ -70,6 +80,10 @@ class TransientError(Exception):
         wait: seconds that the server asked to wait, if it did.
         throttled: the server said "too many requests".
         attempts: fewer tries than the policy grants, for failures that seldom pass.
+
+    Attributes:
+        held: seconds for which somebody else holds back all requests, so that `run` does not
+            wait by itself; None when nobody does.
     """
 
     def __init__(
@@ -85,6 +99,35 @@ class TransientError(Exception):
         self.wait = wait
         self.throttled = throttled
         self.attempts = attempts
+        self.held: float | None = None
+
+
+class Stopped(Exception):
+    """A wait was ended by the event that was given to `stopping`."""
+
+
+@contextmanager
+def stopping(event: threading.Event) -> Iterator[None]:
+    """Within it, waits of this thread end soon after ``event`` is set, with `Stopped`."""
+    before = getattr(_stop, "event", None)
+    _stop.event = event
+    try:
+        yield
+    finally:
+        _stop.event = before
+
+
+def raise_if_stopped() -> None:
+    """Ends a wait that nobody wants any more.
+
+    Raises:
+        SignalReceivedException: SIGINT or SIGTERM came while dlt runs the pipeline.
+        Stopped: see `stopping`.
+    """
+    signals.raise_if_signalled()
+    event: threading.Event | None = getattr(_stop, "event", None)
+    if event is not None and event.is_set():
+        raise Stopped
 
 
 def http_date(text: str) -> datetime | None:
@@ -154,13 +197,14 @@ def pause(seconds: float) -> None:
 
     Raises:
         SignalReceivedException: SIGINT or SIGTERM came while dlt runs the pipeline.
+        Stopped: see `stopping`.
     """
     until = time.monotonic() + seconds
-    signals.raise_if_signalled()
+    raise_if_stopped()
     while (left := until - time.monotonic()) > 0:
         # Short naps: dlt's sleep forgets a signal that comes just before it.
-        signals.sleep(min(left, 1.0))
-        signals.raise_if_signalled()
+        signals.sleep(min(left, NAP))
+        raise_if_stopped()
 
 
 def run(
@@ -195,7 +239,7 @@ def run(
         throttles += failure.throttled
         failures += not failure.throttled
         tried, allowed = _tries(failure, failures, throttles, policy)
-        seconds = _wait(failure, tried, chance())
+        seconds = _wait(failure, tried, chance()) if failure.held is None else failure.held
         if tried >= allowed or waited + seconds > policy.max_total_wait:
             failure.error.tries = failures + throttles
             raise failure.error from failure.__cause__
@@ -209,7 +253,8 @@ def run(
         )
         if on_retry is not None:
             on_retry(failure, seconds)
-        pause(seconds)
+        if failure.held is None:
+            pause(seconds)
         waited += seconds
 
 

@@ -23,6 +23,9 @@ __all__ = ["is_loopback", "network_fault", "new_session", "timeouts"]
 
 # How long to wait for a connection; an answer may take longer (a page of a wide table).
 CONNECT_TIMEOUT = 30.0
+# As many as requests at once may be (max_concurrency): a connection that finds no place is thrown
+# away after each answer.
+MAX_CONNECTIONS = 208
 # Tries for a name that is not found, or a proxy that does not let us pass.
 SELDOM_PASSES = 3
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_EMAIL_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH.
@@ -55,7 +58,9 @@ def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest
     return request
 
 
-def new_session(*, ca_bundle: str | None = None, pool_size: int = 32) -> requests.Session:
+def new_session(
+    *, ca_bundle: str | None = None, pool_size: int = MAX_CONNECTIONS
+) -> requests.Session:
     """A session for the login service and for Dataverse; may be used by many threads.
 
     TLS certificates are checked against ``ca_bundle``, else ``REQUESTS_CA_BUNDLE`` or

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import requests
 
 from dataverse_source.client import DataverseClient
 from dataverse_source.errors import MalformedBodyError
+from dataverse_source.throttle import Governor, Time
 from tests.servers import Answer, ScriptedServer, json_answer
 
 HTML_503 = Answer(503, b"<html><title>Down</title></html>", {"Content-Type": "text/html"})
@@ -32,6 +34,24 @@ class Tokens:
         return self.token()
 
 
+class FastTime(Time):
+    """A clock on which waits for the server take no time; ``naps`` notes them."""
+
+    def __init__(self, naps: list[float]) -> None:
+        self.naps = naps
+        self._seconds = 0.0
+
+    def now(self) -> float:
+        return self._seconds
+
+    def wait(self, told: threading.Condition, seconds: float | None) -> None:
+        if seconds is None:
+            super().wait(told, seconds)
+        else:
+            self.naps.append(seconds)
+            self._seconds += seconds
+
+
 @dataclass
 class Bench:
     """A session to make clients with; their waits are noted, not waited."""
@@ -41,7 +61,9 @@ class Bench:
     tokens: Tokens = field(default_factory=Tokens)
 
     def client(self, url: str, **options: Any) -> DataverseClient:
-        options = {"tokens": self.tokens, "session": self.session, **options}
+        governor = Governor(time=FastTime(self.naps))
+        given = {"tokens": self.tokens, "session": self.session, "governor": governor}
+        options = {**given, **options}
         return DataverseClient(url, pause=self.naps.append, **options)
 
 

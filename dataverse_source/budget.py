@@ -1,0 +1,303 @@
+"""What one user may spend on Dataverse's web servers: a ledger a server, over a sliding window.
+
+Figures: docs "Service protection API limits"; each counts per user and web server.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Budgets", "Left", "Pace", "ServiceLimits", "read_left"]
+
+PLENTY = 0.75
+"""Part of a budget that may be spent as fast as the servers answer; the rest goes evenly."""
+
+EVENLY = 0.96
+"""Part of a budget that is planned with where it is spent evenly: requests land on servers by
+chance, so that one of them always has a little more to do."""
+
+FULL = 0.98
+"""Part of a server's budget after which nothing more is asked until some of it comes back."""
+
+PARTS = 120
+"""A window is booked in so many parts."""
+
+MOST_SERVERS = 16
+"""How many servers are believed to be behind a host that does not tell them apart."""
+
+_NUMBER = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_AFFINITY = re.compile(r"\bARRAffinity=([^;,\s]+)")
+
+
+@dataclass(frozen=True)
+class ServiceLimits:
+    """What one web server takes from one user; the defaults are the documented ones.
+
+    Attributes:
+        requests: requests in a window.
+        execution_seconds: execution time of these, together.
+        concurrent: requests at once.
+        window_seconds: length of the sliding window.
+    """
+
+    requests: float = 6000.0
+    execution_seconds: float = 1200.0
+    concurrent: int = 52
+    window_seconds: float = 300.0
+
+
+@dataclass(frozen=True)
+class Left:
+    """What an answer's headers tell.
+
+    Attributes:
+        server: which web server has answered, by its affinity cookie; "" when it did not say.
+        requests: how many more it takes in this window; None when it did not say.
+        execution_seconds: how much more execution time; None when it did not say.
+    """
+
+    server: str = ""
+    requests: float | None = None
+    execution_seconds: float | None = None
+
+
+def read_left(headers: Mapping[str, str]) -> Left:
+    """What headers tell of the limits; names in any case if the mapping allows it."""
+    affinity = _AFFINITY.search(headers.get("Set-Cookie") or "")
+    return Left(
+        affinity[1] if affinity else "",
+        _number(headers.get("x-ms-ratelimit-burst-remaining-xrm-requests")),
+        _number(headers.get("x-ms-ratelimit-time-remaining-xrm-requests")),
+    )
+
+
+def _number(text: str | None) -> float | None:
+    """A number that may have commas between thousands, such as ``1,200.00``."""
+    text = (text or "").strip()
+    return max(float(text.replace(",", "")), 0.0) if _NUMBER.fullmatch(text) else None
+
+
+class Ledger:
+    """Amounts spent within a sliding window, never fewer than there are.
+
+    Args:
+        window: seconds after which an amount does not count any more.
+    """
+
+    def __init__(self, window: float) -> None:
+        self._window = window
+        self._width = window / PARTS
+        self._parts: dict[int, float] = {}
+
+    def add(self, now: float, amount: float) -> None:
+        """Books an amount."""
+        part = math.floor(now / self._width)
+        self._parts[part] = self._parts.get(part, 0.0) + amount
+
+    def spent(self, now: float) -> float:
+        """What counts now."""
+        self._forget(now)
+        return sum(self._parts.values())
+
+    def correct(self, now: float, spent: float, *, late: float) -> None:
+        """Makes the ledger say what the server says.
+
+        Args:
+            now: the present.
+            spent: what the server has counted.
+            late: how much of a surplus may be of requests whose answers are still on the way.
+                The rest was spent by somebody else; nobody knows when, so it is taken as
+                spread evenly over the window.
+        """
+        booked = self.spent(now)
+        if spent <= booked:
+            part = spent / booked if booked else 0.0
+            self._parts = {index: amount * part for index, amount in self._parts.items()}
+        elif spent - booked <= late:
+            self.add(now, spent - booked)
+        else:
+            for index in range(PARTS):
+                self.add(now - index * self._width, (spent - booked) / PARTS)
+
+    def returning(self, now: float) -> list[tuple[float, float]]:
+        """When amounts cease to count: seconds from now, the soonest first, and how much."""
+        self._forget(now)
+        return [(self._end(index) - now, self._parts[index]) for index in sorted(self._parts)]
+
+    def _forget(self, now: float) -> None:
+        for index in [one for one in self._parts if self._end(one) <= now]:
+            del self._parts[index]
+
+    def _end(self, index: int) -> float:
+        return (index + 1) * self._width + self._window
+
+
+def seconds_until(ledger: Ledger, now: float, most: float) -> float:
+    """How long until no more than ``most`` counts; what can't be had is had when all is gone."""
+    spent = ledger.spent(now)
+    if spent <= most:
+        return 0.0
+    wait = 0.0
+    for wait, amount in ledger.returning(now):  # noqa: B007 (the last one is wanted)
+        spent -= amount
+        if spent <= most:
+            break
+    return wait
+
+
+def even_rate(returning: list[tuple[float, float]], limit: float, window: float) -> float:
+    """The highest rate, a second, that can be kept up without ever exceeding ``limit``.
+
+    Args:
+        returning: see `Ledger.returning`.
+        limit: what may count at once.
+        window: of the ledger.
+    """
+    counted = sum(amount for _, amount in returning)
+    rate = limit / window
+    for seconds, amount in returning:
+        rate = min(rate, (limit - counted) / seconds)
+        counted -= amount
+    return max(rate, 0.0)
+
+
+@dataclass
+class _Server:
+    """One web server: what was spent on it, and its limits as far as it has told them."""
+
+    limits: dict[str, float]
+    ledgers: dict[str, Ledger]
+    seen: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast to go on.
+
+    Attributes:
+        wait: seconds in which nothing may be asked at all.
+        execution_rate: seconds of execution time a second, which is requests at once; None:
+            as fast as the servers answer.
+        request_rate: requests a second; None likewise.
+    """
+
+    wait: float = 0.0
+    execution_rate: float | None = None
+    request_rate: float | None = None
+
+
+@dataclass
+class Budgets:
+    """What is spent on, and left of, the servers behind one host.
+
+    Attributes:
+        limits: of each server, until it tells of higher ones.
+    """
+
+    limits: ServiceLimits = field(default_factory=ServiceLimits)
+    _servers: dict[str, _Server] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._own = Ledger(self.limits.window_seconds)
+
+    @property
+    def servers(self) -> int:
+        """How many web servers share the work, as far as they have been told apart; 1 at least.
+
+        Where no cookie tells them apart, what all of them were asked is compared with what one
+        of them says that it was asked.
+        """
+        unnamed = self._servers.get("")
+        if unnamed is None or len(self._servers) > 1:
+            return max(len(self._servers), 1)
+        booked = unnamed.ledgers["requests"].spent(unnamed.seen)
+        own = self._own.spent(unnamed.seen)
+        if booked < 1 or own < 4 * MOST_SERVERS:
+            return 1
+        return min(max(round(own / booked), 1), MOST_SERVERS)
+
+    def answered(self, now: float, seconds: float, left: Left, in_flight: float) -> None:
+        """Books a request.
+
+        Args:
+            now: when its answer came.
+            seconds: how long it took.
+            left: what its headers tell.
+            in_flight: execution time of requests that are under way, about.
+        """
+        if left.server:
+            self._servers.pop("", None)
+        elif any(self._servers):
+            return  # a gateway has answered in the place of a server
+        server = self._server(left.server)
+        server.seen = now
+        self._own.add(now, 1.0)
+        for what, amount, told, late in (
+            ("requests", 1.0, left.requests, in_flight / max(seconds, 0.001)),
+            ("execution", seconds, left.execution_seconds, in_flight),
+        ):
+            ledger = server.ledgers[what]
+            ledger.add(now, amount)
+            if told is not None:
+                server.limits[what] = max(server.limits[what], told)
+                limit = server.limits[what]
+                ledger.correct(now, limit - told, late=max(late, 0.01 * limit))
+        self._forget_servers(now)
+
+    def pace(self, now: float, cost: float, in_flight: float, requests: int) -> Pace:
+        """How fast to go on.
+
+        Args:
+            now: the present.
+            cost: execution time of the next request, about.
+            in_flight: execution time of the requests that are under way, together.
+            requests: how many these are.
+        """
+        if not self._servers:
+            return Pace()
+        wait = 0.0
+        rates: dict[str, float | None] = {}
+        share = 1.0 / self.servers
+        for what, next_one, under_way in (
+            ("requests", 1.0, float(requests)),
+            ("execution", cost, in_flight),
+        ):
+            for server in self._servers.values():
+                ledger, limit = server.ledgers[what], server.limits[what]
+                room = FULL * limit - next_one - under_way * share
+                wait = max(wait, seconds_until(ledger, now, max(room, 0.0)))
+            rates[what] = self._rate(what, now, under_way)
+        return Pace(wait, rates["execution"], rates["requests"])
+
+    def _rate(self, what: str, now: float, under_way: float) -> float | None:
+        """The even rate over all servers; None while there is plenty."""
+        unnamed = self.servers / len(self._servers)
+        limit = sum(server.limits[what] for server in self._servers.values())
+        spent = sum(server.ledgers[what].spent(now) for server in self._servers.values())
+        if spent + under_way / unnamed <= PLENTY * limit:
+            return None
+        returning: dict[float, float] = {}
+        for server in self._servers.values():
+            for seconds, amount in server.ledgers[what].returning(now):
+                returning[seconds] = returning.get(seconds, 0.0) + amount
+        parts = sorted(returning.items())
+        return unnamed * even_rate(parts, EVENLY * limit, self.limits.window_seconds)
+
+    def _server(self, name: str) -> _Server:
+        if name not in self._servers:
+            limits = self.limits
+            self._servers[name] = _Server(
+                {"requests": limits.requests, "execution": limits.execution_seconds},
+                {what: Ledger(limits.window_seconds) for what in ("requests", "execution")},
+            )
+        return self._servers[name]
+
+    def _forget_servers(self, now: float) -> None:
+        """Servers come and go: one that has not answered for two windows is gone."""
+        oldest = now - 2 * self.limits.window_seconds
+        gone = [name for name, server in self._servers.items() if server.seen < oldest]
+        for name in gone:
+            del self._servers[name]
