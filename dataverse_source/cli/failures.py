@@ -62,6 +62,8 @@ def as_json(error: DataverseError) -> dict[str, Any]:
     }
     if isinstance(error, TablesFailedError):
         found["tables"] = {name: as_json(one) for name, one in error.failures.items()}
+    if isinstance(error, ConfigurationError) and error.problems:
+        found["problems"] = [as_json(one) for one in error.problems]
     return found
 
 

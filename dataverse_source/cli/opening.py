@@ -6,45 +6,45 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dlt.common.configuration import resolve_configuration
 from dlt.extract import DltSource
 
+from dataverse_source.configuration import Credentials, configured, resolved
 from dataverse_source.connection import Connection
-from dataverse_source.settings import Settings, make_settings
+from dataverse_source.settings import Settings
 from dataverse_source.source import dataverse
 
 EVERY_TABLE = "*"
 
 
-def configured(**given: Any) -> dict[str, Any]:
-    """The arguments of the source: what is ``given`` and not None, else what is configured."""
-    explicit = {name: value for name, value in given.items() if value is not None}
-    spec = dataverse.ref.SPEC()
-    return dict(
-        resolve_configuration(
-            spec, sections=("sources", "dataverse"), explicit_value=explicit, accept_partial=True
-        )
-    )
-
-
-def settings_for(tables: Sequence[str], **given: Any) -> tuple[Settings, Any]:
+def settings_for(tables: Sequence[str], **given: Any) -> tuple[Settings, Credentials]:
     """The settings for reading these tables, and the credentials.
 
+    Args:
+        tables: names or patterns, in place of those in the settings.
+        **given: settings from the command line; None means "not given".
+
     Raises:
-        ConfigurationError: a setting is missing or can't be used.
+        ConfigurationError: settings are missing, unknown or can't be used.
     """
-    values = configured(**given)
-    credentials = values.pop("credentials")
+    values = resolved(**given)
     # The pattern is there while settings are checked: those of other tables are no mistake here.
-    settings = make_settings(**{**values, "tables": [*tables, EVERY_TABLE]})
+    values["tables"] = [*tables, EVERY_TABLE]
+    settings, credentials = configured(None, **values)
     return replace(settings, tables=tuple(tables)), credentials
+
+
+def configured_tables(**given: Any) -> tuple[str, ...]:
+    """The names and patterns that the settings have for tables; none if they have none."""
+    value = resolved(**given).get("tables")
+    names = value.split(",") if isinstance(value, str) else value or ()
+    return tuple(str(name).strip() for name in names)
 
 
 def open_connection(tables: Sequence[str], **given: Any) -> Connection:
     """A connection for reading these tables; nothing is requested yet.
 
     Raises:
-        ConfigurationError: a setting is missing or can't be used.
+        ConfigurationError: settings are missing, unknown or can't be used.
     """
     return Connection(*settings_for(tables, **given))
 
@@ -53,7 +53,7 @@ def source_for(tables: Sequence[str], **given: Any) -> DltSource:
     """The source for these tables, or for those that are configured if there are none.
 
     Raises:
-        ConfigurationError: a setting is missing or can't be used.
+        ConfigurationError: settings are missing, unknown or can't be used.
     """
     explicit = {name: value for name, value in given.items() if value is not None}
     if tables:
