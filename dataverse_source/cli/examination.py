@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timezone
+
 from dataverse_source.batch import Answer, Question
 from dataverse_source.cli.findings import Findings, StoppedError
 from dataverse_source.cli.tables_check import check_tables, questions_of
@@ -36,7 +37,7 @@ NOTABLE_SKEW = 30.0
 
 SIGN_IN = {"sign_in": "Sign-in"}
 ENVIRONMENT = {
-    "who_am_i": "Dataverse lets the user in",
+    "who_am_i": "Access",
     "organization": "Organization",
     "user": "User",
     "clock": "Clocks",
