@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dlt
 from dlt.common.destination.exceptions import SqlClientNotAvailable
@@ -17,6 +17,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dataverse_source.errors import DataverseError, PipelineError, TablesFailedError
+from dataverse_source.usage import Counters, metered
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,20 @@ class LoadReport:
         seconds: wall time of the whole run.
         destination: where the rows are, such as the path of the DuckDB file; no secret in it.
         dataset: the schema in the destination that holds the tables.
+        counters: what was asked of Dataverse, and what limits and faults have cost.
     """
 
     tables: tuple[TableReport, ...]
     seconds: float
     destination: str
     dataset: str
+    counters: Counters = field(default_factory=Counters)
 
     def __str__(self) -> str:
         """A few lines for the terminal."""
         lines = [str(table) for table in self.tables]
+        if self.counters.requests:
+            lines.append(str(self.counters))
         lines.append(f"{self.seconds:.1f} s, dataset {self.dataset} in {self.destination}")
         return "\n".join(lines)
 
@@ -95,7 +100,8 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
     try:
         pipeline = settle_pending(pipeline)
         before = _row_counts(pipeline, _tables(pipeline))
-        read, failures = run_to_the_end(pipeline, source)
+        with metered() as meter:
+            read, failures = run_to_the_end(pipeline, source)
     except DltException as error:
         if any(isinstance(one, KeyboardInterrupt) for one in _causes(error)):
             raise KeyboardInterrupt from error
@@ -116,7 +122,11 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
         for name in tables
     )
     return LoadReport(
-        tuple(reports), time.monotonic() - started, _destination(pipeline), pipeline.dataset_name
+        tuple(reports),
+        time.monotonic() - started,
+        _destination(pipeline),
+        pipeline.dataset_name,
+        meter.counters,
     )
 
 
