@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import difflib
+import textwrap
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -95,7 +96,33 @@ class DataverseError(Exception):
 
 
 class ConfigurationError(DataverseError):
-    """A setting is missing or has a value that can't be used; nothing was requested."""
+    """A setting is missing or has a value that can't be used; nothing was requested.
+
+    Attributes:
+        setting: its name, such as ``page_size``, where it is a single one.
+        problems: where several things are wrong, an error for each.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        why: str | None = None,
+        remedy: str | None = None,
+        request_id: str | None = None,
+        setting: str | None = None,
+        problems: tuple[ConfigurationError, ...] = (),
+    ) -> None:
+        self.setting = setting
+        self.problems = problems
+        super().__init__(what, where=where, why=why, remedy=remedy, request_id=request_id)
+
+    def __str__(self) -> str:
+        """All parts, a line each; the problems after the first line, with numbers."""
+        first, *rest = super().__str__().split("\n")
+        listed = (f"{number}. {one}" for number, one in enumerate(self.problems, 1))
+        return "\n".join((first, *(textwrap.indent(one, "  ") for one in listed), *rest))
 
 
 class AuthenticationError(DataverseError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 SECTION = "sources.dataverse"
 CREDENTIALS = f"{SECTION}.credentials"
-_OF_CREDENTIALS = frozenset(
+CREDENTIALS_SETTINGS = frozenset(
     {
         "tenant_id",
         "client_id",
@@ -21,7 +21,7 @@ _OF_CREDENTIALS = frozenset(
 
 def variable(name: str) -> str:
     """The environment variable of a setting, such as ``SOURCES__DATAVERSE__CA_BUNDLE``."""
-    section = CREDENTIALS if name in _OF_CREDENTIALS else SECTION
+    section = CREDENTIALS if name in CREDENTIALS_SETTINGS else SECTION
     return f"{section}.{name}".replace(".", "__").upper()
 
 
@@ -32,7 +32,7 @@ def places(*names: str) -> str:
         names: settings of one table, without its name: ``client_id``, ``environment_url``.
     """
     section, file = (
-        (CREDENTIALS, "secrets.toml") if names[0] in _OF_CREDENTIALS else (SECTION, "config.toml")
+        (CREDENTIALS, "secrets.toml") if names[0] in CREDENTIALS_SETTINGS else (SECTION, "config.toml")
     )
     variables = ", ".join(variable(name) for name in names)
     return f"{' and '.join(names)} in [{section}] of .dlt/{file}, or {variables}"

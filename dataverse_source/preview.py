@@ -8,34 +8,31 @@ from __future__ import annotations
 
 import json
 
-import dlt
-from dlt.common.configuration import with_config
-
+from dataverse_source.configuration import OF_A_CONNECTION, configured, resolved
 from dataverse_source.connection import Connection
 from dataverse_source.credentials import DataverseCredentials, TokenCredential
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.settings import Settings, make_settings
 
 ALL_ANNOTATIONS = 'odata.include-annotations="*"'
 
 
-@with_config(sections=("sources", "dataverse"))
 def top_by_name(
     table: str,
     top: int,
     *,
-    environment_url: str | None = dlt.config.value,
-    credentials: DataverseCredentials | TokenCredential | None = dlt.secrets.value,
-    api_version: str = Settings.api_version,
-    request_timeout: float = Settings.request_timeout,
-    ca_bundle: str | None = dlt.config.value,
+    environment_url: str | None = None,
+    credentials: DataverseCredentials | TokenCredential | None = None,
+    api_version: str | None = None,
+    request_timeout: float | None = None,
+    ca_bundle: str | None = None,
 ) -> str:
     """The names of the first ``top`` rows of ``table``, as indented JSON; loads nothing.
 
     Args:
         table: entity set name or logical name.
         top: how many rows, 1 to 5000.
-        environment_url: this and the rest as for `dataverse_source.dataverse`.
+        environment_url: this and the rest as for `dataverse_source.dataverse`; what is left out
+            is taken from the configuration.
         credentials: see there.
         api_version: see there.
         request_timeout: see there.
@@ -49,14 +46,14 @@ def top_by_name(
         raise ConfigurationError(
             f"Can't show {top} rows", remedy="Ask for a number of rows from 1 to 5000."
         )
-    settings = make_settings(
+    given = resolved(
         environment_url=environment_url,
-        tables=[table],
         api_version=api_version,
         request_timeout=request_timeout,
         ca_bundle=ca_bundle,
     )
-    connection = Connection(settings, credentials)
+    own = {name: given[name] for name in OF_A_CONNECTION}
+    connection = Connection(*configured(credentials, **own, tables=[table]))
     found = connection.metadata.resolve(table)
     if not found.primary_name:
         raise ConfigurationError(f"The rows of table {table} have no name to show")

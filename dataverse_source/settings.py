@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from dataverse_source.errors import ConfigurationError, did_you_mean
+from dataverse_source.places import SECTION
+from dataverse_source.problems import Problems
+from dataverse_source.setting_values import KINDS as KINDS
+from dataverse_source.setting_values import MAX_CONCURRENCY as MAX_CONCURRENCY
+from dataverse_source.setting_values import MAX_PAGE_SIZE as MAX_PAGE_SIZE
+from dataverse_source.setting_values import checked, mapping_of
+from dataverse_source.setting_values import environment_variable as environment_variable
 from dataverse_source.table_names import is_pattern
 
 SANDBOX = "sandbox"
@@ -19,12 +26,11 @@ SANDBOX = "sandbox"
 Sync = Literal["auto", "changes", "cursor", "full"]
 Deletes = Literal["remove", "keep"]
 
-MAX_PAGE_SIZE = 5000
-"""Rows a page; Dataverse's maximum for standard tables (docs: "Page results")."""
-
-MAX_CONCURRENCY = 208
-"""Requests at once: four times the 52 that one web server takes from one user (docs: "Service
-protection API limits"). More would only pile up in front of larger environments too."""
+_NEEDED = {
+    "environment_url": "the address of the Dataverse environment, such as "
+    f"https://contoso.crm4.dynamics.com (or {SANDBOX!r} for the built-in sandbox)",
+    "tables": 'the tables to load, such as ["accounts", "contacts"]',
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,10 @@ class TableSettings:
     max_rows_per_load: int | None = None
     labels: bool = False
     history: bool = False
+
+
+OF_A_TABLE = frozenset(one.name for one in fields(TableSettings))
+"""Names of the settings that can differ from table to table."""
 
 
 @dataclass(frozen=True)
@@ -104,68 +114,39 @@ def missing(name: str, meaning: str, file: str = "config.toml") -> Configuration
         f"Missing setting {name}: {meaning}",
         where=f"[{section}] {key} in .dlt/{file}",
         remedy=f"Set it there, or as environment variable {environment_variable(name)}.",
+        setting=name,
     )
 
 
-def environment_variable(name: str) -> str:
-    """The environment variable of a setting, ``SOURCES__DATAVERSE__...``."""
-    return "__".join(("sources", "dataverse", *name.split("."))).upper()
-
-
-def make_settings(
-    *,
-    environment_url: str | None,
-    tables: Sequence[str] | str | None,
-    table_settings: Mapping[str, Mapping[str, Any]] | None = None,
-    api_version: str = Settings.api_version,
-    request_timeout: float = Settings.request_timeout,
-    ca_bundle: str | None = None,
-    max_concurrency: int | None = None,
-    **defaults: Any,
-) -> Settings:
-    """Check everything that can be checked without a request.
+def make_settings(**given: Any) -> Settings:
+    """Check everything that can be checked without a request and without looking into files.
 
     Args:
-        environment_url: see `Settings`.
-        tables: one name or several; a string may hold several, separated by commas.
-        table_settings: per table, the keys of `TableSettings`.
-        api_version: see `Settings`.
-        request_timeout: see `Settings`.
-        ca_bundle: see `Settings`.
-        max_concurrency: see `Settings`.
-        **defaults: keys of `TableSettings`; None means "not set".
+        **given: attributes of `Settings` but ``defaults``, and those of `TableSettings`; None
+            means "not set". Names of tables and columns may also be text with commas or JSON,
+            numbers and flags may be text, as environment variables are.
 
     Raises:
-        ConfigurationError: a setting is missing, unknown or out of range.
+        ConfigurationError: settings are missing, unknown or out of range; all that are.
     """
-    if not environment_url:
-        raise missing(
-            "environment_url",
-            "the address of the Dataverse environment, such as "
-            f"https://contoso.crm4.dynamics.com (or {SANDBOX!r} for the built-in sandbox)",
-        )
-    names = _table_names(tables)
-    if request_timeout <= 0:
-        raise _bad("request_timeout", request_timeout, "a number of seconds above 0")
-    if max_concurrency is not None and not _number(max_concurrency, int, 1, MAX_CONCURRENCY):
-        wanted = f"a whole number from 1 to {MAX_CONCURRENCY}, or leave it out"
-        raise _bad("max_concurrency", max_concurrency, wanted)
-    base = _table_settings("", TableSettings(), defaults)
-    per_table: dict[str, TableSettings] = {}
-    for name, given in (table_settings or {}).items():
-        if name not in names and not any(map(is_pattern, names)):
-            raise table_not_loaded(name, names)
-        per_table[name] = _table_settings(f"table_settings.{name}.", base, given)
-    return Settings(
-        environment_url=environment_url,
-        tables=names,
-        defaults=base,
-        table_settings=per_table,
-        api_version=api_version,
-        request_timeout=request_timeout,
-        ca_bundle=ca_bundle,
-        max_concurrency=max_concurrency,
-    )
+    problems = Problems()
+    set_ = {name: value for name, value in given.items() if value is not None and value != ""}
+    values = _checked("", set_, frozenset(KINDS), problems)
+    for name, meaning in _NEEDED.items():
+        if not values.get(name) and not problems.about(name):
+            problems.found.append(missing(name, meaning))
+    defaults = TableSettings(**{name: values.pop(name) for name in OF_A_TABLE & values.keys()})
+    names = values.get("tables", ())
+    of_tables: dict[str, TableSettings] = {}
+    for name, own in values.get("table_settings", {}).items():
+        if names and name not in names and not any(map(is_pattern, names)):
+            problems.found.append(table_not_loaded(name, names))
+        with problems.noted():
+            own = mapping_of(f"table_settings.{name}", own)
+            own = _checked(f"table_settings.{name}.", own, OF_A_TABLE, problems)
+            of_tables[name] = replace(defaults, **own)
+    problems.raise_all()
+    return Settings(**{**values, "defaults": defaults, "table_settings": of_tables})
 
 
 def table_not_loaded(name: str, names: Sequence[str]) -> ConfigurationError:
@@ -174,66 +155,31 @@ def table_not_loaded(name: str, names: Sequence[str]) -> ConfigurationError:
         f"table_settings.{name} is for a table that is not loaded",
         where=f"[sources.dataverse.table_settings.{name}]",
         remedy=did_you_mean(name, names) or f"Use the same name as in tables: {', '.join(names)}.",
+        setting=f"table_settings.{name}",
     )
 
 
-def _table_names(tables: Sequence[str] | str | None) -> tuple[str, ...]:
-    given = tables.split(",") if isinstance(tables, str) else tables or ()
-    names = tuple(dict.fromkeys(name.strip() for name in given if name.strip()))
-    if not names:
-        raise missing("tables", 'the tables to load, such as ["accounts", "contacts"]')
-    return names
-
-
-def _table_settings(prefix: str, base: TableSettings, given: Mapping[str, Any]) -> TableSettings:
-    """``base`` with the values of ``given`` in place, each checked."""
-    known = {one.name for one in fields(TableSettings)}
+def _checked(
+    prefix: str, given: Mapping[str, Any], known: frozenset[str], problems: Problems
+) -> dict[str, Any]:
+    """The values that can be used; what is wrong with the others is noted."""
     values: dict[str, Any] = {}
     for key, value in given.items():
-        if key not in known:
-            raise ConfigurationError(
-                f"Unknown setting {prefix}{key}",
-                where=f"[sources.dataverse] {prefix}{key}",
-                remedy=did_you_mean(key, known) or f"Known are {', '.join(sorted(known))}.",
-            )
-        if value is not None:
-            values[key] = _checked(prefix + key, key, value)
-    return replace(base, **values)
+        with problems.noted():
+            if key not in known:
+                raise _unknown(prefix, key, known)
+            if value is not None:
+                values[key] = checked(prefix + key, value)
+    return values
 
 
-def _checked(name: str, key: str, value: Any) -> Any:
-    for choice, values in (("sync", get_args(Sync)), ("deletes", get_args(Deletes))):
-        if key == choice and value not in values:
-            raise _bad(name, value, f"one of {', '.join(values)}")
-    if key == "page_size" and not _number(value, int, 1, MAX_PAGE_SIZE):
-        raise _bad(name, value, f"a whole number from 1 to {MAX_PAGE_SIZE}")
-    if key == "lookback_seconds" and not _number(value, (int, float), 0, None):
-        raise _bad(name, value, "a number of seconds, 0 or more")
-    if key == "sweep_interval" and not _number(value, (int, float), 0, None):
-        raise _bad(name, value, "a number of hours, 0 for every run")
-    if key == "max_rows_per_load" and not _number(value, int, 1, None):
-        raise _bad(name, value, "a whole number of rows, 1 or more")
-    if key in ("labels", "history") and not isinstance(value, bool):
-        raise _bad(name, value, "true or false")
-    if key == "filter" and not isinstance(value, str):
-        raise _bad(name, value, "an OData filter expression as text")
-    if key == "select":
-        columns = value.split(",") if isinstance(value, str) else value
-        if not isinstance(columns, Sequence) or not all(isinstance(c, str) for c in columns):
-            raise _bad(name, value, "a list of column names")
-        return tuple(dict.fromkeys(column.strip() for column in columns))
-    return value
-
-
-def _number(value: Any, kind: Any, low: float, high: float | None) -> bool:
-    if isinstance(value, bool) or not isinstance(value, kind):
-        return False
-    return bool(value >= low and (high is None or value <= high))
-
-
-def _bad(name: str, value: Any, wanted: str) -> ConfigurationError:
+def _unknown(prefix: str, key: str, known: frozenset[str]) -> ConfigurationError:
+    remedy = did_you_mean(key, known) or f"Known are {', '.join(sorted(known))}."
+    if key in KINDS:
+        remedy = f"It is the same for all tables: set it in [{SECTION}] itself."
     return ConfigurationError(
-        f"Setting {name} has the value {value!r}, which can't be used",
-        where=f"[sources.dataverse] {name}, or {environment_variable(name)}",
-        remedy=f"Give {wanted}.",
+        f"Unknown setting {prefix}{key}",
+        where=f"[{SECTION}] {prefix}{key}",
+        remedy=remedy,
+        setting=prefix + key,
     )

@@ -12,18 +12,19 @@ import dlt
 from dlt.extract import DltResource
 from dlt.extract.incremental import Incremental
 
+from dataverse_source.configuration import DataverseConfiguration, configured
 from dataverse_source.credentials import DataverseCredentials, TokenCredential
-from dataverse_source.settings import Settings, make_settings
+from dataverse_source.settings import Settings
 
 if TYPE_CHECKING:
     from dataverse_source.tables import Tables
 
 
-@dlt.source(name="dataverse", section="dataverse")
+@dlt.source(name="dataverse", section="dataverse", spec=DataverseConfiguration)
 def dataverse(
     environment_url: str | None = dlt.config.value,
     tables: list[str] | None = dlt.config.value,
-    credentials: DataverseCredentials | TokenCredential | None = dlt.secrets.value,
+    credentials: DataverseCredentials | TokenCredential | None = None,
     sync: str | None = dlt.config.value,
     deletes: str | None = dlt.config.value,
     sweep_interval: float | None = dlt.config.value,
@@ -71,9 +72,10 @@ def dataverse(
         tables that describe them, ``_dataverse_catalog``.
 
     Raises:
-        ConfigurationError: a setting is missing or can't be used.
+        ConfigurationError: settings are missing, unknown or can't be used; all that are.
     """
-    settings = make_settings(
+    settings, found = configured(
+        credentials,
         environment_url=environment_url,
         tables=tables,
         table_settings=table_settings,
@@ -94,7 +96,7 @@ def dataverse(
     from dataverse_source.described import catalog_resource
     from dataverse_source.tables import Tables
 
-    connection = Connection(settings, credentials)
+    connection = Connection(settings, found)
     tables_to_read = Tables(connection)
     resources = [_resource(tables_to_read, name) for name in settings.tables]
     return [*resources, catalog_resource(connection)]

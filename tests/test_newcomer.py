@@ -22,6 +22,8 @@ from tests.servers import Answer, ScriptedServer, serving
 
 ROOT = Path(__file__).resolve().parents[1]
 SECTION = "SOURCES__DATAVERSE__"
+
+pytestmark = pytest.mark.slow
 SOMEBODY_ELSE = "00000000-1111-2222-3333-444444444444"
 
 Try = Callable[..., str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.places import _OF_CREDENTIALS, places, variable
+from dataverse_source.places import CREDENTIALS_SETTINGS, places, variable
 
 
 def test_settings_of_the_source() -> None:
@@ -22,4 +22,4 @@ def test_settings_of_the_sign_in() -> None:
 
 
 def test_all_settings_of_the_sign_in_are_known() -> None:
-    assert set(DataverseCredentials()) == _OF_CREDENTIALS
+    assert set(DataverseCredentials()) == CREDENTIALS_SETTINGS

@@ -72,7 +72,7 @@ def test_how_many_requests_at_once_is_left_to_the_server_unless_set() -> None:
         ({"max_concurrency": 0}, ["max_concurrency", "1 to 208"]),
         ({"max_concurrency": 209}, ["max_concurrency", "209", "1 to 208"]),
         ({"max_concurrency": True}, ["max_concurrency", "whole number"]),
-        ({"max_concurrency": "4"}, ["SOURCES__DATAVERSE__MAX_CONCURRENCY", "whole number"]),
+        ({"max_concurrency": "few"}, ["SOURCES__DATAVERSE__MAX_CONCURRENCY", "whole number"]),
         ({"table_settings": {"account": {}}}, ["table_settings.account", "'accounts'"]),
         (
             {"table_settings": {"accounts": {"lookback_second": 1}}},

@@ -19,6 +19,8 @@ _TELLTALE = {
     "certificate": ("certificate_path", "private_key_path", "certificate_password"),
     "federated": ("assertion_path",),
 }
+PROVEN = frozenset(_TELLTALE)
+"""The ways in which an app registration proves that it is the one."""
 
 
 def auth_type(credentials: DataverseCredentials) -> str:

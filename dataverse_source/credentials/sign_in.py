@@ -13,12 +13,13 @@ from dataverse_source.credentials.certificate import certificate_proof
 from dataverse_source.credentials.clouds import configured_authority, find_authority
 from dataverse_source.credentials.federated import federated_proof
 from dataverse_source.credentials.foreign import ForeignIssuer
-from dataverse_source.credentials.kinds import auth_type
+from dataverse_source.credentials.kinds import PROVEN, auth_type
 from dataverse_source.credentials.login import LoginHttp, Wire
 from dataverse_source.credentials.managed_identity import ManagedIdentityIssuer
 from dataverse_source.credentials.spec import DataverseCredentials, TokenCredential, setting
 from dataverse_source.credentials.tenant import ask_environment
 from dataverse_source.credentials.tokens import Issuer, RenewingTokens
+from dataverse_source.problems import Problems
 from dataverse_source.retry import USUAL_POLICY, RetryPolicy, pause
 from dataverse_source.urls import environment_base
 
@@ -52,6 +53,25 @@ def token_source(
     if isinstance(credentials, DataverseCredentials):
         return RenewingTokens(_issuer(credentials, environment, wire), clock=clock)
     return RenewingTokens(ForeignIssuer(credentials, environment), clock=clock)
+
+
+def check_sign_in(credentials: DataverseCredentials, environment: str, problems: Problems) -> None:
+    """Notes what is wrong with the settings of the sign-in, as far as no request is needed.
+
+    Args:
+        credentials: the settings.
+        environment: scheme, host and port of the environment; empty if they are not known.
+        problems: where to note it.
+    """
+    kind = ""
+    with problems.noted():
+        kind = auth_type(credentials)
+    if kind != "managed_identity":
+        with problems.noted():
+            configured_authority(credentials, environment)
+    if kind in PROVEN:
+        with problems.noted():
+            _proof(kind, credentials)()
 
 
 def identity(credentials: DataverseCredentials | TokenCredential) -> str:
