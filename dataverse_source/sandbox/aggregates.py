@@ -20,6 +20,7 @@ from dataverse_source.sandbox.preferences import FORMATTED_VALUE, Preferences
 from dataverse_source.sandbox.rows import column_annotations
 from dataverse_source.sandbox.scope import Scope
 from dataverse_source.sandbox.tables import CHOICE_TYPES, LOOKUP_TYPES, Column
+from dataverse_source.sandbox.time_zones import TimeZone
 from dataverse_source.sandbox.values import INTEGER_TYPES, decode, digits, fold, json_text
 
 RECORD_LIMIT = 50_000
@@ -49,6 +50,7 @@ class Figure:
         constants: names and JSON texts of annotations that every value has.
         formatted: a formatted value is wanted.
         part: the part of a date that rows are grouped by.
+        zone: the time zone that the date is taken apart in; None for that of the value.
         distinct: countcolumn counts each value once.
     """
 
@@ -62,6 +64,7 @@ class Figure:
     constants: Mapping[str, str] = field(default_factory=dict)
     formatted: bool = False
     part: str | None = None
+    zone: TimeZone | None = None
     distinct: bool = False
 
 
@@ -71,7 +74,7 @@ def figure(name: str, method: str | None, found: Place, preferences: Preferences
     notes = column_annotations(scope, column, preferences)
     label = None
     if method is None and column.type in CHOICE_TYPES | LOOKUP_TYPES:
-        label = formatted_value(scope.schema, scope.table, scope.alias, column)
+        label = formatted_value(scope, column)
     return Figure(
         name,
         method,
@@ -158,7 +161,8 @@ def _cell(each: Figure, values: Iterator[Any]) -> Cell:
         return EMPTY
     notes = {**each.constants, **{name: note for name, note in shown.items() if note is not None}}
     if each.part is not None and each.column is not None:
-        number = date_part(decode(each.column, text), each.part)
+        moment = decode(each.column, text)
+        number = date_part(moment if each.zone is None else each.zone.wall_clock(moment), each.part)
         if FORMATTED_VALUE in notes:
             notes[FORMATTED_VALUE] = json_text(f"{number:,}")
         return Cell(number, str(number), notes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataverse_source.sandbox.environment import Organization
 from dataverse_source.sandbox.seed_values import EARLIEST_VALUE
+from dataverse_source.sandbox.time_zones import UTC_CODE
 
 if TYPE_CHECKING:
     from dataverse_source.sandbox.store import Store
@@ -62,6 +63,7 @@ def _own_rows(organization: Organization, user_id: str) -> list[tuple[str, dict[
         ("businessunit", {**own, "name": organization.friendly_name, "isdisabled": False}),
         ("transactioncurrency", {**own, **_CURRENCY}),
         ("systemuser", {**own, "systemuserid": user_id, **_USER}),
+        ("usersettings", {**own, "systemuserid": user_id, **_USER_SETTINGS}),
         (
             "team",
             {
@@ -117,6 +119,13 @@ _CURRENCY: dict[str, Any] = {
     "currencysymbol": "$",
     "isocurrencycode": "USD",
     "currencyprecision": 2,
+}
+_USER_SETTINGS: dict[str, Any] = {
+    "timezonecode": UTC_CODE,
+    "timezonebias": 0,
+    "localeid": 1033,
+    "uilanguageid": 1033,
+    "helplanguageid": 1033,
 }
 _USER: dict[str, Any] = {
     "fullname": "# Sandbox",

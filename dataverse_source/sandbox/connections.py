@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dataverse_source.sandbox.time_zones import local_milliseconds
+
 PAGE_BYTES = 16384
 CACHE_KIB = 16 * 1024
 MAPPED_BYTES = 1 << 32
@@ -116,6 +118,7 @@ class Connections:
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         connection.execute(f"PRAGMA mmap_size={MAPPED_BYTES}")
         connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+        connection.create_function("local_milliseconds", 2, local_milliseconds, deterministic=True)
         with self._lock:
             self._all.append(connection)
         return connection

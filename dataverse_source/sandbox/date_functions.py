@@ -1,12 +1,13 @@
-"""Query functions on dates: which span of time each one means."""
+"""Query functions on dates: which span of time each one means, on the clocks of the caller."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dataverse_source.sandbox.base_rows import FISCAL_START_COLUMN
+from dataverse_source.sandbox.layout import literal
 from dataverse_source.sandbox.odata import bad_query
 from dataverse_source.sandbox.periods import (
     FiscalCalendar,
@@ -65,8 +66,24 @@ def date_condition(
             f"The operator {name} is not valid for the Date Only column '{column.name}'."
         )
     if name == "InFiscalPeriod":
+        if is_local(column, scope):
+            key = f"local_milliseconds({key}, {literal(scope.zone.key)})"
         return _any_year(key, fiscal_calendar(scope), number("PropertyValue"))
-    return within(key, _span(name, scope, number, word), scope)
+    if name.endswith(("Hours", "Minutes")):
+        return within(key, _span(name, scope.now, scope, number, word), scope)
+    span = _span(name, scope.zone.wall_clock(scope.now), scope, number, word)
+    return within(key, _as_moments(span, scope) if is_local(column, scope) else span, scope)
+
+
+def is_local(column: Column, scope: Scope) -> bool:
+    """Whether the caller's clocks show another time than the column's values say."""
+    return column.date_behavior == "UserLocal" and not scope.zone.is_utc
+
+
+def _as_moments(span: Span, scope: Scope) -> Span:
+    """A span of what clocks show as one of moments."""
+    start, end = (edge and scope.zone.moment(edge) for edge in (span.start, span.end))
+    return Span(start, end)
 
 
 def within(key: str, span: Span, scope: Scope) -> str:
@@ -91,8 +108,8 @@ def fiscal_calendar(scope: Scope) -> FiscalCalendar:
     return FiscalCalendar()
 
 
-def _span(name: str, scope: Scope, number: Number, word: Word) -> Span:
-    now, today = scope.now, midnight(scope.now)
+def _span(name: str, now: datetime, scope: Scope, number: Number, word: Word) -> Span:
+    today = midnight(now)
     if name in _DAYS:
         start = today + timedelta(days=_DAYS[name])
         return Span(start, start + timedelta(days=1))
@@ -110,7 +127,7 @@ def _span(name: str, scope: Scope, number: Number, word: Word) -> Span:
             end = shift(now, -count, unit)
             return Span(None, end if unit in ("Minutes", "Hours") else midnight(end))
         return (last_span if match[1] == "Last" else next_span)(count, unit, now)
-    return _fiscal_span(name, scope, number)
+    return _fiscal_span(name, now, scope, number)
 
 
 def _on_day(name: str, text: str) -> Span:
@@ -125,7 +142,7 @@ def _on_day(name: str, text: str) -> Span:
     )
 
 
-def _fiscal_span(name: str, scope: Scope, number: Number) -> Span:
+def _fiscal_span(name: str, now: datetime, scope: Scope, number: Number) -> Span:
     calendar = fiscal_calendar(scope)
     if name == "InFiscalYear":
         return calendar.year(number("PropertyValue"))
@@ -139,7 +156,7 @@ def _fiscal_span(name: str, scope: Scope, number: Number) -> Span:
     if match is None:
         raise bad_query(f"The function {name} is not known.")
     which, counted, unit = match.groups()
-    year, period = calendar.year_of(scope.now), calendar.period_of(scope.now)
+    year, period = calendar.year_of(now), calendar.period_of(now)
     near, far = _WHICH[which], _WHICH[which] * (number("PropertyValue") if counted else 1)
     first, last = sorted((near, far))
     if unit == "Year":

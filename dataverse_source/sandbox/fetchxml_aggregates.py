@@ -50,6 +50,7 @@ def _figure(member: Member, preferences: Preferences) -> Figure:
         notes=tuple(note for note in made.notes if note[0] != NAVIGATION_PROPERTY),
         constants={ATTRIBUTE_NAME: json_text(output.column.name)} if wanted else {},
         part=attribute.date_grouping,
+        zone=output.scope.zone if output.column.date_behavior == "UserLocal" else None,
         distinct=attribute.distinct,
     )
 

@@ -1,8 +1,8 @@
 """SQL of formatted values: what ``...FormattedValue`` says of a column, for an English user.
 
-Only what Dataverse formats has one: choices, yes/no, lookups, numbers, money and dates; texts
-and GUIDs have none (docs page "Select columns", formatted values). Times are shown in UTC,
-the time zone of the sandbox's users.
+Only what Dataverse formats has one: choices, yes/no, lookups, names of tables, numbers, money and
+dates; texts and GUIDs have none (docs page "Select columns", formatted values). Times are shown
+in the user's time zone.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from dataverse_source.sandbox.layout import key, literal, sql_table, wire
 from dataverse_source.sandbox.relationships import name_of_target
+from dataverse_source.sandbox.scope import Scope
 from dataverse_source.sandbox.tables import LOOKUP_TYPES, Column, Schema, Table
 from dataverse_source.sandbox.values import MONEY_DIGITS, digits, json_text
 
@@ -49,10 +50,9 @@ class Frame:
 UNFRAMED = Frame()
 
 
-def formatted_value(
-    schema: Schema, table: Table, alias: str, column: Column, frame: Frame = UNFRAMED
-) -> str | None:
+def formatted_value(scope: Scope, column: Column, frame: Frame = UNFRAMED) -> str | None:
     """SQL of a column's formatted value as a JSON string; None when the type has none."""
+    schema, table, alias = scope.schema, scope.table, scope.alias
     if column.type in LOOKUP_TYPES:
         return frame.around(name_of_target(schema, alias, column, sort_key=False))
     if column.type in ("Picklist", "State", "Status", "Boolean"):
@@ -69,7 +69,9 @@ def formatted_value(
         places = column.precision if column.precision is not None else 2
         return _number(f"printf('%.{places}f', {key(alias, column)})", frame)
     if column.type == "DateTime":
-        return _moment(alias, column, frame)
+        return _moment(scope, column, frame)
+    if column.type == "EntityName":
+        return _table_name(schema, alias, column, frame)
     return None
 
 
@@ -146,15 +148,29 @@ def _number(text: str, frame: Frame) -> str:
     return frame.printf('"%s%,d%s"', sign, f"abs({whole})", fraction)
 
 
-def _moment(alias: str, column: Column, frame: Frame) -> str:
+def _table_name(schema: Schema, alias: str, column: Column, frame: Frame) -> str:
+    """The display name of the table whose logical name the column holds."""
+    cases = " ".join(
+        f"WHEN {literal(json_text(table.logical_name))} "
+        f"THEN {frame.text(json_text(table.display_name or table.schema_name))}"
+        for table in schema.tables
+    )
+    return f"CASE {wire(alias, column)} {cases} END" if cases else "NULL"
+
+
+def _moment(scope: Scope, column: Column, frame: Frame) -> str:
     """``4/7/2023 2:59 PM``, or ``4/7/2023`` for a column that shows the date only."""
-    text = wire(alias, column)
+    text, moment = wire(scope.alias, column), key(scope.alias, column)
+    zone = scope.zone
+    if column.date_behavior == "UserLocal" and not zone.is_utc:
+        moment = f"local_milliseconds({moment}, {literal(zone.key)})"
+        text = f"""strftime('"%Y-%m-%dT%H:%M:%SZ"', {moment} / 1000, 'unixepoch')"""
     # printf reads the numbers out of the text.
     day = (f"substr({text}, 7, 2)", f"substr({text}, 10, 2)", f"substr({text}, 2, 4)")
     if column.date_behavior == "DateOnly" or column.format == "DateOnly":
         return frame.printf('"%d/%d/%s"', *day)
-    moment = f"({key(alias, column)} + {_YEAR_ONE})"
-    hour = f"({moment} / {_HOUR} + 11) % 12 + 1"
-    half = f"CASE WHEN {moment} % {24 * _HOUR} < {12 * _HOUR} THEN 'AM' ELSE 'PM' END"
+    positive = f"({moment} + {_YEAR_ONE})"
+    hour = f"({positive} / {_HOUR} + 11) % 12 + 1"
+    half = f"CASE WHEN {positive} % {24 * _HOUR} < {12 * _HOUR} THEN 'AM' ELSE 'PM' END"
     minute = f"substr({text}, 16, 2)"
     return frame.printf('"%d/%d/%s %d:%s %s"', *day, hour, minute, half)

@@ -1,7 +1,7 @@
 """Spans of time that date functions speak of: last week, next three months, fiscal years.
 
-Spans are half open. Days begin at midnight UTC, the time zone of the sandbox's users; weeks
-begin on Sunday, the default of an organization.
+Spans are half open, and of what the clocks of the caller show. Weeks begin on Sunday, the default
+of an organization.
 """
 
 from __future__ import annotations

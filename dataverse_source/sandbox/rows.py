@@ -206,11 +206,12 @@ def column_annotations(
     found: list[tuple[str, str]] = []
     if preferences.wants(FORMATTED_VALUE):
         frame = framed(FORMATTED_VALUE)
-        shown = formatted_value(scope.schema, scope.table, scope.alias, column, frame)
+        shown = formatted_value(scope, column, frame)
         if shown is not None:
             found.append((FORMATTED_VALUE, shown))
     if column.type in LOOKUP_TYPES:
-        if preferences.wants(NAVIGATION_PROPERTY):
+        # Rows of audit have none (docs page "Retrieve the history of audited data changes").
+        if preferences.wants(NAVIGATION_PROPERTY) and scope.table.logical_name != "audit":
             navigated = _navigation(scope, column, framed(NAVIGATION_PROPERTY))
             found.append((NAVIGATION_PROPERTY, navigated))
         if preferences.wants(LOOKUP_LOGICAL_NAME):

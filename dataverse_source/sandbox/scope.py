@@ -11,6 +11,8 @@ from typing import Any
 from dataverse_source.sandbox.environment import Caller, Environment
 from dataverse_source.sandbox.odata import bad_query
 from dataverse_source.sandbox.tables import Column, Schema, Table
+from dataverse_source.sandbox.time_zones import TimeZone
+from dataverse_source.sandbox.user_zones import zone_of
 from dataverse_source.sandbox.values import SqlValue
 
 
@@ -60,6 +62,11 @@ class Scope:
     def schema(self) -> Schema:
         """The environment's schema."""
         return self.environment.store.schema
+
+    @property
+    def zone(self) -> TimeZone:
+        """The caller's time zone."""
+        return zone_of(self.environment, self.caller.user_id)
 
     def at(self, table: Table, alias: str) -> Scope:
         """The same query, looking from another table."""

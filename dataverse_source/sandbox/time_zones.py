@@ -6,6 +6,8 @@ Source: docs page "Microsoft time zone index values".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import cache
 from zoneinfo import ZoneInfo
 
 UTC_CODE = 92
@@ -100,9 +102,43 @@ class TimeZone:
     key: str
 
     @property
-    def zone(self) -> ZoneInfo:
-        """Its rules."""
-        return ZoneInfo(self.key)
+    def is_utc(self) -> bool:
+        """Whether its clocks show UTC, always."""
+        return self.code == UTC_CODE
+
+    def wall_clock(self, moment: datetime) -> datetime:
+        """What clocks show at an aware moment, as if it were UTC."""
+        return moment.astimezone(_rules(self.key)).replace(tzinfo=timezone.utc)
+
+    def moment(self, wall_clock: datetime) -> datetime:
+        """The moment in UTC at which clocks show this; the first when they do so twice."""
+        return wall_clock.replace(tzinfo=_rules(self.key)).astimezone(timezone.utc)
+
+
+@cache
+def _rules(key: str) -> ZoneInfo:
+    return ZoneInfo(key)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def local_milliseconds(milliseconds: int | None, key: str) -> int | None:
+    """What clocks show at a moment, both as milliseconds since 1970; for use in SQL.
+
+    Args:
+        milliseconds: the moment, None for null.
+        key: a zone's key in the tz database.
+    """
+    if milliseconds is None:
+        return None
+    try:
+        moment = _EPOCH + timedelta(milliseconds=milliseconds)
+        offset = moment.astimezone(_rules(key)).utcoffset() or timedelta(0)
+    except OverflowError:
+        # At the very ends of the calendar there is no other day to show.
+        return milliseconds
+    return milliseconds + offset // timedelta(milliseconds=1)
 
 
 UTC = TimeZone(UTC_CODE, "Coordinated Universal Time", "UTC")

@@ -12,7 +12,12 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 EXCHANGES = Path(__file__).resolve().parents[2] / ".." / "shared" / "reference" / "examples.jsonl"
-_CUT = re.compile(r",\s*\.\.\.\s*<truncated for brevity>", re.IGNORECASE)
+_CUT = re.compile(
+    r",\s*(\.\.\.\s*<truncated for brevity>"
+    r"|< Other results truncated for brevity>"
+    r"|\[ ?49 records truncated for brevity\])",
+    re.IGNORECASE,
+)
 _ANY_HOST = re.compile(r"\[organization ur[il]\]", re.IGNORECASE)
 _HOST = re.compile(r"^(https?://)?\[organization ur[il]\](/org1)?", re.IGNORECASE)
 

@@ -21,6 +21,7 @@ from .planting import plant
 HIGHEST = "00000000-0000-0000-0000-ffff{:08x}"
 LOWEST = "00000000-0000-0000-0000-{:012x}"
 IN_2017 = datetime(2017, 8, 22, 8, 10, 44, tzinfo=timezone.utc)
+PACIFIC_TIME = 4
 _SET = re.compile(r"/api/data/v9\.\d/(\w+)")
 _KEY = re.compile(r"\(([0-9a-fA-F-]{36})\)")
 _VIEW = re.compile(r"(?:savedQuery|userQuery)=([0-9a-f-]{36})")
@@ -334,3 +335,47 @@ def minutes_of_case(corner: Corner, exchange: Exchange) -> None:
             "statuscode": 5 if state else 2,
         }
         corner.store.create("task", values)
+
+
+def token_of_download(corner: Corner) -> dict[str, str]:
+    """The token that begins the download of ``file_of``."""
+    target = {"@odata.type": "Microsoft.Dynamics.CRM.account", "accountid": LOWEST.format(1)}
+    body = json.dumps({"Target": target, "FileAttributeName": "sample_filecolumn"})
+    answer = corner.ask("POST", "/api/data/v9.2/InitializeFileBlocksDownload", {}, body)
+    return {"FileContinuationToken": json.loads(answer.body)["FileContinuationToken"]}
+
+
+def audits_of_user(corner: Corner, exchange: Exchange) -> None:
+    """The printed deletions of contacts, by the user whose audits are asked for."""
+    user = key_of(exchange)
+    assert user is not None
+    name = exchange.body["value"][0]["_userid_value@OData.Community.Display.V1.FormattedValue"]
+    corner.store.update("systemuser", user, {"fullname": name})
+    for row in exchange.body["value"]:
+        values = {name: value for name, value in row.items() if "@" not in name}
+        corner.store.create(
+            "audit",
+            {
+                "operation": 3,
+                "action": 3,
+                "createdon": values["createdon"],
+                "objecttypecode": values["objecttypecode"],
+                "objectid": values["_objectid_value"],
+                "objectid@table": values["objecttypecode"],
+                "userid": user,
+                "transactionid": values["transactionid"],
+                "attributemask": values["attributemask"],
+            },
+        )
+
+
+def in_seattle(then: Prepare | None = None) -> Prepare:
+    """A user whose clocks show Pacific time, as the docs' authors have it; then more."""
+
+    def prepare(corner: Corner, exchange: Exchange) -> None:
+        values = {"systemuserid": corner.caller.user_id, "timezonecode": PACIFIC_TIME}
+        corner.store.create("usersettings", values)
+        if then is not None:
+            then(corner, exchange)
+
+    return prepare

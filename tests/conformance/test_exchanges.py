@@ -60,8 +60,11 @@ def _outcome(made: Corner, case: Case, exchange: Exchange) -> list[str]:
     up.printed_rows(made, exchange)
     if case.prepare is not None:
         case.prepare(made, exchange)
-    answer = made.ask(exchange.method or "GET", case.path or exchange.path, exchange.headers,
-                      exchange.content)  # fmt: skip
+    headers = {**exchange.headers, **case.headers}
+    content = exchange.content
+    if case.body is not None:
+        content = json.dumps({**json.loads(content), **case.body(made)})
+    answer = made.ask(exchange.method or "GET", case.path or exchange.path, headers, content)
     if not exchange.has_answer and not case.reason:
         assert answer.status < 400, answer.body.decode()
         return ["answered", ""]

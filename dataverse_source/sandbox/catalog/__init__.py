@@ -18,7 +18,11 @@ from dataverse_source.sandbox.catalog.columns import options
 from dataverse_source.sandbox.catalog.contact import CONTACT
 from dataverse_source.sandbox.catalog.groups import Draft
 from dataverse_source.sandbox.catalog.intersects import INTERSECTS
-from dataverse_source.sandbox.catalog.settings import ORGANIZATION, TRANSACTIONCURRENCY
+from dataverse_source.sandbox.catalog.settings import (
+    ORGANIZATION,
+    TRANSACTIONCURRENCY,
+    USERSETTINGS,
+)
 from dataverse_source.sandbox.tables import Schema
 
 DRAFTS: tuple[Draft, ...] = (
@@ -30,6 +34,7 @@ DRAFTS: tuple[Draft, ...] = (
     people.OWNER,
     TRANSACTIONCURRENCY,
     ORGANIZATION,
+    USERSETTINGS,
     sales.LEAD,
     sales.OPPORTUNITY,
     sales.PRODUCT,

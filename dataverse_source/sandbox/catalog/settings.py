@@ -1,4 +1,4 @@
-"""What an organization is set up with: its currencies and its own settings."""
+"""What an organization is set up with: its currencies, its own settings and those of users."""
 
 from dataverse_source.sandbox.catalog.columns import (
     EXCHANGE_RATE_RANGE,
@@ -78,5 +78,33 @@ ORGANIZATION = table(
     lookup("BaseCurrencyId", "transactioncurrency", "basecurrency_organization"),
     created_and_modified("organizationbase"),
     ownership="OrganizationOwned",
+    change_tracking=False,
+)
+
+USERSETTINGS = table(
+    "UserSettings",
+    "usersettingscollection",
+    150,
+    key("SystemUserId", "User"),
+    # Docs page "Microsoft time zone index values".
+    whole("TimeZoneCode", -1.0, 1500.0),
+    whole("TimeZoneBias", -1500.0, 1500.0),
+    whole("LocaleId", 0.0),
+    whole("UILanguageId", 0.0),
+    whole("HelpLanguageId", 0.0),
+    whole("PagingLimit", 0.0),
+    whole("CurrencyDecimalPrecision", 0.0, 10.0),
+    text("DateFormatString", 255),
+    text("TimeFormatString", 255),
+    text("DateSeparator", 5),
+    text("TimeSeparator", 5),
+    text("DecimalSymbol", 5),
+    text("NumberSeparator", 5),
+    lookup("BusinessUnitId", "businessunit", "business_unit_user_settings"),
+    lookup("TransactionCurrencyId", "transactioncurrency", "transactioncurrency_usersettings"),
+    created_and_modified("usersettings"),
+    primary_name=None,
+    collection_name="User Settings",
+    ownership="BusinessOwned",
     change_tracking=False,
 )
