@@ -46,7 +46,9 @@ def answer_row(query: Query, request: Request, key: str) -> Response:
     if found is None:
         raise no_such_row(table, key)
     if _is_unchanged(query, request, found[1]):
-        return Response(304, b"", {"OData-Version": "4.0", "ETag": f'W/"{found[1]}"'})
+        # With the type of the body that is left out (docs page "Perform conditional operations").
+        named = {"Content-Type": JSON, "OData-Version": "4.0", "ETag": f'W/"{found[1]}"'}
+        return Response(304, b"", named)
     context = f"{query.base}/$metadata#{table.entity_set_name}{shape.context}/$entity"
     body = f'{{"@odata.context":{json_text(context)},{found[0][1:]}'
     headers = {"Content-Type": query.content_type, "OData-Version": "4.0"}

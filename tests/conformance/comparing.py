@@ -13,7 +13,8 @@
 9. The token within a delta link.
 10. A byte order mark before plain text.
 11. ``odata.streaming=true`` of a Content-Type, which two prints have and all others have not.
-12. What print leaves out: ``<... removed for brevity>`` stands for any text.
+12. The first eight digits of an elastic row's etag, which Cosmos DB gives it.
+13. What print leaves out: ``<... removed for brevity>`` stands for any text.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ HEADERS = (
 )
 _PRINTED_HOST = re.compile(r"(https?://)?\[organization ur[il]\]", re.IGNORECASE)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_ELASTIC_ETAG = re.compile(r'(?<=^W/")[0-9a-f]{8}(?=-0000-0200-0000-[0-9a-f]{12}"$)')
 _LEFT_OUT = re.compile(r"<[^<>]* removed for brevity>")
 _STREAMING = "odata.streaming=true"
 _DELTA_TOKEN = re.compile(r"deltatoken=.*", re.IGNORECASE)
@@ -79,6 +81,7 @@ def plain(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = _PRINTED_HOST.sub(HOST, value)
+    text = _ELASTIC_ETAG.sub("........", text)
     text = _GUID.sub(lambda match: match[0].lower(), text)
     if "$metadata#EntityDefinitions" in text:
         text = _GUID.sub("...", text)

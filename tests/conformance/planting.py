@@ -9,6 +9,7 @@ from typing import Any
 from dataverse_source.sandbox.relationships import Associated, Many, Single, navigation
 from dataverse_source.sandbox.store import Store
 from dataverse_source.sandbox.tables import LOOKUP_TYPES, Column, Table
+from dataverse_source.sandbox.versions import version_base
 
 FORMATTED = "@OData.Community.Display.V1.FormattedValue"
 LOGICAL_NAME = "@Microsoft.Dynamics.CRM.lookuplogicalname"
@@ -45,16 +46,22 @@ def plant(store: Store, table: Table, row: Mapping[str, Any], **more: Any) -> st
                 values.update(_related(store, step, value))
             elif step is not None:
                 children.append((step, value))
-    key = _write(store, table, values, row.get("@odata.etag"))
+    key = _write(store, table, values, _version(table, row))
     for step, rows in children:
         for child in rows:
             _child(store, table, key, step, child)
     return key
 
 
-def _write(store: Store, table: Table, values: dict[str, Any], etag: str | None) -> str:
-    found = _ETAG.search(etag or "")
-    version = int(found[1]) if found else None
+def _version(table: Table, row: Mapping[str, Any]) -> int | None:
+    """The number that makes the store give a row the printed version, if one is printed."""
+    if version_base(table) and "versionnumber" in row:
+        return int(row["versionnumber"]) - version_base(table)
+    found = _ETAG.search(row.get("@odata.etag") or "")
+    return int(found[1]) if found else None
+
+
+def _write(store: Store, table: Table, values: dict[str, Any], version: int | None) -> str:
     key = values.get(table.primary_id)
     known = {
         name: value
@@ -63,7 +70,8 @@ def _write(store: Store, table: Table, values: dict[str, Any], etag: str | None)
     }
     there = None if key is None else store.row(table.logical_name, key)
     if key is not None and there is not None:
-        version = version or there.get("versionnumber")
+        if version is None:
+            version = int(there["versionnumber"]) - version_base(table)
         store.update(table.logical_name, key, known, version=version, touch=False)
         return str(key)
     return store.create(table.logical_name, known, version=version)
