@@ -30,6 +30,7 @@ from dataverse_source.settings import Settings, table_not_loaded
 from dataverse_source.sync.changes import has_expired
 from dataverse_source.sync.cursor import read_range
 from dataverse_source.sync.destination import LoadedTable, NothingLoaded
+from dataverse_source.sync.history import check_history
 from dataverse_source.sync.isolation import current_isolation, put_aside
 from dataverse_source.sync.plan import make_plan
 from dataverse_source.sync.reader import TableReader
@@ -147,7 +148,13 @@ class Tables:
         return TableRun(
             reader,
             _loaded_table(reader.name, reader.key),
-            fingerprint(self._connection.environment, schema, settings.filter, labels.fingerprint),
+            fingerprint(
+                self._connection.environment,
+                schema,
+                settings.filter,
+                labels.fingerprint,
+                history=settings.history,
+            ),
             self._retention,
             labels,
             lambda: table_references(self._connection, schema),
@@ -174,6 +181,7 @@ class Tables:
             for table in tables:
                 run = self._run(table, name)
                 make_plan(run.reader.table, run.settings, TableState(), run.now())
+                check_history(run)
         return found
 
 

@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 DELETIONS = "_dataverse_deletions"
 """The table that lists rows which are kept although Dataverse does not have them any more."""
 
+VALID_TO = "_dataverse_valid_to"
+"""Column of a table with its history: when a version of a row ended, null for the present one."""
+
 KEYS_AT_ONCE = 100_000
 
 
@@ -39,8 +42,12 @@ class LoadedTable:
         self._key = key
 
     def keys(self) -> pa.Array | None:
-        """Keys of the rows that are loaded; None where they can't be asked for."""
-        return self._select(self._name, self._key)
+        """Keys of the rows that are loaded; None where they can't be asked for.
+
+        In a table with its history they are those of the rows that have not ended.
+        """
+        present = (VALID_TO, None) if VALID_TO in self.columns() else None
+        return self._select(self._name, self._key, present)
 
     def has_rows(self) -> bool:
         """Whether rows are loaded; also when that can't be told."""
@@ -65,7 +72,7 @@ class LoadedTable:
         self,
         table: str,
         column: str,
-        only: tuple[str, str] | None = None,
+        only: tuple[str, str | None] | None = None,
         limit: int | None = None,
     ) -> pa.Array | None:
         """Values of a text column; those of the rows where a column has a value, if given."""
@@ -76,10 +83,14 @@ class LoadedTable:
             with self._pipeline.sql_client(self._schema.name) as client:
                 name = client.make_qualified_table_name(naming.normalize_table_identifier(table))
                 escaped = client.escape_column_name(naming.normalize_identifier(column))
-                sql, values = f"SELECT {escaped} FROM {name}", []  # noqa: S608
+                sql = f"SELECT {escaped} FROM {name}"  # noqa: S608
+                values: list[str] = []
                 if only is not None:
                     where = client.escape_column_name(naming.normalize_identifier(only[0]))
-                    sql, values = f"{sql} WHERE {where} = %s", [only[1]]
+                    if only[1] is None:
+                        sql = f"{sql} WHERE {where} IS NULL"
+                    else:
+                        sql, values = f"{sql} WHERE {where} = %s", [only[1]]
                 with client.execute_query(sql, *values) as cursor:
                     return _texts(cursor, limit)
         except DatabaseUndefinedRelation:

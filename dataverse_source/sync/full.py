@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from dataverse_source.decode import Page
 from dataverse_source.errors import ResponseError
+from dataverse_source.sync.history import begins
 from dataverse_source.sync.links import restore, shorten
 from dataverse_source.sync.reader import joined
 from dataverse_source.sync.run import Rows, Steps, TableRun
@@ -23,13 +24,14 @@ def read_all(run: TableRun, state: TableState) -> Steps:
 
     Read in one package they replace the table: nothing that is gone stays, and no merge has to
     be paid for. Otherwise they are merged into it, so that it is never without its rows for
-    long, and what is gone is found by the keys in the end.
+    long, and what is gone is found by the keys in the end. A history is never replaced.
     """
     limit = run.settings.max_rows_per_load
     if len(run.reader.table.key_columns) > 1:
         limit = None  # its keys can't be compared in the end
     split = limit is not None or run.settings.deletes == "keep"
-    in_place = state.link is None and not (split and run.destination.has_rows())
+    stays = not begins(run) if run.settings.history else split and run.destination.has_rows()
+    in_place = state.link is None and not stays
     first, pages = _pages(run, state.link)
     began, count, keys = run.now(), 0, []
     for page in pages:

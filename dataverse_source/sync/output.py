@@ -17,6 +17,7 @@ from dlt.common.schema.typing import TColumnSchema
 from dlt.extract.hints import TResourceHints
 
 from dataverse_source.schema import MOMENT, TEXT, TableSchema
+from dataverse_source.sync import history
 from dataverse_source.sync.destination import DELETIONS
 from dataverse_source.sync.reader import VERSION, joined
 from dataverse_source.sync.run import Gone, Rows, Steps, TableRun, common, without
@@ -27,7 +28,7 @@ DELETED = "_dataverse_deleted"
 
 LAST_VERSION = 2**63 - 1
 
-MERGE = {"disposition": "merge", "strategy": "delete-insert"}
+MERGE: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert"}
 """dlt's strategy that is right for changes: others insert tombstones of rows never seen."""
 
 _MARK = pa.field(DELETED, pa.bool_())
@@ -54,6 +55,7 @@ class TableWriter:
         self._schema: TableSchema = run.reader.schema
         self._description = description
         self._keeps = run.settings.deletes == "keep"
+        self._history = run.settings.history
         self._hinted = self._schema.hints | run.labels.hints
         self._variants = _variants(self._hinted, run.destination.columns())
         self._begun = False
@@ -63,6 +65,8 @@ class TableWriter:
 
     def items(self, steps: Steps) -> Generator[Any, None, TableState]:
         """The items for dlt, as they become ready; then the new state."""
+        if self._history:
+            steps = history.newest(steps, self._schema.primary_key)
         while True:
             try:
                 output = next(steps)
@@ -83,10 +87,14 @@ class TableWriter:
         rows = output.table
         if not self._begun:
             # A table that is replaced each time never needs the mark.
-            self._marked = not (output.replace and self._run.settings.sync == "full")
+            self._marked = self._history or not (
+                output.replace and self._run.settings.sync == "full"
+            )
         if self._keeps:
             self._keys.append(joined([rows[self._schema.primary_key]]))
         rows = self._run.labels.add_to(rows)
+        if self._history:
+            rows = history.versions(rows, first=output.replace)
         if self._marked:
             rows = rows.append_column(_MARK, pa.nulls(rows.num_rows, pa.bool_()))
         return self._item(rows, replace=output.replace)
@@ -99,7 +107,10 @@ class TableWriter:
             values.get(field.name, pa.nulls(count, field.type)) for field in self._schema.arrow
         ]
         rows = pa.Table.from_arrays(columns, schema=self._schema.arrow)
-        rows = self._run.labels.add_to(rows).append_column(_MARK, values[DELETED])
+        rows = self._run.labels.add_to(rows)
+        if self._history:
+            rows = history.versions(rows, first=False)
+        rows = rows.append_column(_MARK, values[DELETED])
         return self._item(rows, replace=False)
 
     def _item(self, rows: pa.Table, *, replace: bool) -> Any:
@@ -117,17 +128,22 @@ class TableWriter:
             shown = self._variants.get(name, name)
             columns[shown] = hint.copy()
             columns[shown]["name"] = shown
+        if self._history:
+            columns |= history.hints(first=replace)
         if self._marked:
             columns[DELETED] = {"name": DELETED, "data_type": "bool", "nullable": True}
-            if not replace:
+            if not replace and not self._history:
                 columns[DELETED]["hard_delete"] = True
-        if not replace and VERSION in columns:
+        if not replace and not self._history and VERSION in columns:
             columns[VERSION]["dedup_sort"] = "desc"
+        merge = MERGE
+        if self._history:
+            merge = history.disposition(self._schema.primary_key, DELETED)
         return dlt.mark.make_hints(
             table_name=self._run.name,
             columns=columns,
-            primary_key=list(self._schema.table.key_columns),
-            write_disposition="replace" if replace else MERGE,  # type: ignore[arg-type]
+            primary_key=None if self._history else list(self._schema.table.key_columns),
+            write_disposition="replace" if replace else merge,  # type: ignore[arg-type]
             references=self._run.references(),
             additional_table_hints={"description": self._description}
             if self._description

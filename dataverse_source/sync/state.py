@@ -72,7 +72,12 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
 
 
 def fingerprint(
-    environment: str, schema: TableSchema, condition: str | None, labels: str = ""
+    environment: str,
+    schema: TableSchema,
+    condition: str | None,
+    labels: str = "",
+    *,
+    history: bool = False,
 ) -> str:
     """Tells whether rows are read from the same place, in the same form as before.
 
@@ -82,9 +87,11 @@ def fingerprint(
         schema: the columns and their types.
         condition: the filter of the settings.
         labels: fingerprint of the labels that are added.
+        history: whether all versions of the rows are kept.
     """
     parts = [f"{field.wire_name}:{field.arrow_type}" for field in schema.fields]
     parts += [labels] if labels else []
+    parts += ["history"] if history else []
     name = str(schema.table.entity_set_name)
     text = "\n".join([environment, name, condition or "", *sorted(parts)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
