@@ -32,7 +32,9 @@ def places(*names: str) -> str:
         names: settings of one table, without its name: ``client_id``, ``environment_url``.
     """
     section, file = (
-        (CREDENTIALS, "secrets.toml") if names[0] in CREDENTIALS_SETTINGS else (SECTION, "config.toml")
+        (CREDENTIALS, "secrets.toml")
+        if names[0] in CREDENTIALS_SETTINGS
+        else (SECTION, "config.toml")
     )
     variables = ", ".join(variable(name) for name in names)
     return f"{' and '.join(names)} in [{section}] of .dlt/{file}, or {variables}"
