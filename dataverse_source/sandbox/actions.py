@@ -1,4 +1,4 @@
-"""Unbound actions: ``POST /Merge`` and what downloads files in blocks."""
+"""Unbound actions: ``POST /Merge``, and what uploads, downloads and deletes files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from dataverse_source.sandbox.environment import Caller, Environment
+from dataverse_source.sandbox.file_uploads import (
+    begin_upload,
+    commit_upload,
+    delete_file,
+    upload_block,
+)
 from dataverse_source.sandbox.files import begin_blocks, read_block
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.odata import bad_query
@@ -92,9 +98,22 @@ def _download_block(environment: Environment, _caller: Caller, parameters: dict[
     return {"Data": read_block(environment, token, offset, length)}
 
 
+def _begin_upload(environment: Environment, caller: Caller, parameters: dict[str, Any]) -> Body:
+    table, key = target_row(environment, parameters, "Target")
+    return begin_upload(environment, caller, table, key, parameters)
+
+
+def _upload_block(environment: Environment, _caller: Caller, parameters: dict[str, Any]) -> None:
+    upload_block(environment, parameters)
+
+
 _ACTIONS: dict[str, Callable[[Environment, Caller, dict[str, Any]], Body | None]] = {
     "Merge": _merge,
     "InitializeFileBlocksDownload": _begin_download,
     "DownloadBlock": _download_block,
+    "InitializeFileBlocksUpload": _begin_upload,
+    "UploadBlock": _upload_block,
+    "CommitFileBlocksUpload": commit_upload,
+    "DeleteFile": delete_file,
 }
 NAMES = frozenset(_ACTIONS)

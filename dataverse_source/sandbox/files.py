@@ -1,4 +1,4 @@
-"""Contents of file and image columns: put by a test, downloaded whole, by range or in blocks.
+"""Downloads of file and image columns: whole, by range or in blocks; images put by a test.
 
 Sources: docs pages "Use file column data" and "Use image column data".
 """
@@ -6,66 +6,29 @@ Sources: docs pages "Use file column data" and "Use image column data".
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 import uuid
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from dataverse_source.sandbox.environment import Environment
+from dataverse_source.sandbox.file_store import OCTETS, File, file_of, keep, put_file
 from dataverse_source.sandbox.keys import no_such_row
 from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.odata import bad_query
 from dataverse_source.sandbox.options import read_options
 from dataverse_source.sandbox.query import JSON, base_url
-from dataverse_source.sandbox.store import Store
 from dataverse_source.sandbox.tables import Column, Table
+
+__all__ = ["CHUNK", "put_file", "put_image"]
 
 CHUNK = 4 * 1024 * 1024
 """Bytes of a block: ``x-ms-chunk-size: 4194304`` in the docs' sample."""
 
-LONGEST_MADE_UP = 64 * 1024
-OCTETS = "application/octet-stream"
 EXPOSED = "Access-Control-Expose-Headers"
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
-_TABLE = (
-    "CREATE TABLE IF NOT EXISTS file_contents "
-    "(id TEXT PRIMARY KEY, name TEXT NOT NULL, mime TEXT NOT NULL, content BLOB NOT NULL)"
-)
-
-
-@dataclass(frozen=True)
-class File:
-    """A file and what is known of it."""
-
-    file_id: str
-    name: str
-    mime: str
-    content: bytes
-
-
-def put_file(
-    environment: Environment,
-    logical_name: str,
-    key: str,
-    column: str,
-    content: bytes,
-    name: str,
-    mime: str = OCTETS,
-) -> str:
-    """Puts a file into a row's file column; returns the file's id.
-
-    Raises:
-        NoSuchRow: there is no such row.
-    """
-    store, file_id = environment.store, str(uuid.uuid4())
-    with store.transaction():
-        store.update(logical_name, key, {column: file_id, f"{column}_name": name})
-        _keep(store, File(file_id, name, mime, content))
-    return file_id
 
 
 def put_image(
@@ -102,7 +65,7 @@ def put_image(
     }
     with store.transaction():
         store.update(logical_name, key, values)
-        _keep(store, File(image_id, name, "image/png", full))
+        keep(store, File(image_id, name, "image/png", full))
     return image_id
 
 
@@ -120,7 +83,7 @@ def answer_download(
     if column.type == "Image" and read_options(request.query).get("size") != "full":
         thumbnail = base64.b64decode(row[column.name])
         return _whole(File("", f"{column.name}.png", "image/png", thumbnail))
-    file = _file_of(environment.store, row, column)
+    file = file_of(environment.store, row, column)
     asked = request.headers.get("range")
     return _whole(file) if asked is None else _part(file, asked)
 
@@ -162,7 +125,7 @@ def begin_blocks(environment: Environment, table: Table, key: str, name: Any) ->
     row = _row(environment, table, key)
     if column.secured or row[column.name] is None:
         raise DataverseFault(404, "0x80040217", f"No file attachment found for {name}.")
-    file = _file_of(environment.store, row, column)
+    file = file_of(environment.store, row, column)
     place = json.dumps([table.logical_name, key, column.name])
     return {
         "FileSizeInBytes": len(file.content),
@@ -186,7 +149,7 @@ def read_block(environment: Environment, token: Any, offset: Any, length: Any) -
         column = table.by_name[name]
     except (ValueError, KeyError, TypeError):
         raise bad_query("The FileContinuationToken is not valid.") from None
-    file = _file_of(environment.store, _row(environment, table, key), column)
+    file = file_of(environment.store, _row(environment, table, key), column)
     return base64.b64encode(file.content[offset : offset + length]).decode()
 
 
@@ -226,42 +189,3 @@ def _headers(file: File) -> dict[str, str]:
         "mimetype": file.mime,
         EXPOSED: "x-ms-file-size; x-ms-file-name; mimetype",
     }
-
-
-def _keep(store: Store, file: File) -> None:
-    with store.transaction() as connection:
-        connection.execute(_TABLE)
-        connection.execute(
-            "INSERT INTO file_contents VALUES (?, ?, ?, ?)",
-            (file.file_id, file.name, file.mime, file.content),
-        )
-
-
-def _file_of(store: Store, row: dict[str, Any], column: Column) -> File:
-    """The file of a row's column: what was put there, else what is made up for a seeded row."""
-    is_image = column.type == "Image"
-    file_id = str(row.get(f"{column.name}id") if is_image else row[column.name])
-    with store.reading() as connection:
-        known = connection.execute(
-            "SELECT 1 FROM sqlite_master WHERE name = 'file_contents'"
-        ).fetchone()
-        found = (
-            known
-            and connection.execute(
-                "SELECT name, mime, content FROM file_contents WHERE id = ?", (file_id,)
-            ).fetchone()
-        )
-    if found:
-        return File(file_id, *found)
-    if is_image:
-        # Its thumbnail is all there is of a made-up image.
-        return File(file_id, "image.png", "image/png", base64.b64decode(row[column.name]))
-    name = str(row.get(f"{column.name}_name") or "file.bin")
-    return File(file_id, name, OCTETS, _made_up(file_id))
-
-
-def _made_up(file_id: str) -> bytes:
-    """The same bytes for the same id, up to 64 KiB of them."""
-    seed = hashlib.sha256(file_id.encode()).digest()
-    length = 1 + int.from_bytes(seed[:4], "big") % LONGEST_MADE_UP
-    return hashlib.shake_256(seed).digest(length)

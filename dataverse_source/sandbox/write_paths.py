@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from dataverse_source.sandbox.addresses import Segment
 from dataverse_source.sandbox.associations import associate, disassociate
 from dataverse_source.sandbox.bulk_writes import answer_bulk, is_bulk_write
-from dataverse_source.sandbox.keys import key_values, read_key
+from dataverse_source.sandbox.file_store import clear_file
+from dataverse_source.sandbox.file_uploads import answer_upload
+from dataverse_source.sandbox.keys import key_values, no_such_row, read_key
 from dataverse_source.sandbox.messages import DataverseFault, Response
 from dataverse_source.sandbox.odata import bad_query
 from dataverse_source.sandbox.options import Options, read_options
@@ -77,9 +79,20 @@ class WritePath:
 
     def _property(self, table: Table, key: str, column: Column) -> Response:
         """PUT of one column's value (``{"value": ...}``), or DELETE of it."""
-        method = self.writer.request.method
+        writer, method = self.writer, self.writer.request.method
+        if method == "PATCH" and column.type in ("File", "Image"):
+            return answer_upload(
+                writer.environment, writer.caller, writer.request, table, key, column
+            )
         if method not in ("PUT", "DELETE"):
             raise self._not_allowed()
+        if method == "DELETE" and column.type == "File":
+            require_write(writer.environment, writer.caller, table, "Write")
+            if writer.environment.store.row(table.logical_name, key) is None:
+                raise no_such_row(table, key)
+            user_id = writer.caller.user_id
+            clear_file(writer.environment, table.logical_name, key, column.name, user_id)
+            return Response(204, b"", dict(NO_CONTENT))
         body = read_json(self.writer.request.body) if method == "PUT" else {"value": None}
         if "value" not in body:
             raise bad_query("The body needs a property 'value'.")
