@@ -8,11 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import dlt
 from dlt.common.destination.exceptions import SqlClientNotAvailable
 from dlt.common.exceptions import DltException
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -178,18 +180,22 @@ def _tables(pipeline: dlt.Pipeline) -> list[str]:
 
 def _row_counts(pipeline: dlt.Pipeline, tables: list[str]) -> dict[str, int | None]:
     """Rows in the destination by table; None where it can't be asked, 0 where there is none."""
-    counts: dict[str, int | None] = {}
-    for name in tables:
-        try:
-            with pipeline.sql_client() as client:
-                relation = client.make_qualified_table_name(name)
-                found = client.execute_sql(f"SELECT COUNT(*) FROM {relation}")  # noqa: S608
-                counts[name] = int(found[0][0]) if found else None
-        except DatabaseUndefinedRelation:
-            counts[name] = 0
-        except SqlClientNotAvailable:
-            counts[name] = None
-    return counts
+    if not tables:
+        return {}
+    try:
+        with pipeline.sql_client() as client:
+            return {name: _row_count(client, name) for name in tables}
+    except SqlClientNotAvailable:
+        return dict.fromkeys(tables)
+
+
+def _row_count(client: SqlClientBase[Any], table: str) -> int | None:
+    relation = client.make_qualified_table_name(table)
+    try:
+        found = client.execute_sql(f"SELECT COUNT(*) FROM {relation}")  # noqa: S608
+    except DatabaseUndefinedRelation:
+        return 0
+    return int(found[0][0]) if found else None
 
 
 def _destination(pipeline: dlt.Pipeline) -> str:
