@@ -35,6 +35,7 @@ from dataverse_source.sandbox.relationships import (
     navigation,
 )
 from dataverse_source.sandbox.scope import Scope
+from dataverse_source.sandbox.sql_answer import answer_sql
 from dataverse_source.sandbox.tables import Table
 from dataverse_source.sandbox.tracking import Tracking
 from dataverse_source.sandbox.users import require_read
@@ -42,8 +43,6 @@ from dataverse_source.sandbox.values import json_text
 from dataverse_source.sandbox.views import fetch_text
 from dataverse_source.sandbox.write_paths import WritePath
 from dataverse_source.sandbox.writes import Writer
-
-LATER_OPTIONS = ("sql",)
 
 
 class DataSide:
@@ -93,17 +92,10 @@ class DataSide:
             writer = Writer(self._environment, caller, request)
             return with_session_token(table, WritePath(writer, segments).answer(table))
         require_read(self._environment, caller, table)
-        self._refuse_later(request)
         tracked = self._tracking.answer(request, caller, segments, table)
         if tracked is not None:
             return tracked
         return _Read(self._environment, caller, request, segments).answer(table)
-
-    def _refuse_later(self, request: Request) -> None:
-        options = read_options(request.query)
-        for name in LATER_OPTIONS:
-            if name in options.values:
-                raise DataverseFault(501, "0x8006088a", f"The sandbox has no {name} yet.")
 
 
 def no_segment(environment: Environment, name: str) -> DataverseFault:
@@ -138,6 +130,9 @@ class _Read:
         names = [segment.name for segment in rest]
         if not names and query.options.get("$apply") is not None:
             return answer_apply(query)
+        statement = query.options.get("sql")
+        if not names and statement is not None:
+            return answer_sql(query, statement)
         if not names:
             text = fetch_text(query)
             return queries.answer_collection(query) if text is None else answer_fetch(query, text)

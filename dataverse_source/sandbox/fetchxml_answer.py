@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dataverse_source.sandbox.elastic import is_elastic, refuse_links
 from dataverse_source.sandbox.fetchxml import Fetch, all_links, not_there, parse_fetch, refused
@@ -171,18 +171,57 @@ def _cut(reading: Reading, rows: list[bytes]) -> Page:
 
 def _read(reading: Reading, outputs: tuple[Output, ...], order: Order) -> Page:
     """The page of a query for rows."""
-    fetch, joins, scope = reading.fetch, reading.joins, reading.scope
-    size, where, offset = _size(reading), joins.where, 0
+    fetch, joins = reading.fetch, reading.joins
+    size, offset = _size(reading), 0
     last: tuple[SqlValue, ...] | None = None
     if fetch.cookie is not None and order.has_cookie:
         last = read_cookie(fetch.cookie, order)
-        where += f" AND {order.after(last, scope)}"
     elif fetch.top is None:
         offset = _offset(reading, size)
+    page = read_rows(joins, outputs, order, fetch, reading.preferences, size, last, offset)
+    return replace(
+        page, more=page.more and fetch.top is None, cookie=_numbered(reading, page, last)
+    )
+
+
+def _numbered(reading: Reading, page: Page, last: tuple[SqlValue, ...] | None) -> Cookie | None:
+    """The cookie of a page, under its number."""
+    if page.cookie is None:
+        return None
+    end = page.cookie.last
+    if reading.switches.stuck_cookie == "any" and last is not None:
+        end = last
+    return replace(page.cookie, page=reading.page, last=end)
+
+
+def read_rows(
+    joins: Joins,
+    outputs: tuple[Output, ...],
+    order: Order,
+    fetch: Fetch,
+    preferences: Preferences,
+    size: int,
+    last: tuple[SqlValue, ...] | None,
+    offset: int,
+) -> Page:
+    """A page of the rows of a query.
+
+    Args:
+        joins: its tables.
+        outputs: the members of a row.
+        order: the order.
+        fetch: says whether rows are distinct.
+        preferences: the caller's wishes.
+        size: the most rows of the page.
+        last: sort keys of the row before the page, None for the first page or without a cookie.
+        offset: rows before the page, where there is no cookie.
+    """
+    scope = joins.root.scope
+    where = joins.where if last is None else f"{joins.where} AND {order.after(last, scope)}"
     index = tuple(term.index for term in order.terms if term.index is not None)
     if order.has_cookie and len(index) == len(order.terms) > 1:
         scope.environment.store.ensure_index(scope.table.logical_name, index)
-    text = row_sql(outputs, reading.preferences, None if fetch.distinct else scope)
+    text = row_sql(outputs, preferences, None if fetch.distinct else scope)
     shown = "".join(f", {term.shown}" for term in order.terms)
     grouped = f" GROUP BY {_identity(outputs, order)}" if fetch.distinct else ""
     ordered = f" ORDER BY {order.sql}" if order.terms else ""
@@ -195,11 +234,8 @@ def _read(reading: Reading, outputs: tuple[Output, ...], order: Order) -> Page:
     rows = [row[0] for row in found[:size]]
     if not rows:
         return Page(rows, False)
-    end = found[len(rows) - 1][1:]
-    if reading.switches.stuck_cookie == "any" and last is not None:
-        end = last
-    cookie = Cookie(reading.page, found[0][1:], end)
-    return Page(rows, fetch.top is None and len(found) > size, cookie)
+    cookie = Cookie(1, found[0][1:], found[len(rows) - 1][1:])
+    return Page(rows, len(found) > size, cookie)
 
 
 def _identity(outputs: tuple[Output, ...], order: Order) -> str:

@@ -13,7 +13,13 @@ EXPIRED = "The paging cookie has expired."
 
 
 def next_token(
-    scope: Scope, order: Order, cookie: Cookie, previous: str | None, records: int | None
+    scope: Scope,
+    order: Order,
+    cookie: Cookie,
+    previous: str | None,
+    records: int | None,
+    *,
+    is_sql: bool = False,
 ) -> str:
     """The encoded ``$skiptoken`` of the next page.
 
@@ -23,12 +29,15 @@ def next_token(
         cookie: where the page ended.
         previous: the decoded ``$skiptoken`` that the page was asked for with.
         records: rows of the page, where the cookie says so.
+        is_sql: the page is one of the query option ``sql``.
     """
     token = skiptoken(cookie, order, records=records)
-    return given_out(scope, token, cookie.page + 1, previous)
+    return given_out(scope, token, cookie.page + 1, previous, is_sql=is_sql)
 
 
-def given_out(scope: Scope, token: str, page: int, previous: str | None) -> str:
+def given_out(
+    scope: Scope, token: str, page: int, previous: str | None, *, is_sql: bool = False
+) -> str:
     """What is given out instead of an encoded ``$skiptoken``: itself, unless switches say else.
 
     Args:
@@ -36,8 +45,10 @@ def given_out(scope: Scope, token: str, page: int, previous: str | None) -> str:
         token: the right one.
         page: the page that it asks for.
         previous: the decoded ``$skiptoken`` that this page was asked for with.
+        is_sql: the page is one of the query option ``sql``.
     """
-    if scope.environment.switches.stuck_cookie == "any" and previous is not None:
+    stuck = ("any", "sql") if is_sql else ("any",)
+    if scope.environment.switches.stuck_cookie in stuck and previous is not None:
         # As the sql endpoint was seen to do: the page number grows, the cookie stays.
         before = read_outer(previous)
         inner = None if before.inner is None else decoded(before.inner)
