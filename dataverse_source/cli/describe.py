@@ -149,6 +149,9 @@ def _relationships(description: Description) -> list[dict[str, Any]]:
 
 
 def _draw(console: Console, found: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
     console.print(f"{found['entity_set_name']}  ({found['display_name'] or '-'})", style="bold")
     facts = [
         ("logical name", found["logical_name"]),
@@ -159,8 +162,10 @@ def _draw(console: Console, found: dict[str, Any]) -> None:
     ]
     for key in found["alternate_keys"]:
         facts.append(("alternate key", f"{key['name']}: {', '.join(key['columns'])}"))
+    listed = Table.grid(padding=(0, 2))
     for label, text in facts:
-        console.print(f"{label + ':':<15}{text}", markup=False)
+        listed.add_row(Text(f"{label}:"), Text(text))
+    console.print(listed)
     console.print()
     read = [one for one in found["columns"] if one["destination"]]
     rows = [

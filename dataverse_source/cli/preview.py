@@ -62,9 +62,11 @@ def _draw(console: Console, found: pa.Table) -> None:
         return
     rows = found.to_pylist()
     headings = ("column", *(f"row {number}" for number in range(1, len(rows) + 1)))
-    console.print(
-        grid(headings, ((name, *(_cell(row[name]) for row in rows)) for name in found.column_names))
-    )
+    filled = [name for name in found.column_names if found[name].null_count < found.num_rows]
+    console.print(grid(headings, ((name, *(_cell(row[name]) for row in rows)) for name in filled)))
+    empty = found.num_columns - len(filled)
+    if empty:
+        console.print(f"\n{empty:,} more columns are empty in these rows (--json shows all)")
 
 
 def _cell(value: Any) -> str:

@@ -171,6 +171,7 @@ def shown(screen: Screen, pipeline: dlt.Pipeline) -> Iterator[None]:
         live = Live(get_renderable=lambda: _picture(moving), console=console, refresh_per_second=4)
         with observed(moving), live, _logs_above():
             yield
+        console.print()
         return
     lines = Lines(console)
     pipeline.collector = StepCollector(lines)

@@ -38,8 +38,8 @@ def command(screen: Screen, table: str, pipeline: str, yes: bool) -> None:
     names = ", ".join(sorted({one.name for one in chosen}))
     if not screen.json:
         click.echo(
-            f"The next run reads all rows of {names} again. The rows in dataset "
-            f"{found.dataset_name} stay until then."
+            f"The next run reads all rows of {names} again.\n"
+            f"The rows in dataset {found.dataset_name} stay until then."
         )
     if not yes and not click.confirm("Go on?"):
         raise click.exceptions.Exit(FAILED)
