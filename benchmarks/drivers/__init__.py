@@ -1,0 +1,1 @@
+"""What each contender runs, in a process and an environment of its own."""
