@@ -3,7 +3,7 @@
     import dlt
     from dataverse_source import dataverse
 
-    pipeline = dlt.pipeline("crm", destination="duckdb", dataset_name="crm")
+    pipeline = dlt.pipeline("crm", destination="duckdb", dataset_name="dataverse")
     pipeline.run(dataverse(tables=["accounts"]))
 
 `dataverse` is the source, `load` runs a pipeline with it and reports what happened; the rest

@@ -1,0 +1,130 @@
+"""The docs have everything that there is, in the words and figures of the code."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from dataverse_source import errors, refusals
+from dataverse_source.cli.app import COMMANDS
+from dataverse_source.credentials import login_refusals
+from dataverse_source.metadata import Column, Table
+from dataverse_source.places import CREDENTIALS_SETTINGS
+from dataverse_source.schema import DATE_TYPES, SIMPLE_TYPES, Field, TableSchema, table_schema
+from dataverse_source.setting_values import KINDS
+from dataverse_source.settings import OF_A_TABLE, Settings, TableSettings
+from tests.docs.blocks import rows_of_tables, text_of
+
+CODE = re.compile(r"`([^`]+)`")
+DEFAULTS: dict[str, Any] = {
+    "sync": TableSettings.sync,
+    "deletes": TableSettings.deletes,
+    "labels": str(TableSettings.labels).lower(),
+    "history": str(TableSettings.history).lower(),
+    "page_size": TableSettings.page_size,
+    "lookback_seconds": TableSettings.lookback_seconds,
+    "api_version": Settings.api_version,
+    "request_timeout": int(Settings.request_timeout),
+}
+
+
+def section(page: str, title: str) -> str:
+    """The part of a page under a heading, up to the next one."""
+    _, _, rest = text_of(page).partition(f"## {title}\n")
+    assert rest, f"{page} has no heading {title}"
+    return rest.partition("\n## ")[0]
+
+
+def first_names(text: str) -> list[str]:
+    return [name for row in rows_of_tables(text) for name in CODE.findall(row[0])]
+
+
+def test_every_setting_is_documented() -> None:
+    assert set(first_names(section("docs/settings.md", "Of the source"))) == (
+        set(KINDS) - {"select", "filter"}
+    )
+    assert set(first_names(section("docs/settings.md", "Of single tables"))) == OF_A_TABLE
+    ways = section("docs/settings.md", "Ways to sign in")
+    assert set(first_names(ways)) == CREDENTIALS_SETTINGS
+
+
+def test_the_readme_names_settings_that_exist() -> None:
+    named = set(first_names(section("README.md", "In your own pipeline").partition("###")[0]))
+    assert {"environment_url", "tables", "sync", "page_size"} <= named
+    assert named - {"table_settings.<table>"} <= set(KINDS)
+
+
+def test_defaults_are_those_of_the_code() -> None:
+    rows = rows_of_tables(section("docs/settings.md", "Of the source"))
+    told = {CODE.findall(row[0])[0]: row[2].strip("`") for row in rows}
+    assert {name: told[name] for name in DEFAULTS} == {
+        name: str(value) for name, value in DEFAULTS.items()
+    }
+
+
+def test_every_error_has_a_heading() -> None:
+    headings = set(re.findall(r"^### (\w+)$", text_of("docs/errors.md"), flags=re.MULTILINE))
+    assert headings == set(errors.__all__) - {"DataverseError"}
+
+
+def test_every_refusal_of_the_login_service_is_explained() -> None:
+    rows = rows_of_tables(section("docs/errors.md", "Sign-in"))
+    told = {int(code): row for row in rows for code in re.findall(r"AADSTS(\d+)", row[0])}
+    known = login_refusals._REFUSALS
+    assert told.keys() == known.keys() | login_refusals._FEDERATED_REFUSALS.keys()
+    for code, refusal in known.items():
+        assert refusal.what == told[code][1]
+        assert told[code][2]
+
+
+def test_every_refusal_of_dataverse_is_explained() -> None:
+    page = text_of("docs/errors.md")
+    told = {code: row for row in rows_of_tables(page) for code in CODE.findall(row[0])}
+    for code, (what, _) in refusals._SET_UP.items():
+        assert told[code][1] == what
+        assert told[code][2]
+    single = (refusals._INVALID_ODATA, refusals._SQL_TIMEOUT)
+    for code in (*refusals._LIMITS, *refusals._NO_PRIVILEGE, *single):
+        assert f"`{code}`" in page
+
+
+def schema_of(column: Column) -> TableSchema:
+    key = Column("id", "UniqueidentifierType", is_primary_id=True)
+    return table_schema(Table("thing", "things", "id", columns=(key, column)), (key, column))
+
+
+def dlt_type(schema: TableSchema, field: Field) -> str:
+    hint = schema.hints[field.name]
+    name = str(hint["data_type"])
+    if name == "decimal":
+        return f"decimal({hint['precision']}, {hint['scale']})"
+    if name == "timestamp":
+        return f"timestamp with{'out' if hint.get('timezone') is False else ''} time zone"
+    return name
+
+
+TYPES = [row for row in rows_of_tables(text_of("docs/types.md")) if "Type`" in row[1]]
+
+
+@pytest.mark.parametrize("row", TYPES, ids=lambda row: row[0])
+def test_types_are_those_of_the_schema(row: list[str]) -> None:
+    kind, *behavior = CODE.findall(row[1])
+    column = Column("a", kind, precision=2, date_behavior=next(iter(behavior), None))
+    schema = schema_of(column)
+    field = next(field for field in schema.fields if field.name == "a")
+    assert (dlt_type(schema, field), str(field.arrow_type)) == (row[2], row[3])
+    assert isinstance(field.arrow_type, pa.DataType)
+
+
+def test_every_type_that_the_schema_knows_is_documented() -> None:
+    told = {name for row in TYPES for name in CODE.findall(row[1])}
+    assert {*SIMPLE_TYPES, *DATE_TYPES, "DecimalType", "MoneyType", "StringType"} <= told
+
+
+def test_every_command_is_documented() -> None:
+    rows = rows_of_tables(text_of("docs/command-line.md"))
+    told = {CODE.findall(row[0])[0].split()[0] for row in rows if "`" in row[0]}
+    assert told == set(COMMANDS)
