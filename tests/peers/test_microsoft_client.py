@@ -187,9 +187,25 @@ def test_writes_many_rows_at_once(microsoft: Conversation, served: Sandbox) -> N
     assert [found[code] for code in codes] == ["second", "second"]
 
 
+def test_queries_in_sql(microsoft: Conversation, served: Sandbox) -> None:
+    text = (
+        "SELECT a.name, c.fullname AS person FROM account AS a "
+        "JOIN contact AS c ON a.primarycontactid = c.contactid WHERE a.name LIKE 'a%'"
+    )
+    found = microsoft.ask("query.sql", text)
+    people = {row["contactid"]: row["fullname"] for row in served.store.rows("contact")}
+    expected = [
+        (row["name"], people[row["primarycontactid"]])
+        for row in served.store.rows("account")
+        if (row["name"] or "").casefold().startswith("a") and row["primarycontactid"] in people
+    ]
+    assert sorted((row["name"], row["person"]) for row in found) == sorted(expected)
+
+
 def test_what_the_sandbox_lacks_is_refused(microsoft: Conversation) -> None:
-    with pytest.raises(ClientFailed, match="no sql yet") as failed:
-        microsoft.ask("query.sql", "SELECT TOP 3 name FROM account")
+    keys = microsoft.ask("records.create", "account", [{"name": "gone"}, {"name": "gone"}])
+    with pytest.raises(ClientFailed, match="no action BulkDelete yet") as failed:
+        microsoft.ask("records.delete", "account", keys, use_bulk_delete=True)
     assert (failed.value.kind, failed.value.status) == ("HttpError", 501)
 
 
