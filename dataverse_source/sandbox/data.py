@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dataverse_source.sandbox import actions, single
+from dataverse_source.sandbox import actions, cosmos_queries, single
 from dataverse_source.sandbox import query as queries
 from dataverse_source.sandbox.addresses import Segment, read_path
 from dataverse_source.sandbox.apply import answer_apply
@@ -67,6 +67,10 @@ class DataSide:
         if name in NAMES and len(segments) == 1:
             return answer_function(
                 self._environment, caller, request, name, segments[0].inside or ""
+            )
+        if name == cosmos_queries.NAME and len(segments) == 1:
+            return cosmos_queries.answer_cosmos_query(
+                self._environment, caller, request, segments[0].inside or ""
             )
         if name in actions.NAMES and len(segments) == 1:
             return actions.answer_action(self._environment, caller, request, name)

@@ -80,7 +80,7 @@ def refuse_joins(node: Node, table: Table) -> None:
 
 
 def refuse_links(linked: bool) -> None:
-    """Refuses FetchXML with link entities.
+    """Refuses FetchXML with link entities that are no outer ones.
 
     Raises:
         DataverseFault: 400, 0x80048d0b.

@@ -112,7 +112,7 @@ def answer_fetch(query: Query, text: str) -> Response:
             f"'{scope.table.entity_set_name}'."
         )
     if is_elastic(scope.table):
-        refuse_links(any(all_links(fetch.entity)))
+        refuse_links(any(link.kind != "outer" for link in all_links(fetch.entity)))
     joins = open_joins(fetch.entity, scope, query.where)
     reading = Reading(query, fetch, joins, fetch.total or read_count(query.options))
     if fetch.aggregate:

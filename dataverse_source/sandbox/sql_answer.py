@@ -10,7 +10,7 @@ import json
 from dataclasses import replace
 
 from dataverse_source.sandbox.elastic import is_elastic, refuse_links
-from dataverse_source.sandbox.fetchxml import Fetch, not_there, refused
+from dataverse_source.sandbox.fetchxml import Fetch, all_links, not_there, refused
 from dataverse_source.sandbox.fetchxml_aggregates import aggregate_rows
 from dataverse_source.sandbox.fetchxml_answer import Page, read_rows
 from dataverse_source.sandbox.fetchxml_columns import Output, context_columns, read_outputs
@@ -56,7 +56,7 @@ def answer_sql(query: Query, text: str) -> Response:
             f"'{scope.table.entity_set_name}'."
         )
     if is_elastic(scope.table):
-        refuse_links(bool(fetch.entity.links))
+        refuse_links(any(link.kind != "outer" for link in all_links(fetch.entity)))
     joins = open_joins(fetch.entity, scope, query.where)
     size = page_size(
         query.preferences, most_rows(scope.table), scope.environment.switches.page_size_out_of_range

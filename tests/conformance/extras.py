@@ -39,6 +39,8 @@ SENSOR_DATA = Table(
     columns=(
         Column("contoso_sensordataid", "Uniqueidentifier", is_primary_id=True),
         Column("contoso_sensortype", "String", is_primary_name=True),
+        Column("contoso_deviceid", "String"),
+        Column("contoso_energyconsumption", "Memo", format="Json"),
         Column("contoso_value", "Integer"),
         Column("contoso_timestamp", "DateTime", date_behavior="UserLocal"),
         Column("partitionid", "String"),

@@ -96,7 +96,8 @@ def _differences(case: Case, exchange: Exchange, answer: Response) -> Iterator[s
         return
     answered = json.loads(text, parse_float=Decimal)
     if case.cut:
-        answered["value"] = answered["value"][: len(printed["value"])]
+        for name in {"value", "Result"} & printed.keys():
+            answered[name] = answered[name][: len(printed[name])]
     yield from differences(printed, answered)
 
 
