@@ -21,6 +21,9 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from dataverse_source.errors import DataverseError, PipelineError, TablesFailedError
 from dataverse_source.usage import Counters, metered
 
+_SAME_NAME = "Ambiguous reference to catalog or schema"
+"""What DuckDB says of a database and a schema with the same name."""
+
 
 @dataclass(frozen=True)
 class TableReport:
@@ -162,12 +165,20 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _pipeline_error(pipeline: dlt.Pipeline, error: BaseException) -> PipelineError:
     first = [*_causes(error)][-1]
     step = f" in step {error.step}" if isinstance(error, PipelineStepFailed) else ""
+    remedy = (
+        "Dataverse was not at fault. Once the cause is gone, run again: what is loaded stays, "
+        "what is not will be."
+    )
+    if _SAME_NAME in str(first):
+        remedy = (
+            "Give pipeline (or database) and dataset different names: DuckDB calls a database "
+            "as its file is called, and can't tell it from a schema of the same name."
+        )
     return PipelineError(
         f"Pipeline {pipeline.pipeline_name} failed{step}",
         where=_destination(pipeline),
         why=f"{type(first).__name__}: {first}",
-        remedy="Dataverse was not at fault. Once the cause is gone, run again: what is loaded "
-        "stays, what is not will be.",
+        remedy=remedy,
     )
 
 

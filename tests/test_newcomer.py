@@ -12,10 +12,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import dlt
 import duckdb
 import pytest
 from dlt.common import logger
 
+from dataverse_source import PipelineError, dataverse, load
 from dataverse_source.sandbox import Sandbox
 from tests.credentials.material import certificate, key_pem, pem, written
 from tests.servers import Answer, ScriptedServer, serving
@@ -298,3 +300,18 @@ def test_10_a_tables_settings_under_its_other_name(mistake: Try) -> None:
     )
     assert "table_settings.account" in message
     assert "Did you mean 'accounts'?" in message
+
+
+def test_a_database_and_a_dataset_of_the_same_name(
+    settings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(SECTION + name, value)
+    pipeline = dlt.pipeline(
+        "crm",
+        destination=dlt.destinations.duckdb(str(tmp_path / "crm.duckdb")),
+        dataset_name="crm",
+        pipelines_dir=str(tmp_path / "pipelines"),
+    )
+    with pytest.raises(PipelineError, match="different names"):
+        load(pipeline, dataverse(tables=["accounts"]))
