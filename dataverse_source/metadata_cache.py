@@ -44,7 +44,7 @@ class Snapshot:
     """Metadata as it was at one moment.
 
     Attributes:
-        stamp: version stamp of the moment before the first table was read; "": none is known.
+        stamp: version of the metadata before the first table was read; "": none is known.
         read_at: when that was, UTC.
         tables: all tables of the environment, without columns.
         columns: of the tables that were asked for, by logical name.

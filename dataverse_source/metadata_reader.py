@@ -162,7 +162,7 @@ class MetadataReader:
         if kept is None or not kept.is_usable(datetime.now(timezone.utc)):
             return None
         try:
-            stamp = changes.changed_since(self._client, kept.stamp)
+            stamp = self._still(kept.stamp)
         except (UnauthorizedError, ThrottledError):
             raise
         except (ResponseError, ProtocolError) as error:
@@ -176,11 +176,30 @@ class MetadataReader:
         self._keep(newer)
         return newer
 
+    def _still(self, stamp: str) -> str | None:
+        """A stamp of the metadata as it is now, if it is as it was at ``stamp``; one request."""
+        if definitions.is_version(stamp):
+            return stamp if definitions.current_version(self._client) == stamp else None
+        return changes.changed_since(self._client, stamp)
+
     def _read_tables(self) -> Snapshot:
         began = datetime.now(timezone.utc)
         # The stamp comes first: what changes while tables are read is then a change since.
-        stamp = self._ask(lambda: changes.current_stamp(self._client)) if self._cache else None
+        stamp = self._stamp() if self._cache else None
         return Snapshot(stamp or "", began, definitions.read_tables(self._client))
+
+    def _stamp(self) -> str | None:
+        """What tells later whether the metadata has changed; None: nothing can."""
+        stamp = self._ask(lambda: changes.current_stamp(self._client))
+        if stamp is not None:
+            return stamp
+        try:
+            return definitions.current_version(self._client)
+        except (UnauthorizedError, ThrottledError):
+            raise
+        except (ResponseError, ProtocolError) as error:
+            logger.info("Metadata is not kept, as changes of it would not be seen: %s", error)
+            return None
 
     def _wanted(self, overview: Table, known: Mapping[str, object]) -> list[str]:
         """Logical names of the tables to read now: this one, and all that are configured."""

@@ -129,9 +129,22 @@ def test_a_folder_that_cannot_be_written_fails_no_run(
     assert "can't be kept" in caplog.text
 
 
-def test_without_the_function_nothing_is_kept(
-    sandbox: Sandbox, new_reader: NewReader, tmp_path: Path
+def test_without_the_function_the_version_of_the_metadata_tells(
+    sandbox: Sandbox, new_reader: NewReader
 ) -> None:
     sandbox.faults.plan("json_500", path="RetrieveMetadataChanges", times=1000)
+    first = read_all(new_reader())
+    for _ in range(2):
+        sandbox.requests.clear()
+        assert read_all(new_reader()) == first
+        assert asked(sandbox) == 1
+    change_accounts(sandbox, lambda columns: (*columns, Column("new_color", "String")))
+    assert new_reader().table("accounts").has("new_color")
+
+
+def test_where_nothing_tells_of_changes_nothing_is_kept(
+    sandbox: Sandbox, new_reader: NewReader, tmp_path: Path
+) -> None:
+    sandbox.faults.plan("json_500", path="RetrieveMetadataChanges|organizations", times=1000)
     assert new_reader().table("accounts").columns
     assert not list(tmp_path.iterdir())
