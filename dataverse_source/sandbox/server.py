@@ -15,7 +15,7 @@ from dataverse_source.sandbox.messages import Request
 from dataverse_source.sandbox.wire import Answer, BadRequest, read_request, write_answer
 
 IDLE_SECONDS = 120.0
-STOP_SECONDS = 10.0
+STOP_SECONDS = 60.0
 _LINGER_NONE = struct.pack("ii", 1, 0)
 
 Handler = Callable[[Request], Answer]

@@ -178,7 +178,9 @@ def test_says_what_is_wrong(
 
 
 def test_other_hosts_are_refused(running: Sandbox) -> None:
-    answer = requests.get(f"{running.control_url}/", headers={"Host": "rebound.example"}, timeout=30)
+    answer = requests.get(
+        f"{running.control_url}/", headers={"Host": "rebound.example"}, timeout=30
+    )
     assert answer.status_code == 403
 
 

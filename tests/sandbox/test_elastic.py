@@ -142,6 +142,23 @@ def test_links_are_not_supported(readings: Readings, query: str) -> None:
     assert error == {"code": "0x80048d0b", "message": "Link entities are not supported"}
 
 
+@pytest.mark.parametrize(("kind", "status"), [("outer", 200), ("inner", 400)])
+def test_outer_links_are_the_only_ones_of_fetchxml(
+    readings: Readings, kind: str, status: int
+) -> None:
+    readings.create("a", "device-a")
+    link = (
+        f"<link-entity name='systemuser' from='systemuserid' to='owninguser' link-type='{kind}' "
+        "alias='u'><attribute name='fullname'/></link-entity>"
+    )
+    attribute = f"<attribute name='{NAME}'/>"
+    xml = f"<fetch><entity name='{TABLE}'>{attribute}{link}</entity></fetch>"
+    answer = readings.ask(f"{SET}?fetchXml={xml}")
+    assert answer.status_code == status
+    if status == 200:
+        assert [row[NAME] for row in answer.json()["value"]] == ["a"]
+
+
 def test_change_tracking_is_a_switch(readings: Readings) -> None:
     track = {"Prefer": "odata.track-changes"}
     query = f"{SET}?$select={NAME}"

@@ -226,6 +226,6 @@ def test_log_keeps_what_was_asked(own: Sandbox) -> None:
 def test_the_date_of_an_answer_is_that_of_the_sandboxs_clock() -> None:
     with Sandbox(rows={}, clock=Clock(datetime(2031, 5, 4, tzinfo=timezone.utc))) as sandbox:
         answer = requests.get(
-            f"{sandbox.environment_url}/api/data/v9.2/", verify=sandbox.ca_bundle, timeout=10
+            f"{sandbox.environment_url}/api/data/v9.2/", verify=sandbox.ca_bundle, timeout=60
         )
     assert parsedate_to_datetime(answer.headers["Date"]).year == 2031

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime, timezone
+from itertools import islice
 
 import pytest
-import requests
 
 from dataverse_source.sandbox import LatencySettings, LimitSettings, Sandbox
 from dataverse_source.sandbox.clock import Clock
@@ -106,13 +106,17 @@ def test_not_enforced_counts_only(clock: Clock) -> None:
 
 def test_client_meets_the_limit() -> None:
     settings = LimitSettings(enforced=True, requests=3, dop_hint=9)
-    with Sandbox(rows={}, limits=settings) as sandbox, signed_in(sandbox) as session:
+    clock = Clock(frozen=True)
+    with (
+        Sandbox(rows={}, limits=settings, clock=clock) as sandbox,
+        signed_in(sandbox) as session,
+    ):
         answers = [session.get(api(sandbox)) for _ in range(4)]
         left = [each.headers["x-ms-ratelimit-burst-remaining-xrm-requests"] for each in answers[:3]]
         assert left == ["2", "1", "0"]
         assert [each.status_code for each in answers] == [200, 200, 200, 429]
         assert answers[0].headers["x-ms-dop-hint"] == "9"
-        assert 290 <= int(answers[3].headers["Retry-After"]) <= 300
+        assert answers[3].headers["Retry-After"] == "300"
         sandbox.clock.advance(301)
         assert session.get(api(sandbox)).status_code == 200
 
@@ -132,20 +136,21 @@ def test_affinity_cookie_pins_to_one_server() -> None:
 
 def test_too_many_at_once() -> None:
     settings = LimitSettings(enforced=True, concurrent=2)
-    latency = LatencySettings(base_seconds=0.4)
-    with Sandbox(rows={}, limits=settings, latency=latency) as sandbox:
+    with Sandbox(rows={}, limits=settings) as sandbox, ThreadPoolExecutor(6) as pool:
         token = sign_in(sandbox)["access_token"]
 
-        def get(_: int) -> requests.Response:
+        def create() -> int:
             with session_of(sandbox) as session:
                 session.headers["Authorization"] = f"Bearer {token}"
-                return session.get(api(sandbox))
+                return session.post(api(sandbox, "accounts"), json={"name": "A"}).status_code
 
-        with ThreadPoolExecutor(6) as pool:
-            statuses = sorted(answer.status_code for answer in pool.map(get, range(6)))
-        assert statuses[0] == 200
-        assert statuses[-1] == 429
-        assert sandbox.limits.refused["0x80072326"] == statuses.count(429)
+        # Two of them wait for this transaction to end while the others are refused.
+        with sandbox.store.transaction():
+            asked = [pool.submit(create) for _ in range(6)]
+            refused = list(islice(as_completed(asked, timeout=120), 4))
+        assert [each.result() for each in refused] == [429] * 4
+        assert sorted(each.result(120) for each in asked) == [204, 204, 429, 429, 429, 429]
+        assert sandbox.limits.refused["0x80072326"] == 4
         assert sandbox.limits.highest_concurrency == 2
 
 

@@ -57,6 +57,13 @@ def test_two_at_once_know_nothing_of_each_other() -> None:
             session.get(api(two))
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of loopback."""
+    with socket.socket() as probe:
+        probe.settimeout(30)
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
 def test_stop_leaves_nothing() -> None:
     threads = set(threading.enumerate())
     sandbox = Sandbox(rows={"account": 1})
@@ -67,8 +74,8 @@ def test_stop_leaves_nothing() -> None:
         assert session.get(url).status_code == 200
         sandbox.stop()
     port = int(url.split(":")[2].split("/")[0])
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=30)
+    # Another process may have been given the port since, and let it go again.
+    assert any(is_free(port) for _ in range(100))
     assert not folder.exists()
     assert set(threading.enumerate()) <= threads
     sandbox.stop()
@@ -128,13 +135,28 @@ def test_says_so_when_it_does_not_run() -> None:
         sandbox.start()
 
 
-def test_port_can_be_chosen() -> None:
+def test_a_taken_port_is_refused() -> None:
     with Sandbox(rows={}) as sandbox:
         port = int(sandbox.environment_url.rpartition(":")[2])
         with pytest.raises(OSError, match="in use"):
             Sandbox(rows={}, port=port).start()
-    with Sandbox(rows={}, port=port) as again, signed_in(again) as session:
-        assert session.get(api(again)).status_code == 200
+
+
+def test_port_can_be_chosen() -> None:
+    for _ in range(20):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        sandbox = Sandbox(rows={}, port=port)
+        try:
+            sandbox.start()
+        except OSError:
+            continue  # Another process was given it in the meantime.
+        with signed_in(sandbox) as session:
+            assert session.get(api(sandbox)).status_code == 200
+        sandbox.stop()
+        return
+    pytest.fail("no port that was free stayed so")
 
 
 def test_good_under_the_name_localhost() -> None:
