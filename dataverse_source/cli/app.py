@@ -7,6 +7,7 @@ which ``--help`` and shell completion must not wait for.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -21,7 +22,7 @@ from dataverse_source.cli.failures import (
     exit_code,
     known_error,
 )
-from dataverse_source.cli.screen import Screen
+from dataverse_source.cli.screen import Screen, printable
 
 NAME = "dataverse-source"
 
@@ -108,6 +109,10 @@ def program(ctx: click.Context, no_color: bool, traceback: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that can't show a character of some row is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(run(arguments))
 
 
@@ -126,7 +131,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if screen.json:
             screen.print_json({"error": as_json(found)})
         else:
-            click.echo(str(found), err=True)
+            click.echo(printable(str(found)), err=True)
         return exit_code(found)
 
 

@@ -10,7 +10,7 @@ import click
 
 from dataverse_source.cli.failures import FAILED, WRONG
 from dataverse_source.cli.options import environment_option, json_option
-from dataverse_source.cli.screen import Screen
+from dataverse_source.cli.screen import Screen, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,9 +69,9 @@ def _draw_one(console: Console, finding: Finding) -> None:
     if finding.status == "not_tried":
         text.append(": not tried")
     if finding.details:
-        text.append(f": {finding.details}")
+        text.append(f": {printable(finding.details)}")
     if finding.remedy:
-        text.append("\nwhat to do: ", "bold").append(finding.remedy)
+        text.append("\nwhat to do: ", "bold").append(printable(finding.remedy))
     for line in text.wrap(console, console.width - INDENT):
         console.print(Text.assemble(mark, " " * (INDENT - len(mark)), line), no_wrap=True)
         mark = Text()

@@ -7,6 +7,7 @@ from typing import Any
 from dataverse_source.errors import (
     ConfigurationError,
     DataverseError,
+    PipelineError,
     TablesFailedError,
     UnknownNameError,
 )
@@ -38,16 +39,24 @@ def known_error(error: Exception) -> DataverseError:
     if behind is not None:
         return behind
     if type(error).__module__.startswith("dlt."):
-        return ConfigurationError(
-            "dlt can't work with these settings",
-            why=f"{type(error).__name__}: {str(error).strip()}",
-            remedy="Check .dlt/config.toml, .dlt/secrets.toml and the environment variables.",
-        )
+        return _of_dlt(error)
     return UnexpectedError(
         "Something went wrong that should not",
         why=f"{type(error).__name__}: {error}",
         remedy="Run it again as: dataverse-source --traceback ..., and report what it shows.",
     )
+
+
+def _of_dlt(error: Exception) -> DataverseError:
+    """What dlt says: settings that it can't work with, or a pipeline that has failed."""
+    from dlt.common.configuration.exceptions import ConfigurationException
+    from dlt.common.destination.exceptions import UnknownDestinationModule
+
+    why = f"{type(error).__name__}: {str(error).strip()}"
+    if isinstance(error, (ConfigurationException, UnknownDestinationModule)):
+        remedy = "Check .dlt/config.toml, .dlt/secrets.toml and the environment variables."
+        return ConfigurationError("dlt can't work with these settings", why=why, remedy=remedy)
+    return PipelineError("The pipeline has failed", why=why, remedy="Try it again.")
 
 
 def as_json(error: DataverseError) -> dict[str, Any]:

@@ -70,5 +70,5 @@ def _draw(console: Console, found: pa.Table) -> None:
 
 
 def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
+    text = "" if value is None else str(value).replace("\n", "\\n")
     return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"

@@ -139,7 +139,7 @@ class Lines(Progress):
         self._say(f"{step} ...")
 
     def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(text, soft_wrap=True)
 
 
 class StepCollector(Collector):

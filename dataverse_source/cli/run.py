@@ -43,7 +43,8 @@ def command(
 ) -> None:
     """Bring TABLES in step: names or patterns; all that the settings name if there are none.
 
-    The first run reads all rows, later ones what has changed. A table that fails does not keep
+    The first run reads all rows, later ones what has changed: by the name or pattern that was
+    used before, as what is remembered of a table goes by that. A table that fails does not keep
     the others from being loaded; the exit code is then 1.
     """
     from dataverse_source import load
@@ -62,14 +63,26 @@ def command(
 
 
 def make_pipeline(name: str, destination: str | None, dataset: str) -> dlt.Pipeline:
-    """The pipeline as pipelines/environment.py makes it."""
-    import dlt
+    """The pipeline as pipelines/environment.py makes it.
 
-    return dlt.pipeline(
-        name,
-        destination=destination or dlt.config.get("destination_type", str) or "duckdb",
-        dataset_name=dataset,
-    )
+    Raises:
+        ConfigurationError: dlt has no such destination.
+    """
+    import dlt
+    from dlt.common.destination.exceptions import UnknownDestinationModule
+
+    from dataverse_source.errors import ConfigurationError, did_you_mean
+
+    kind = destination or dlt.config.get("destination_type", str) or "duckdb"
+    try:
+        return dlt.pipeline(name, destination=kind, dataset_name=dataset)
+    except UnknownDestinationModule:
+        known = [one for one in dir(dlt.destinations) if one.islower()]
+        raise ConfigurationError(
+            f"dlt has no destination {kind!r}",
+            where="--destination, or destination_type in .dlt/config.toml",
+            remedy=did_you_mean(kind, known) or "Give one of dlt's, such as duckdb or postgres.",
+        ) from None
 
 
 def _draw(console: Console, report: LoadReport) -> None:
@@ -83,7 +96,7 @@ def _draw(console: Console, report: LoadReport) -> None:
     rest = str(report).splitlines()[len(report.tables) :]
     console.print()
     for line in rest:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _gained(before: int | None, after: int | None) -> str:

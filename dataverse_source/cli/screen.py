@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import date, datetime
@@ -17,6 +18,9 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of what follows: text could be made to look like other."""
 
 PIPE_WIDTH = 160
 """Columns when no terminal tells its width, and COLUMNS is not set."""
@@ -47,6 +51,8 @@ class Screen:
             stderr=stderr,
             color_system=None if plain else "auto",
             highlight=False,
+            markup=False,
+            emoji=False,
             width=None if known else PIPE_WIDTH,
         )
 
@@ -62,6 +68,22 @@ class Screen:
         unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
         text = json.dumps(value, indent=2, ensure_ascii=not unicode, default=_plain)
         click.echo(text)
+
+
+def printable(text: str) -> str:
+    """Text from elsewhere without what a terminal would obey: control characters, written out.
+
+    Line ends and tabs stay.
+    """
+    return "".join(_escaped(one) if _is_control(one) else one for one in text)
+
+
+def _is_control(one: str) -> bool:
+    return (unicodedata.category(one) == "Cc" and one not in "\n\t") or one in BIDIRECTIONAL
+
+
+def _escaped(one: str) -> str:
+    return one.encode("unicode_escape").decode()
 
 
 def grid(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: int = -1) -> Table:
@@ -81,7 +103,7 @@ def grid(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: int =
         aligned: Any = "right" if 0 <= right <= index else "left"
         table.add_column(heading, justify=aligned, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 
 

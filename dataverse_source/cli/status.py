@@ -93,15 +93,14 @@ def _days(span: timedelta) -> float:
 def _draw(console: Console, facts: dict[str, Any], now: datetime) -> None:
     console.print(
         f"pipeline {facts['pipeline']}, dataset {facts['dataset']} in {facts['destination']}",
-        markup=False,
     )
-    console.print(_last_run_text(facts["last_run"], now), markup=False)
+    console.print(_last_run_text(facts["last_run"], now))
     if facts["pending_packages"]:
         console.print("A run was interrupted: what it left behind is loaded by the next one.")
     console.print()
     rows = [
         (
-            one["table"],
+            _name(one),
             one["mode"] or "not read yet",
             "?" if one["rows"] is None else f"{one['rows']:,}",
             _stands(one, now),
@@ -110,6 +109,12 @@ def _draw(console: Console, facts: dict[str, Any], now: datetime) -> None:
         for one in facts["tables"]
     ]
     console.print(grid(("table", "kept by", "rows", "stands at", "token expires"), rows))
+
+
+def _name(one: dict[str, Any]) -> str:
+    """The table, and what it was asked for with if that is a pattern."""
+    names = (one["table"], one["logical_name"])
+    return one["table"] if one["configured_as"] in names else f"{names[0]} ({one['configured_as']})"
 
 
 def _last_run_text(last_run: dict[str, Any] | None, now: datetime) -> str:
