@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 
 from tests.model.histories import search
@@ -13,8 +14,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
     parser.add_argument("--histories", type=int, default=1000, help="how many")
     parser.add_argument("--steps", type=int, default=25, help="longest history")
+    parser.add_argument("--seed", type=int, help="the same number gives the same histories")
+    parser.add_argument("--as-found", action="store_true", help="do not shorten what fails")
     options = parser.parse_args()
-    search(options.histories, steps=options.steps)
+    logging.disable(logging.CRITICAL)  # every other run is one that is to go wrong
+    search(options.histories, steps=options.steps, start=options.seed, shrink=not options.as_found)
     sys.stdout.write(f"{options.histories} histories went well\n")
     return 0
 

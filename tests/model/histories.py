@@ -6,11 +6,11 @@ every run that ends well every cell of the destination is that of the sandbox.
 
 from __future__ import annotations
 
-import functools
-from datetime import datetime, timezone
+import copy
+from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -19,70 +19,27 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dataverse_source.connection import Connection
-from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.errors import DataverseError
-from dataverse_source.sandbox import Sandbox, schema_changes
+from dataverse_source.errors import AccessDeniedError, DataverseError
 from dataverse_source.sandbox.faults import Fault
-from dataverse_source.sandbox.switches import Switches
-from dataverse_source.sandbox.tables import Column
+from dataverse_source.sandbox.limits import LimitSettings
 from dataverse_source.settings import make_settings
-from tests.comparing import same, sandbox_rows
+from tests.model.life import KINDS, Life
 from tests.model.memory import Killed, MemoryDestination, Schedule
+from tests.model.oracle import assert_in_step
+from tests.model.scenes import SCENES, SELECTED, Scene
+from tests.model.switchboard import SWITCH, faults
+from tests.model.world import connection_with, the_world
 
-NAMES = ["accounts", "contacts", "accountleadscollection"]
-SWITCHES: dict[str, list[str]] = {
-    "first_delta_link": ["last_page_version_order", "last_page_key_order", "first_page"],
-    "delta_chain": ["as_first_sync", "snapshot"],
-    "tracked_next_link": [
-        "skiptoken_tracking_true",
-        "skiptoken_tracking_false",
-        "deltatoken_and_skiptoken",
-    ],
-    "delta_link_pages": ["last_only", "every_page"],
-    "delta_select": ["accepted", "ignored", "refused"],
-    "delta_prefer": ["optional", "required"],
-    "expired_delta": ["400", "410", "412", "500", "full_result"],
-    "garbled_delta": ["0x80040203", "0x80044352"],
-    "schema_change_expires": ["any", "alter_or_delete", "never"],
-    "tracking_privilege_code": ["0x80040220", "0x80048306"],
-    "modified_on_resolution": ["second", "hidden_milliseconds", "fraction_refused"],
-    "guid_comparison": ["sql_order", "text_order", "refused"],
-    "throttle_form": ["json_seconds", "json_decimal_seconds", "json_no_header", "html"],
-    "skiptoken_expiry": ["never", "0x80041129", "0x8004112A"],
-    "cascade_tombstones": ["all", "parent_only"],
-    "reappearing_row": ["delete_then_row", "row_only"],
-    "secured_columns": ["null", "omitted"],
-    "gzip": ["when_asked", "never"],
-    "privilege_code": ["0x80040220", "0x80048306"],
-}
-SWITCH = st.sampled_from([(name, value) for name, values in SWITCHES.items() for value in values])
-PASSING = ["html_502", "html_503", "html_504", "throttled", "json_500", "sql_timeout"]
-PASSING += ["sign_in_page", "empty_body", "reset", "truncated", "truncated_gzip"]
-LASTING = ["no_value", "foreign_next_link", "repeated_next_link", "redirect"]
-TABLES = st.sampled_from(["account", "contact"])
-NAME = {"account": "name", "contact": "lastname"}
-
-
-@functools.lru_cache(maxsize=1)
-def running_sandbox() -> Sandbox:
-    """One for all histories of a process."""
-    return Sandbox(rows={}, seed=1).start()
-
-
-@functools.lru_cache(maxsize=1)
-def shared_connection() -> Connection:
-    """Signed in once; it never waits before another try."""
-    sandbox = running_sandbox()
-    credentials = DataverseCredentials()
-    for name in ("tenant_id", "client_id", "client_secret", "authority_host"):
-        setattr(credentials, name, getattr(sandbox, name))
-    made = make_settings(
-        environment_url=sandbox.environment_url, tables=NAMES, ca_bundle=sandbox.ca_bundle
-    )
-    connection = Connection(made, credentials)
-    connection.client._pause = lambda seconds: None
-    return connection
+NUMBER = st.integers(0, 60)
+CHANGE = st.tuples(
+    st.sampled_from(["create", "update", "delete", "create_again", "merge", "delete_in_bulk"]),
+    NUMBER,
+)
+REMODELLING = st.sampled_from(
+    ["add_column", "drop_column", "retype_column", "rename_table", "track", "do_not_track"]
+)
+REAL_LIMITS = LimitSettings(enforced=True, requests=25, window_seconds=20.0, concurrent=52)
+"""Few requests a window: a longer run meets several 429s, and the wait that each one asks for."""
 
 
 class Histories(RuleBasedStateMachine):
@@ -90,127 +47,114 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sandbox = running_sandbox()
-        self.schema = self.sandbox.store.schema
+        self.world = the_world()
+        self.sandbox = self.world.sandbox
+        self.world.begin()
+        self.life = Life(self.sandbox)
         self.destination = MemoryDestination()
         self.schedules = [Schedule(self.destination), Schedule(self.destination)]
         self.turn = 0
-        self.dead: list[str] = []
-        self.columns = 0
+        self.silent_cascades = False
+        self.metadata_version = self.sandbox.store.metadata_version
 
     @initialize(
+        scene=st.sampled_from(SCENES),
         page_size=st.sampled_from([1, 2, 3, 5000]),
         limit=st.sampled_from([None, None, 1, 3]),
-        deletes=st.sampled_from(["remove", "keep"]),
-        sweeps=st.booleans(),
+        deletes=st.sampled_from(["remove", "remove", "keep"]),
+        sweeps=st.sampled_from([None, 0]),
+        labels=st.booleans(),
         rows=st.integers(0, 7),
+        over_the_wire=st.sampled_from([False, False, False, False, True]),
     )
     def begin(
-        self, page_size: int, limit: int | None, deletes: str, sweeps: bool, rows: int
+        self,
+        scene: Scene,
+        page_size: int,
+        limit: int | None,
+        deletes: str,
+        sweeps: int | None,
+        labels: bool,
+        rows: int,
+        over_the_wire: bool,
     ) -> None:
-        self.sandbox.switches = Switches()
-        self.sandbox.users.change(self.sandbox.client_id, organization_read=True)
-        self.sandbox.hooks.clear()
-        self.sandbox.faults.clear()
-        self.sweeps = sweeps
-        self.keeps = deletes == "keep"
-        given: dict[str, Any] = {"page_size": page_size, "deletes": deletes}
-        if limit is not None:
-            given["max_rows_per_load"] = limit
-        if sweeps:
-            given["sweep_interval"] = 0
+        self.scene = scene
+        self.world.wire.over_the_wire = over_the_wire
+        given: dict[str, Any] = {"page_size": page_size, "labels": labels}
+        given |= {"max_rows_per_load": limit, "sweep_interval": sweeps, "deletes": deletes}
+        per_table = {name: dict(some) for name, some in scene.settings.items()}
+        if "new_*" in scene.names:  # the keys of an elastic table are not compared
+            per_table["new_sensorreadings"] = {"deletes": "remove"}
         self.settings = make_settings(
             environment_url=self.sandbox.environment_url,
-            tables=NAMES,
-            table_settings={
-                "accounts": {"select": ["name", "revenue", "statecode"]},
-                "contacts": {"sync": "cursor", "sweep_interval": 0, "select": ["lastname"]},
-                "accountleadscollection": {"sweep_interval": 0},
-            },
+            tables=scene.names,
+            table_settings=per_table,
             ca_bundle=self.sandbox.ca_bundle,
             **given,
         )
-        for _ in range(rows):
-            self.create("account")
-            self.create("contact")
+        for number in range(rows):
+            for table in dict.fromkeys(scene.changing):
+                self.life.create(table, number)
 
     def teardown(self) -> None:
-        store = self.sandbox.store
-        for fault in (self.sandbox.hooks, self.sandbox.faults):
-            fault.clear()
-        for table in ("accountleads", "account", "contact", "lead"):
-            primary = store.schema.by_logical_name[table].primary_id
-            for row in store.rows(table):
-                if store.row(table, row[primary]) is not None:
-                    store.delete(table, row[primary])
-        if store.schema is not self.schema:
-            store.change_schema(self.schema)
-            shared_connection().metadata.refresh()
-        self.sandbox.clock.set(datetime.now(timezone.utc))
+        self.sandbox.hooks.clear()
+        self.sandbox.faults.clear()
 
-    @rule(table=TABLES)
-    def create(self, table: str) -> None:
-        number = self.sandbox.store.version
-        self.sandbox.store.create(table, {NAME[table]: f"Row {number}"})
+    @rule(at=NUMBER, changes=st.lists(CHANGE, max_size=4))
+    def change(self, at: int, changes: list[tuple[str, int]]) -> None:
+        """Rows change."""
+        for offset, (change, number) in enumerate(changes):
+            self._change(self._changing(at + offset), change, number)
 
-    @rule(number=st.integers(0, 9))
-    def pair(self, number: int) -> None:
-        lead = self.sandbox.store.create("lead", {"subject": "Lead"})
-        key = self._key("account", number)
-        if key is not None:
-            self.sandbox.store.create("accountleads", {"accountid": key, "leadid": lead})
+    @rule(at=NUMBER, changes=st.lists(CHANGE, max_size=4))
+    def change_and_run(self, at: int, changes: list[tuple[str, int]]) -> None:
+        """Most of what happens between two runs."""
+        self.change(at, changes)
+        self.run()
 
-    @rule(number=st.integers(0, 9))
-    def unpair(self, number: int) -> None:
-        key = self._key("accountleads", number)
-        if key is not None:
-            self.sandbox.store.delete("accountleads", key)
-
-    @rule(table=TABLES, number=st.integers(0, 9))
-    def update(self, table: str, number: int) -> None:
-        key = self._key(table, number)
-        if key is not None:
-            text = f"Changed {self.sandbox.store.version}"
-            self.sandbox.store.update(table, key, {NAME[table]: text})
-
-    @rule(table=TABLES, number=st.integers(0, 9))
-    def delete(self, table: str, number: int) -> None:
-        key = self._key(table, number)
-        if key is not None:
-            self.sandbox.store.delete(table, key)
-            if table == "account":
-                self.dead.append(key)
-
-    @rule(number=st.integers(0, 9))
-    def create_again(self, number: int) -> None:
-        if self.dead:
-            key = self.dead.pop(number % len(self.dead))
-            self.sandbox.store.create("account", {"accountid": key, "name": "Again"})
+    @rule(at=NUMBER, number=NUMBER)
+    def begin_late(self, at: int, number: int) -> None:
+        self.life.begin_late(self._changing(at), number)
 
     @rule()
-    def touch_the_schema(self) -> None:
-        """A new column, which is not read; it may expire delta links all the same."""
-        self.columns += 1
-        column = Column(f"new_extra{self.columns}", "String")
-        schema = schema_changes.with_column(self.sandbox.store.schema, "account", column)
-        self.sandbox.store.change_schema(schema)
-        shared_connection().metadata.refresh()
+    def end_late(self) -> None:
+        self.life.end_late()
 
-    @rule(hours=st.sampled_from([0.02, 2, 30, 24 * 8]))
+    @rule(number=NUMBER)
+    def roll_up(self, number: int) -> None:
+        self.life.roll_up(number)
+
+    @rule(change=REMODELLING, at=NUMBER, number=NUMBER, kind=st.sampled_from(KINDS))
+    def remodel(self, change: str, at: int, number: int, kind: str) -> None:
+        """The schema changes."""
+        self._remodel(change, at, number, kind)
+
+    @rule(hours=st.sampled_from([0.0003, 0.02, 0.07, 2, 30, 24 * 8]))
     def wait(self, hours: float) -> None:
-        self.sandbox.clock.advance(hours * 3600)
+        self.life.wait(hours)
 
     @rule(switch=SWITCH)
     def turn_switch(self, switch: tuple[str, str]) -> None:
         name, value = switch
-        if name == "cascade_tombstones" and not self.sweeps:
-            return  # such deletes are in no delta; only a comparison of keys finds them
+        self.silent_cascades |= value == "parent_only"
         self.sandbox.switches = self.sandbox.switches.changed(**{name: value})
 
     @rule(may=st.booleans())
-    def change_privilege(self, may: bool) -> None:
-        if may or self.sweeps:  # without tracking deletes are found once a day
-            self.sandbox.users.change(self.sandbox.client_id, organization_read=may)
+    def change_tracking_privilege(self, may: bool) -> None:
+        self.sandbox.users.change(self.sandbox.client_id, organization_read=may)
+
+    @rule(at=st.none() | NUMBER)
+    def change_read_privilege(self, at: int | None) -> None:
+        """One table may not be read any more, or all may."""
+        hidden = None if at is None else self._changing(at)
+        schema = self.sandbox.store.schema
+        every = frozenset(one.logical_name for one in schema.tables)
+        readable = None if hidden is None else every - {hidden}
+        self.sandbox.users.change(self.sandbox.client_id, readable_tables=readable)
+
+    @rule(limited=st.booleans())
+    def enforce_limits(self, limited: bool) -> None:
+        self.sandbox.limits.settings = REAL_LIMITS if limited else LimitSettings()
 
     @rule(turn=st.sampled_from([0, 1]))
     def other_schedule(self, turn: int) -> None:
@@ -222,109 +166,152 @@ class Histories(RuleBasedStateMachine):
 
     @rule(
         kill_at=st.none() | st.integers(0, 30),
-        fault=st.none() | st.sampled_from([*PASSING, *LASTING]),
-        skip=st.integers(0, 8),
-        meanwhile=st.integers(0, 4),
+        fault=st.none() | faults(),
+        nth=st.integers(1, 6),
+        meanwhile=st.lists(st.tuples(NUMBER, CHANGE), max_size=5),
+        remodelling=st.none() | REMODELLING,
+        number=NUMBER,
     )
     def run_interrupted(
-        self, kill_at: int | None, fault: str | None, skip: int, meanwhile: int
+        self,
+        kill_at: int | None,
+        fault: tuple[Fault, str, int, int] | None,
+        nth: int,
+        meanwhile: list[tuple[int, tuple[str, int]]],
+        remodelling: str | None,
+        number: int,
     ) -> None:
-        """A run that may be killed, meets a fault, or reads while rows change."""
+        """A run that may be killed, meets a fault, or reads while rows and columns change."""
         if fault is not None:
-            self.sandbox.faults.plan(
-                Fault(fault, retry_after=0.0),  # type: ignore[arg-type]
-                path=r"/(accounts|contacts|accountleadscollection)\?",
-                skip=skip,
-            )
-        numbers = iter(range(100))
+            what, path, skip, times = fault
+            self.sandbox.faults.plan(what, path=path, skip=skip, times=times)
 
         def change() -> None:
-            number = next(numbers)
-            self.create("account")
-            self.update("account", number)
-            self.delete("account", number + 1)
-            self.update("contact", number)
+            for at, (name, value) in meanwhile:
+                self._change(self._changing(at), name, value)
+
+        def remodel() -> None:
+            self._remodel(str(remodelling), number, number, KINDS[number % len(KINDS)])
 
         if meanwhile:
-            self.sandbox.hooks.on(r"/(accounts|contacts)\?", change, nth=meanwhile, times=3)
+            self.sandbox.hooks.on(r"/v9\.2/", change, nth=nth, times=3)
+        if remodelling is not None:
+            self.sandbox.hooks.on(r"/v9\.2/", remodel, nth=nth + number % 5)
         try:
-            self.schedules[self.turn].run(self._connection, NAMES, kill_at)
+            self._run(kill_at)
         except (Killed, DataverseError):
             pass
         finally:
             self.sandbox.hooks.clear()
             self.sandbox.faults.clear()
 
-    @rule(
-        changes=st.lists(
-            st.sampled_from(["create", "update", "delete", "create_again", "pair", "unpair"]),
-            max_size=5,
-        ),
-        table=TABLES,
-        number=st.integers(0, 9),
-    )
-    def change_and_run(self, changes: list[str], table: str, number: int) -> None:
-        """Most of what happens between two runs."""
-        steps = {
-            "create": lambda: self.create(table),
-            "update": lambda: self.update(table, number),
-            "delete": lambda: self.delete(table, number),
-            "create_again": lambda: self.create_again(number),
-            "pair": lambda: self.pair(number),
-            "unpair": lambda: self.unpair(number),
-        }
-        for change in changes:
-            steps[change]()
-        self.run()
-
     @rule()
     def run(self) -> None:
         """A run that ends well, and then all cells are equal."""
-        self.schedules[self.turn].run(self._connection, NAMES)
-        for name in NAMES:
-            self._compare(name)
+        before = copy.deepcopy(self.destination.tables)
+        states = copy.deepcopy(self.destination.state)
+        schema = self.sandbox.store.schema
+        readable = self.sandbox.users._by_client[self.sandbox.client_id].readable_tables
+        tables = self.scene.tables(schema)
+        hidden = set() if readable is None else tables.keys() - readable
+        try:
+            failed: Any = self._run()
+        except AccessDeniedError:
+            assert hidden
+            failed = set(tables)  # a source of one table, or of none that may be read
+            assert hidden == failed
+        assert set(failed) == hidden, f"failed: {failed}"
+        for logical_name, name in tables.items():
+            table = schema.by_logical_name[logical_name]
+            if logical_name in hidden:
+                set_name = str(table.entity_set_name)
+                assert self.destination.tables.get(set_name) == before.get(set_name)
+                assert self._stored(logical_name) == _stored(states, logical_name)
+                continue
+            some = self.settings.of_table(name, str(table.entity_set_name), logical_name)
+            select = SELECTED.get(name) if some.select else None
+            assert_in_step(
+                self.sandbox,
+                self.destination,
+                table,
+                self._stored(logical_name),
+                select=None if select is None else frozenset(select),
+                labels=some.labels,
+                keeps=some.deletes == "keep",
+                silent_cascades=self.silent_cascades,
+            )
 
-    def _compare(self, name: str) -> None:
-        table = self.sandbox.store.schema.by_entity_set[name]
-        arrived = self.destination.tables.get(name, {})
-        columns = set(next(iter(arrived.values()), {}))
-        expected = sandbox_rows(self.sandbox, table.logical_name, columns)
-        listed = self.destination.tables.get("_dataverse_deletions", {})
-        kept = {key for one, key in listed if one == name}
-        assert not kept & expected.keys(), f"{name}: listed as gone, but there"
-        assert arrived.keys() - kept == expected.keys(), name
-        for key, row in expected.items():
-            for column, value in row.items():
-                there = arrived[key].get(column)
-                assert same(there, value), f"{name} {key} {column}: {there!r}, not {value!r}"
+    def _run(self, kill_at: int | None = None) -> dict[str, DataverseError]:
+        if self.metadata_version != self.sandbox.store.metadata_version:
+            self.metadata_version = self.sandbox.store.metadata_version
+            self.world.connection.metadata.refresh()
+        schedule = self.schedules[self.turn]
+        names = list(self.scene.names)
+        return schedule.run(lambda: connection_with(self.settings), names, kill_at)
 
-    def _key(self, table: str, number: int) -> str | None:
-        rows = self.sandbox.store.rows(table)
-        primary = self.sandbox.store.schema.by_logical_name[table].primary_id
-        return str(rows[number % len(rows)][primary]) if rows else None
+    def _stored(self, logical_name: str) -> dict[str, Any]:
+        return _stored(self.destination.state, logical_name)
 
-    def _connection(self) -> Connection:
-        """A connection with the settings of this history, over the client of all of them."""
-        connection = Connection(self.settings, None)
-        connection._opened = shared_connection()._open()
-        return connection
+    def _changing(self, at: int) -> str:
+        return self.scene.changing[at % len(self.scene.changing)]
+
+    def _change(self, table: str, change: str, number: int) -> None:
+        life = self.life
+        steps: dict[str, Any] = {
+            "create": life.create,
+            "update": life.update,
+            "delete": life.delete,
+            "create_again": life.create_again,
+            "merge": life.merge,
+        }
+        if change == "delete_in_bulk":
+            life.delete(table, number, in_bulk=True)
+        else:
+            steps[change](table, number)
+
+    def _remodel(self, change: str, at: int, number: int, kind: str) -> None:
+        tables = self.scene.remodelled
+        if not tables:
+            return
+        table, life = tables[at % len(tables)], self.life
+        steps: dict[str, Callable[[], object]] = {
+            "add_column": lambda: life.add_column(table, kind),
+            "drop_column": lambda: life.drop_column(table, number),
+            "retype_column": lambda: life.retype_column(table, number, kind),
+            "rename_table": lambda: life.rename_table(table, number % 3),
+            "track": lambda: life.track(table, True),
+            "do_not_track": lambda: life.track(table, False),
+        }
+        steps[change]()
 
 
-def search(histories: int, *, steps: int) -> None:
+def _stored(state: dict[str, dict[str, Any]], logical_name: str) -> dict[str, Any]:
+    found = (one["tables"][logical_name] for one in state.values()
+             if logical_name in one.get("tables", {}))  # fmt: skip
+    return next(found, {})
+
+
+def search(histories: int, *, steps: int, start: int | None = None, shrink: bool = True) -> None:
     """Looks for a history after which a cell differs.
 
     Args:
         histories: how many to try.
         steps: the longest one.
+        start: the same number gives the same histories; None: others each time.
+        shrink: whether a history that fails is made shorter.
     """
+    machine: Any = type("Histories", (Histories,), {})
+    if start is not None:
+        machine = seed(start)(machine)
     run_state_machine_as_test(
-        Histories,
+        machine,
         settings=settings(
             max_examples=histories,
             stateful_step_count=steps,
             deadline=None,
             database=None,
             print_blob=True,
+            phases=[one for one in Phase if shrink or one is not Phase.shrink],
             suppress_health_check=list(HealthCheck),
         ),
     )

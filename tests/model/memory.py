@@ -1,12 +1,15 @@
 """A destination in memory that does with dlt's items what dlt and DuckDB do, only faster.
 
 Histories by the thousand need it; `tests/sync` has the same guarantees with the real ones.
+Where dlt's outcome is left to chance (which of two rows with one key wins a merge without a
+sort column), it fails.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
@@ -15,11 +18,16 @@ import pyarrow as pa
 from dlt.extract.items import DataItemWithMeta
 
 from dataverse_source.connection import Connection
+from dataverse_source.errors import DataverseError
+from dataverse_source.sync.isolation import Isolation, isolated
 from dataverse_source.sync.output import DELETED
+from dataverse_source.table_names import is_pattern
 from dataverse_source.tables import Tables
 
 Row = dict[str, Any]
 State = dict[str, dict[str, Any]]
+DELETIONS = "_dataverse_deletions"
+NO_HINTS: Mapping[str, Any] = {}
 
 
 class Killed(Exception):
@@ -37,9 +45,10 @@ class Package:
 
 @dataclass
 class MemoryDestination:
-    """Tables by name, rows by key; the state that was loaded last; the number of that load."""
+    """Tables by name, rows by key; their columns; the state and number of the last load."""
 
     tables: dict[str, dict[Any, Row]] = field(default_factory=dict)
+    columns: dict[str, dict[str, Any]] = field(default_factory=dict)
     state: State = field(default_factory=dict)
     newest: int = 0
 
@@ -54,8 +63,17 @@ class MemoryDestination:
                 hints[name] = given
             by_table.setdefault(name, []).append(item.data)
         for name, batches in by_table.items():
+            self._note_columns(name, hints[name]["columns"])
             self._load_table(name, batches, hints[name])
         self.state, self.newest = copy.deepcopy(package.state), package.number
+
+    def _note_columns(self, name: str, given: Mapping[str, Any]) -> None:
+        """A column has one type for ever: dlt would put other values into another column."""
+        known = self.columns.setdefault(name, {})
+        for column, hint in given.items():
+            before = known.setdefault(column, hint)
+            types = before.get("data_type"), hint.get("data_type")
+            assert types[0] == types[1], f"{name}.{column} was {types[0]} and becomes {types[1]}"
 
     def _load_table(self, name: str, batches: list[pa.Table], hints: Mapping[str, Any]) -> None:
         rows = [row for batch in batches for row in batch.to_pylist()]
@@ -68,43 +86,49 @@ class MemoryDestination:
                 assert key not in table, f"{name} {key} comes twice in a read that replaces"
                 table[key] = row
             return
+        sort = next((one for one, hint in hints["columns"].items() if "dedup_sort" in hint), None)
         newest: dict[Any, Row] = {}
         for row in rows:
             key = _key(row, keys)
-            if key not in newest or _version(row) >= _version(newest[key]):
-                newest[key] = row
+            newest[key] = _winner(name, newest.get(key), row, sort)
         for key, row in newest.items():
             table.pop(key, None)
             if not row.get(DELETED):
                 table[key] = row
 
 
+def _winner(name: str, one: Row | None, other: Row, sort: str | None) -> Row:
+    """Which row of one key dlt's merge takes."""
+    if one is None or one == other:
+        return other
+    versions = [0, 0] if sort is None else [row[sort] or 0 for row in (one, other)]
+    assert versions[0] != versions[1], f"{name}: which one wins? {one} or {other}"
+    return one if versions[0] > versions[1] else other
+
+
 def _key(row: Row, keys: list[str]) -> Any:
     return row[keys[0]] if len(keys) == 1 else tuple(row[key] for key in keys)
-
-
-def _version(row: Row) -> int:
-    return row.get("versionnumber") or 0
 
 
 class LoadedInMemory:
     """What the source asks of a destination."""
 
-    def __init__(self, tables: Mapping[str, Mapping[Any, Row]], name: str) -> None:
-        self._tables = tables
+    def __init__(self, destination: MemoryDestination, name: str) -> None:
+        self._destination = destination
         self._name = name
 
     def keys(self) -> pa.Array | None:
-        return pa.array(list(self._tables.get(self._name, {})), pa.string())
+        rows = self._destination.tables.get(self._name, {})
+        return pa.array([key[0] if isinstance(key, tuple) else key for key in rows], pa.string())
 
     def has_rows(self) -> bool:
-        return bool(self._tables.get(self._name))
+        return bool(self._destination.tables.get(self._name))
 
-    def columns(self) -> dict[str, Any]:
-        return {}
+    def columns(self) -> Mapping[str, Any]:
+        return self._destination.columns.get(self._name, {})
 
     def recorded(self) -> pa.Array:
-        listed = self._tables.get("_dataverse_deletions", {})
+        listed = self._destination.tables.get(DELETIONS, {})
         return pa.array([key for table, key in listed if table == self._name], pa.string())
 
 
@@ -122,12 +146,19 @@ class Schedule:
         self.state, self.pending, self.known = {}, None, -1
 
     def run(
-        self, connect: Callable[[], Connection], names: list[str], kill_at: int | None = None
-    ) -> None:
+        self,
+        connect: Callable[[], Connection],
+        names: list[str],
+        kill_at: int | None = None,
+    ) -> dict[str, DataverseError]:
         """What `load` does: what was left behind, then package after package.
+
+        Returns:
+            Why tables have failed, by logical name.
 
         Raises:
             Killed: at the step ``kill_at`` of the run.
+            DataverseError: what went wrong with all of them.
         """
         clock = _Steps(kill_at)
         if self.pending is not None:
@@ -138,29 +169,28 @@ class Schedule:
         if self.destination.newest != self.known:
             self.state = copy.deepcopy(self.destination.state)
             self.known = self.destination.newest
-        tables = Tables(connect())
-        only: set[str] | None = None
+        tables, isolation = Tables(connect()), Isolation()
+        alone = len(names) == 1 and not is_pattern(names[0])
+        todo: dict[str, Any] = {}
         while True:
-            before = copy.deepcopy(self.state)
-            self._extract(tables, names, only, clock)
+            with nullcontext() if alone else isolated(isolation):
+                self._extract(tables, names, isolation.only, clock)
             self._load(clock)
-            only = {
-                table
-                for one in self.state.values()
-                for table, state in one.get("tables", {}).items()
-                if state.get("more")
-            }
-            if not only or before == self.state:
-                return
+            done, todo = todo, _with_more(self.state)
+            for table in isolation.failures:
+                todo.pop(table, None)
+            if not todo or todo == done:
+                return {name: error for name, (_, error) in isolation.failures.items()}
+            isolation.only = frozenset(todo)
 
     def _extract(
-        self, tables: Tables, names: list[str], only: set[str] | None, clock: _Steps
+        self, tables: Tables, names: list[str], only: frozenset[str] | None, clock: _Steps
     ) -> None:
         state = copy.deepcopy(self.state)
         items = []
 
         def loaded(name: str, key: str) -> LoadedInMemory:
-            return LoadedInMemory(self.destination.tables, name)
+            return LoadedInMemory(self.destination, name)
 
         with mock.patch("dataverse_source.tables._loaded_table", loaded):
             for name in names:
@@ -180,6 +210,16 @@ class Schedule:
         self.destination.load(self.pending)
         clock.tick()  # loaded, but still here: loading it again changes nothing
         self.known, self.pending = self.pending.number, None
+
+
+def _with_more(state: State) -> dict[str, Any]:
+    """The state of the tables that want a further package."""
+    return {
+        table: stored
+        for one in state.values()
+        for table, stored in one.get("tables", {}).items()
+        if stored.get("more")
+    }
 
 
 class _Steps:

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 
 import pytest
 
+from dataverse_source.sandbox.switches import Switches
 from tests.model.histories import search
+from tests.model.switchboard import LEFT_OUT, switch_values
 
-HISTORIES = int(os.environ.get("DATAVERSE_MODEL_HISTORIES", "10"))
+PARTS = 4
+HISTORIES = int(os.environ.get("DATAVERSE_MODEL_HISTORIES", "75"))
 """In each part; a machine that has the time may look at more."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(PARTS))
 def test_random_histories(part: int) -> None:
-    search(HISTORIES, steps=20)
+    in_ci = bool(os.environ.get("CI"))
+    search(HISTORIES, steps=20, start=part if in_ci else None)
+
+
+def test_every_switch_is_turned_or_left_out_for_a_reason() -> None:
+    turned = {name for name, _ in switch_values()}
+    assert turned | LEFT_OUT.keys() == {one.name for one in fields(Switches)}
+    assert not turned & LEFT_OUT.keys()

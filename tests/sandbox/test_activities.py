@@ -108,3 +108,13 @@ def test_rows_of_intersect_tables_have_plain_guids(crm: Crm) -> None:
     assert "_teamid_value" not in row
     assert "modifiedon" not in row
     assert row["versionnumber"] > 0
+
+
+def test_a_deleted_account_takes_its_activities_along() -> None:
+    with Sandbox(rows={}, seed=1) as sandbox:
+        store = sandbox.store
+        account = store.create("account", {"name": "One"})
+        about = {"regardingobjectid": account, "regardingobjectid@table": "account"}
+        store.create("task", {"subject": "Call", **about})
+        store.delete("account", account)
+        assert (store.count("task"), store.count("activitypointer")) == (0, 0)

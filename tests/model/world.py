@@ -1,0 +1,169 @@
+"""The environment that random histories play in: one sandbox a process, with small tables.
+
+Every kind of table and of column is there, but few columns of each, so that a history takes a
+fraction of a second.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from dataverse_source.client import DataverseClient
+from dataverse_source.connection import Connection
+from dataverse_source.credentials import DataverseCredentials, token_source
+from dataverse_source.metadata_reader import MetadataReader
+from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.catalog import default_schema
+from dataverse_source.sandbox.clock import Clock
+from dataverse_source.sandbox.layout import sql_table
+from dataverse_source.sandbox.limits import LimitSettings
+from dataverse_source.sandbox.switches import Switches
+from dataverse_source.sandbox.tables import Schema, Table
+from dataverse_source.settings import Settings, make_settings
+from dataverse_source.throttle import Governor, Time
+from dataverse_source.transport import new_session
+from tests.model.wire import Direct
+
+COLUMNS = {
+    "account": "accountid name statecode statuscode industrycode revenue opendeals openrevenue "
+    "creditonhold merged masterid new_billingcustomerid new_interests new_foundedon "
+    "new_openingtime new_discountrate new_taxnumber numberofemployees new_externalid "
+    "createdon modifiedon versionnumber overriddencreatedon",
+    "contact": "contactid lastname birthdate annualincome parentcustomerid statecode statuscode "
+    "merged masterid createdon modifiedon versionnumber",
+    "lead": "leadid subject estimatedvalue createdon modifiedon versionnumber",
+    "task": "activityid subject activitytypecode regardingobjectid prioritycode scheduledend "
+    "createdon modifiedon versionnumber",
+    "activitypointer": "activityid subject activitytypecode regardingobjectid scheduledend "
+    "createdon modifiedon versionnumber",
+    "new_project": "new_projectid new_name new_notes new_stage new_startson new_effortminutes "
+    "new_progress new_accountid createdon modifiedon versionnumber",
+    "new_ledgerentry": "new_ledgerentryid new_name new_amount new_bookedon versionnumber",
+    "new_setting": "new_settingid new_name new_value createdon modifiedon",
+    "new_archive": "new_archiveid new_name createdon modifiedon versionnumber",
+    "new_sensorreading": "new_sensorreadingid new_name partitionid ttlinseconds new_value "
+    "new_measuredon createdon modifiedon versionnumber",
+    "new_externalproduct": "new_externalproductid new_name new_sku new_price",
+    "accountleads": "accountleadid accountid leadid versionnumber",
+}
+"""What histories change and read. new_setting has no version number, new_ledgerentry no
+modifiedon: each is a case of its own."""
+
+OTHER_TABLES = ("organization", "systemuser", "businessunit", "team", "transactioncurrency")
+
+
+def _trimmed(table: Table) -> Table:
+    if table.logical_name not in COLUMNS:
+        return table
+    names = set(COLUMNS[table.logical_name].split())
+    kept = (
+        one
+        for one in table.columns
+        if one.name in names or (one.attribute_of in names and one.name not in names)
+    )
+    return replace(table, columns=tuple(kept), keys=())
+
+
+@functools.lru_cache(maxsize=1)
+def small_schema() -> Schema:
+    """The default catalogue, cut down to the tables and columns of histories."""
+    whole = default_schema()
+    names = {*COLUMNS, *OTHER_TABLES}
+    tables = {one.logical_name: _trimmed(one) for one in whole.tables if one.logical_name in names}
+    return Schema(
+        tables=tuple(tables.values()),
+        one_to_many=tuple(
+            link
+            for link in whole.one_to_many
+            if {link.referenced, link.referencing} <= tables.keys()
+            and link.referencing_attribute in tables[link.referencing].by_name
+        ),
+        many_to_many=tuple(one for one in whole.many_to_many if one.intersect in tables),
+        global_choices=whole.global_choices,
+    )
+
+
+class SandboxTime(Time):
+    """Seconds that a governor waits, it waits by the sandbox's clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waited = 0.0
+
+    def now(self) -> float:
+        return super().now() + self._waited
+
+    def wait(self, told: threading.Condition, seconds: float | None) -> None:
+        if seconds is None:
+            super().wait(told, seconds)
+        else:
+            self._waited += seconds
+            self._clock.advance(seconds)
+
+
+@dataclass(frozen=True)
+class World:
+    """A sandbox, and a connection that is signed in once for all histories of a process."""
+
+    sandbox: Sandbox
+    connection: Connection
+    wire: Direct
+
+    def begin(self) -> None:
+        """Puts back everything that the history before may have changed."""
+        sandbox, store = self.sandbox, self.sandbox.store
+        self.wire.over_the_wire = False
+        sandbox.hooks.clear()
+        sandbox.faults.clear()
+        sandbox.requests.clear()
+        sandbox.switches = Switches()
+        self.connection.client._governor = Governor(time=SandboxTime(sandbox.clock))
+        sandbox.limits.settings = LimitSettings()
+        sandbox.limits.reset()
+        sandbox.users.change(
+            sandbox.client_id, organization_read=True, readable_tables=None, enabled=True
+        )
+        sandbox.clock.set(datetime.now(timezone.utc))
+        if store.schema is not small_schema():
+            store.change_schema(small_schema())
+        with store.transaction() as connection:
+            for name in COLUMNS:
+                connection.execute(f"DELETE FROM {sql_table(name)}")
+            connection.execute("DELETE FROM deleted")
+            connection.execute("DELETE FROM reserved")
+            store.next_version()
+        self.connection.metadata.refresh()
+
+
+@functools.lru_cache(maxsize=1)
+def the_world() -> World:
+    """One for all histories of a process. Its clock stands still but when it is told to go on."""
+    sandbox = Sandbox(rows={}, seed=1, schema=small_schema(), clock=Clock(frozen=True)).start()
+    credentials = DataverseCredentials()
+    for name in ("tenant_id", "client_id", "client_secret", "authority_host"):
+        setattr(credentials, name, getattr(sandbox, name))
+    url = sandbox.environment_url
+    made = make_settings(environment_url=url, tables=["accounts"], ca_bundle=sandbox.ca_bundle)
+
+    def pause(seconds: float) -> None:
+        sandbox.clock.advance(seconds)
+
+    session, wire = new_session(ca_bundle=sandbox.ca_bundle), Direct(sandbox)
+    session.mount(url, wire)
+    tokens = token_source(credentials, url, session=session, pause=pause)
+    client = DataverseClient(url, tokens, session=session, pause=pause)
+    connection = Connection(made, credentials)
+    connection._opened = client, MetadataReader(client, ())
+    return World(sandbox, connection, wire)
+
+
+def connection_with(settings: Settings) -> Connection:
+    """A connection with the settings of one history, over the client of all of them."""
+    opened = the_world().connection._open()
+    connection = Connection(settings, None)
+    connection._opened = opened
+    opened[1]._configured = settings.tables
+    return connection
