@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomlkit
 from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers.toml import StringTomlProvider
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
@@ -45,7 +45,8 @@ def settings_files() -> tuple[SettingsFile, ...]:
     for path in _locations():
         if not Path(path).is_file():
             continue
-        content = tomlkit.parse(Path(path).read_text(encoding="utf-8")).unwrap()
+        text = Path(path).read_text(encoding="utf-8")
+        content = StringTomlProvider.loads(text).unwrap()
         roots = (content.get(pipeline) if pipeline else None, content)
         sections = (_at(root, SECTION.split(".")) for root in roots)
         found.append(

@@ -10,6 +10,7 @@ import argparse
 import sys
 
 import dlt
+from dlt.common.exceptions import DltException
 from dlt.common.runtime.collector import TqdmCollector
 
 from dataverse_source import DataverseError, dataverse, load, top_by_name
@@ -36,7 +37,7 @@ def main() -> int:
         report = load(pipeline, dataverse(tables=["accounts"]))
         print(report)
         print(TRY_IT.format(report.destination, QUERY))
-    except DataverseError as error:
+    except (DataverseError, DltException) as error:  # dlt's own: files it can't read, and the like
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

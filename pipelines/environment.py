@@ -9,6 +9,7 @@ The tables, where to read from and how to sign in are set in .dlt/config.toml an
 import sys
 
 import dlt
+from dlt.common.exceptions import DltException
 from dlt.common.runtime.collector import TqdmCollector
 
 from dataverse_source import DataverseError, dataverse, load
@@ -24,7 +25,7 @@ def main() -> int:
             progress=TqdmCollector(disable=None),  # bars on a terminal, silence elsewhere
         )
         print(load(pipeline, dataverse()))
-    except DataverseError as error:
+    except (DataverseError, DltException) as error:  # dlt's own: files it can't read, and the like
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

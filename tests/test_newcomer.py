@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import runpy
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -300,6 +302,24 @@ def test_10_a_tables_settings_under_its_other_name(mistake: Try) -> None:
     )
     assert "table_settings.account" in message
     assert "Did you mean 'accounts'?" in message
+
+
+def test_a_settings_file_that_is_no_toml(tmp_path: Path) -> None:
+    (tmp_path / ".dlt").mkdir()
+    file = tmp_path / ".dlt" / "config.toml"
+    file.write_text("[sources.dataverse]\nenvironment_url = contoso\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "pipelines" / "accounts.py")],
+        cwd=tmp_path,
+        env={**os.environ, "DLT_PROJECT_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "config.toml" in done.stderr
+    assert "line 2" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_database_and_a_dataset_of_the_same_name(

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-import tomlkit
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import ConfigTomlProvider, SecretsTomlProvider
+from dlt.common.configuration.providers.toml import StringTomlProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from dataverse_source.configuration import configured, resolved
@@ -159,7 +159,7 @@ def test_toml_is_taken_as_settings(
     monkeypatch.chdir(tmp_path)
     written(tmp_path / "dataverse.pem", key_pem(), pem(certificate()))
     written(tmp_path / "federated-token", assertion().encode())
-    own = tomlkit.parse(block.text).unwrap()["sources"]["dataverse"]
+    own = StringTomlProvider.loads(block.text).unwrap()["sources"]["dataverse"]
     file = "secrets.toml" if "credentials" in own else "config.toml"
     (tmp_path / file).write_text(block.text, encoding="utf-8")
     providers = [SecretsTomlProvider(str(tmp_path)), ConfigTomlProvider(str(tmp_path))]
