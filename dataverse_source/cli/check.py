@@ -73,5 +73,6 @@ def _draw_one(console: Console, finding: Finding) -> None:
     if finding.remedy:
         text.append("\nwhat to do: ", "bold").append(printable(finding.remedy))
     for line in text.wrap(console, console.width - INDENT):
+        line.rstrip()
         console.print(Text.assemble(mark, " " * (INDENT - len(mark)), line), no_wrap=True)
         mark = Text()

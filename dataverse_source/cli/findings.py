@@ -53,7 +53,8 @@ class Findings:
 
     def fail(self, step: str, title: str, error: DataverseError, **facts: Any) -> None:
         """A step that failed."""
-        details = f"{error.what}." if error.why is None else f"{error.what}: {error.why}"
+        parts = [f"{error.what}.", error.where, error.why]
+        details = "\n".join(part for part in parts if part)
         more = {"error": type(error).__name__, "request_id": error.request_id}
         self.add(Finding(step, title, "failed", details, error.remedy, {**more, **facts}))
 
