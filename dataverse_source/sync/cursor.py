@@ -16,18 +16,13 @@ from dlt.extract.incremental import Incremental
 
 from dataverse_source.query import MODIFIED_ON, modified_filters
 from dataverse_source.sync.full import read_all
-from dataverse_source.sync.reader import VERSION, joined
+from dataverse_source.sync.reader import VERSION, VERSION_MARGIN, joined
 from dataverse_source.sync.run import Rows, Steps, TableRun
 from dataverse_source.sync.state import TableState, moment
 from dataverse_source.sync.sweep import is_due, sweep
 
 SWEEP_HOURS = 24.0
 """How often keys are compared unless ``sweep_interval`` says otherwise."""
-
-VERSION_MARGIN = 10_000
-"""How far below the highest version number the second read by version number starts. A
-number is taken when a transaction begins to write, and seen when it commits (SQL Server docs:
-"MIN_ACTIVE_ROWVERSION"); later reads know the number of an earlier time and start there."""
 
 
 def keep_by_cursor(run: TableRun, state: TableState, column: str) -> Steps:
@@ -81,9 +76,7 @@ def _begun(run: TableRun, state: TableState, column: str) -> TableState:
     began = run.now()
     if column == MODIFIED_ON:
         return replace(state, since=began.isoformat())
-    query = {"$select": VERSION, "$orderby": f"{VERSION} desc", "$top": "1"}
-    newest = run.reader.client.get_json(run.name, query)["value"]
-    highest = int(newest[0][VERSION]) if newest else 0
+    highest = run.reader.highest_version()
     before = began - timedelta(seconds=run.settings.lookback_seconds)
     low = max(highest - VERSION_MARGIN, 0)
     return replace(state, versions=((before.isoformat(), low), (began.isoformat(), highest)))

@@ -21,8 +21,10 @@ from dataverse_source.settings import MAX_PAGE_SIZE, TableSettings
 TRACK_CHANGES = "odata.track-changes"
 VERSION = "versionnumber"
 
-ELASTIC_PAGE_SIZE = 500
-"""Dataverse's maximum for elastic tables (docs: "Page results")."""
+VERSION_MARGIN = 10_000
+"""How far below the highest version number a number may be that is written later: it is taken
+when a transaction begins to write, and seen when it commits (SQL Server docs:
+"MIN_ACTIVE_ROWVERSION")."""
 
 KEYS_A_REQUEST = 50
 """Rows asked for by key at once: far below the length of URL that a GET may have."""
@@ -52,6 +54,17 @@ class TableReader:
     def key(self) -> str:
         """Name of the key column."""
         return self.schema.primary_key
+
+    @property
+    def page_size(self) -> int:
+        """Rows of a page, at most."""
+        size = self.settings.page_size
+        return min(size, ELASTIC_PAGE_SIZE) if self.table.kind == "elastic" else size
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests at once make sense now."""
+        return self.client.concurrency
 
     @property
     def select(self) -> str | None:
@@ -106,6 +119,30 @@ class TableReader:
         url = self.client.url(self.name, query)
         pages = self._pages(url, (self._key_column,), self._key_schema, size=self._key_page)
         return joined([page.rows[self.key] for page in pages])
+
+    def count(self) -> int | None:
+        """How many rows the table had within the last day; None where that says nothing.
+
+        Docs "RetrieveTotalRecordCount function": the number may be up to 24 hours old.
+        """
+        if self.settings.filter:
+            return None
+        path = f"RetrieveTotalRecordCount(EntityNames=['{self.table.logical_name}'])"
+        try:
+            counts = self.client.get_json(path)["EntityRecordCountCollection"]["Values"]
+            return int(counts[0])
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+
+    def highest_version(self) -> int:
+        """The highest version number of the table's rows, 0 where there are none.
+
+        Raises:
+            DataverseError: see `DataverseClient.get`.
+        """
+        query = {"$select": VERSION, "$orderby": f"{VERSION} desc", "$top": "1"}
+        newest = self.client.get_json(self.name, query)["value"]
+        return int(newest[0][VERSION]) if newest else 0
 
     def rows_of(self, keys: pa.Array) -> Iterator[pa.Table]:
         """The rows with these keys, of those that are (still) there.
@@ -172,7 +209,7 @@ class TableReader:
         def decode(body: bytes) -> Page:
             return decode_page(body, schema, delta=tracked)
 
-        size = size or self.settings.page_size
+        size = size or self.page_size
         if self.table.kind == "elastic":
             size = min(size, ELASTIC_PAGE_SIZE)
         prefer = preferences(size, columns)

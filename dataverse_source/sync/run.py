@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, Union
 
@@ -13,6 +13,7 @@ from dlt.common.schema.typing import TColumnSchema, TTableReferenceInline
 
 from dataverse_source.labels import NO_LABELS, Labels
 from dataverse_source.settings import TableSettings
+from dataverse_source.sync.crew import Crew
 from dataverse_source.sync.reader import TableReader, joined
 from dataverse_source.sync.state import TableState
 
@@ -70,6 +71,7 @@ class TableRun:
         retention: asks how long Dataverse keeps track of changes.
         labels: columns of labels that are added to the rows.
         references: gives the other loaded tables that this one points at.
+        crew: threads that fetch and decode pages.
     """
 
     reader: TableReader
@@ -78,6 +80,7 @@ class TableRun:
     retention: Callable[[], timedelta]
     labels: Labels = NO_LABELS
     references: Callable[[], list[TTableReferenceInline]] = list
+    crew: Crew = field(default_factory=Crew)
 
     @property
     def settings(self) -> TableSettings:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from dataverse_source.schema import TableSchema
+from dataverse_source.sync.ranges import Interval, from_state
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class TableState:
         token_columns: whether the delta link was made for all columns, not for the key alone.
         token_time: when the delta link was given, ISO 8601.
         link: next link of a full read that goes on in the next load package, as ``token``.
+        parts: intervals of createdon that such a read has left, where it is read side by side.
         since: start of the next read by modifiedon, ISO 8601.
         versions: (moment, highest versionnumber read by then), oldest first.
         swept: when the keys were last compared, ISO 8601.
@@ -42,12 +44,18 @@ class TableState:
     token_columns: bool = False
     token_time: str | None = None
     link: str | None = None
+    parts: tuple[dict[str, str], ...] = ()
     since: str | None = None
     versions: tuple[tuple[str, int], ...] = ()
     swept: str | None = None
     refused: str | None = None
     refusal: str | None = None
     more: bool = False
+
+    @property
+    def intervals(self) -> tuple[Interval, ...]:
+        """What `parts` says."""
+        return tuple(map(from_state, self.parts))
 
     def begun_anew(self, mode: str, columns: str) -> TableState:
         """Nothing read yet; only what Dataverse refused is still known."""
@@ -58,7 +66,8 @@ def read_state(stored: Mapping[str, Any]) -> TableState:
     """The state that `write_state` has stored; what a later version added is left out."""
     known = {field.name for field in fields(TableState)}
     state = TableState(**{name: value for name, value in stored.items() if name in known})
-    return replace(state, versions=tuple((str(one), int(two)) for one, two in state.versions))
+    versions = tuple((str(one), int(two)) for one, two in state.versions)
+    return replace(state, versions=versions, parts=tuple(map(dict, state.parts)))
 
 
 def write_state(state: TableState, stored: dict[str, Any]) -> None:
@@ -66,6 +75,8 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
     values = {name: value for name, value in asdict(state).items() if value}
     if "versions" in values:
         values["versions"] = [list(mark) for mark in state.versions]
+    if "parts" in values:
+        values["parts"] = list(values["parts"])
     if values != stored:
         stored.clear()
         stored.update(values)

@@ -83,7 +83,7 @@ def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
 def _keep_in_step(run: TableRun, plan: Plan, state: TableState) -> Steps:
     if plan.mode == "full":
         state = yield from read_all(run, replace(state, complete=False))
-        return replace(state, more=state.link is not None)  # nothing follows a whole read
+        return replace(state, more=not state.complete)  # nothing follows a whole read
     if plan.column is not None:
         return (yield from keep_by_cursor(run, state, plan.column))
     return (yield from keep_by_changes(run, state))
