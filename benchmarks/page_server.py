@@ -12,8 +12,6 @@ import argparse
 import gzip
 import json
 import re
-import signal
-import sys
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +20,7 @@ from urllib.parse import quote
 
 from benchmarks.pages import PAGE_ROWS, VARIANTS, Pages
 from benchmarks.rows import columns, number_at
+from benchmarks.serving import serve
 from dataverse_source.sandbox import LatencySettings, LimitSettings, Sandbox
 from dataverse_source.sandbox.compression import accepts_gzip
 from dataverse_source.sandbox.environment import Caller, Environment
@@ -195,15 +194,8 @@ def main() -> None:
     options = parser.parse_args()
     limits = LimitSettings(enforced=True, **options.limits) if options.limits else None
     latency = LatencySettings.guess(options.latency) if options.latency else None
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     settings: dict[str, Any] = {"limits": limits, "latency": latency, "control_port": 0}
-    with PageSandbox(options.folder, options.rows, **settings) as sandbox:
-        sys.stdout.write(json.dumps(sandbox.connection) + "\n")
-        sys.stdout.flush()
-        while not stop.wait(1.0):
-            pass
+    serve(PageSandbox(options.folder, options.rows, **settings).start())
 
 
 if __name__ == "__main__":

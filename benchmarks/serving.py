@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from dataverse_source.sandbox import Sandbox
 
 
 class Server:
@@ -72,3 +76,17 @@ def served(command: list[str]) -> Iterator[Server]:
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             server.cpu_seconds = usage.ru_utime + usage.ru_stime
+
+
+def serve(sandbox: Sandbox) -> None:
+    """Prints how to connect to a sandbox that was started, and ends it at SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        sys.stdout.write(json.dumps(sandbox.connection) + "\n")
+        sys.stdout.flush()
+        while not stop.wait(1.0):
+            pass
+    finally:
+        sandbox.stop()
