@@ -17,7 +17,6 @@ NOT_RUN = {
     "python -m dataverse_source.sandbox --rows accounts=100000": "it serves until it is stopped; "
     "tests/sandbox/test_command_line.py starts it",
     "erDiagram": "a picture that pipelines/diagram.py draws",
-    "import dlt\nfrom prefect import flow": "Prefect is not installed here",
 }
 """Beginnings of blocks that are only parsed, and the reasons."""
 

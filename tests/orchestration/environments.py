@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -16,17 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 INSTALL_SECONDS = 900
 
 
-def environment_with(requirement: str) -> Path:
+def environment_with(requirement: str, *others: str) -> Path:
     """The folder of programs of an environment with ``requirement`` and this project.
 
-    It is made once and kept in the user's cache folder; another requirement, Python or
-    ``pyproject.toml`` makes another one.
+    It is made once and kept in the user's cache folder; other requirements, or another Python,
+    make another one.
     """
     uv = shutil.which("uv")
     if uv is None:
         pytest.skip("uv is not there to make an environment with")
-    project = (ROOT / "pyproject.toml").read_text("utf-8")
-    parts = [requirement, sys.version, str(ROOT), project]
+    own = sorted(metadata.requires("dlt-dataverse") or ())
+    parts = [requirement, *others, sys.version, str(ROOT), *own]
     mark = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
     folder = _cache() / f"{requirement.partition('>')[0]}-{mark}"
     programs = folder / "bin"
@@ -37,7 +38,7 @@ def environment_with(requirement: str) -> Path:
             [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
             [
                 *(uv, "pip", "install", "--quiet", "--python", str(programs / "python")),
-                *(requirement, "--editable", f"{ROOT}[sandbox]"),
+                *(requirement, *others, "--editable", f"{ROOT}[sandbox]"),
             ],
         ):
             subprocess.run(

@@ -1,4 +1,4 @@
-"""Airflow, Dagster and cron load from the sandbox for real, twice, with changes in between."""
+"""Airflow, Dagster, Prefect and cron load from the sandbox for real, twice, changed in between."""
 
 from __future__ import annotations
 
@@ -147,6 +147,28 @@ def test_dagster(organization: Sandbox, variables: dict[str, str], tmp_path: Pat
         start(
             [dagster, "asset", "materialize", "--select", "*", "-f", example], tmp_path, variables
         )
+
+    check_two_runs(run, organization, file_by_table(tmp_path))
+    assert choice_labels(tmp_path / "dataverse__dataverse_catalog.duckdb") > 100
+
+
+def test_prefect(organization: Sandbox, variables: dict[str, str], tmp_path: Path) -> None:
+    # Prefect 3.8 does not start with the newest fastapi: Body() has lost its min_items.
+    programs = environment_with("prefect>=3.4,<4", "fastapi<0.120")
+    variables |= {
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
+        "PYTHONPATH": str(EXAMPLES),
+        "DO_NOT_TRACK": "1",
+    }
+    python = str(programs / "python")
+    start([python, "-c", "import prefect_flow"], tmp_path, variables)
+    assert not list(organization.requests), "requested while the flow was imported"
+
+    def run() -> None:
+        command = "import prefect_flow; prefect_flow.dataverse_tables()"
+        start([python, "-c", command], tmp_path, variables)
 
     check_two_runs(run, organization, file_by_table(tmp_path))
     assert choice_labels(tmp_path / "dataverse__dataverse_catalog.duckdb") > 100
