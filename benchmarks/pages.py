@@ -7,20 +7,26 @@ rows are asked for.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from filelock import FileLock
 
 from benchmarks.gzip_blocks import LEVEL, Block, compressed, gzip_body, stored, text_of
-from benchmarks.rows import DISTINCT_ROWS, ROW_START, Rows, columns, distinct_rows
+from benchmarks.rows import ROW_START, Rows, columns, distinct_rows
 
 CACHE_VARIABLE = "DATAVERSE_BENCHMARKS_CACHE"
 """Names the folder in which pages are kept."""
+DISTINCT_ROWS = 20_000
+"""Rows after which their content repeats."""
+FEW_PAGES = 4
+"""So many are made here; more are worth the start of other processes."""
 BLOCK_ROWS = 250
 PAGE_ROWS = 5000
 VARIANTS = ("lookups", "plain", "keys")
@@ -134,16 +140,17 @@ def _make(folder: Path, variant: str, wanted: int, say: Callable[[str], None]) -
     starts = range(len(places), wanted, group)
     counts = [min(group, wanted - start) for start in starts]
     offset = places[-1][0] + places[-1][1] if places else 0
+    work = ([source] * len(counts), starts, counts)
     with (
-        ProcessPoolExecutor(os.cpu_count()) as pool,
         (folder / f"{variant}.blocks").open("r+b" if places else "wb") as file,
+        ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool,
     ):
         file.seek(offset)
-        for blocks in pool.map(_rendered, [source] * len(counts), starts, counts):
-            for block in blocks:
-                file.write(block.data)
-                places.append((offset, len(block.data), block.length, block.checksum))
-                offset += len(block.data)
+        groups = map(_rendered, *work) if len(counts) <= FEW_PAGES else pool.map(_rendered, *work)
+        for block in itertools.chain.from_iterable(groups):
+            file.write(block.data)
+            places.append((offset, len(block.data), block.length, block.checksum))
+            offset += len(block.data)
     index_path.write_text(json.dumps(places), "utf-8")
 
 
@@ -151,7 +158,7 @@ def _source(folder: Path, variant: str) -> Path:
     """The file with the sandbox's rows, a line each."""
     path = folder / f"{variant}.rows"
     if not path.exists():
-        lines = [] if variant == "keys" else distinct_rows(variant)
+        lines = [] if variant == "keys" else distinct_rows(variant, DISTINCT_ROWS)
         path.with_suffix(".part").write_bytes(b"\n".join(lines))
         path.with_suffix(".part").replace(path)
     return path

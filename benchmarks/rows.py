@@ -1,7 +1,7 @@
 """Rows of accounts as JSON text: those of the sandbox, again and again, each with its own key.
 
-The sandbox makes ``DISTINCT_ROWS`` accounts and renders them; further ones repeat their
-content with keys, times and versions of their own. Row n was created and last changed
+The sandbox makes some accounts and renders them; further ones repeat their content with keys,
+times and versions of their own. Row n was created and last changed
 ``SECONDS_APART`` after row n-1, and keys grow with n: all orders in which a table is read
 are the same order.
 """
@@ -19,7 +19,6 @@ from benchmarks.plain import signed_in
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.catalog import default_schema
 
-DISTINCT_ROWS = 20_000
 FIRST_CREATED = datetime(2019, 1, 1, tzinfo=timezone.utc)
 SECONDS_APART = 20
 FIRST_VERSION = 1_000_000
@@ -59,14 +58,15 @@ def key(number: int) -> str:
     return f"{number:08x}-{spread[:4]}-4{spread[4:7]}-a{spread[7:10]}-{spread[10:]}{spread[:6]}"
 
 
-def distinct_rows(variant: str) -> list[bytes]:
+def distinct_rows(variant: str, count: int) -> list[bytes]:
     """What the sandbox renders.
 
     Args:
         variant: ``lookups``: with the annotations that name a lookup's table; ``plain``:
             without.
+        count: how many.
     """
-    with Sandbox({"account": DISTINCT_ROWS, "contact": 300, "systemuser": 30}, seed=1) as sandbox:
+    with Sandbox({"account": count, "contact": 300, "systemuser": 30}, seed=1) as sandbox:
         session = signed_in(sandbox.connection)
         prefer = ["odata.maxpagesize=5000", *([LOOKUPS] if variant == "lookups" else [])]
         url = f"{sandbox.environment_url}/api/data/v9.2/accounts?$select={','.join(columns())}"

@@ -15,6 +15,8 @@ from typing import Any
 
 from dataverse_source.sandbox import Sandbox
 
+ROOT = Path(__file__).parent.parent
+
 
 class Server:
     """A running page server.
@@ -64,7 +66,9 @@ def served(command: list[str]) -> Iterator[Server]:
     Raises:
         RuntimeError: it did not start.
     """
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
         line = process.stdout.readline() if process.stdout else ""
         if not line:
             raise RuntimeError(f"The server did not start: {' '.join(command)}")

@@ -1,0 +1,1 @@
+"""Tests of the benchmarks' harness, so that it can't rot."""
