@@ -84,7 +84,7 @@ class Histories(RuleBasedStateMachine):
         given |= {"max_rows_per_load": limit, "sweep_interval": sweeps, "deletes": deletes}
         per_table = {name: dict(some) for name, some in scene.settings.items()}
         if "new_*" in scene.names:  # the keys of an elastic table are not compared
-            per_table["new_sensorreadings"] = {"deletes": "remove"}
+            per_table["new_sensorreading"] = {"deletes": "remove"}
         self.settings = make_settings(
             environment_url=self.sandbox.environment_url,
             tables=scene.names,
