@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from dataverse_source.places import CREDENTIALS_SETTINGS
 from dataverse_source.schema import DATE_TYPES, SIMPLE_TYPES, Field, TableSchema, table_schema
 from dataverse_source.setting_values import KINDS
 from dataverse_source.settings import OF_A_TABLE, Settings, TableSettings
-from tests.docs.blocks import rows_of_tables, text_of
+from tests.docs.blocks import pages, rows_of_tables, text_of
 
 CODE = re.compile(r"`([^`]+)`")
 DEFAULTS: dict[str, Any] = {
@@ -128,3 +129,10 @@ def test_every_command_is_documented() -> None:
     rows = rows_of_tables(text_of("docs/command-line.md"))
     told = {CODE.findall(row[0])[0].split()[0] for row in rows if "`" in row[0]}
     assert told == set(COMMANDS)
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)
+def test_no_line_begins_like_html(path: Path) -> None:
+    """Such a line would end a paragraph and vanish, inside of inline code too."""
+    text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^ *<.*", text, flags=re.MULTILINE) == []
