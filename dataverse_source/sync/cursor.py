@@ -24,6 +24,9 @@ from dataverse_source.sync.sweep import is_due, sweep
 SWEEP_HOURS = 24.0
 """How often keys are compared unless ``sweep_interval`` says otherwise."""
 
+MOST_MARKS = 40
+"""Marks that are remembered, however long the lookback is and however often a table is read."""
+
 
 def keep_by_cursor(run: TableRun, state: TableState, column: str) -> Steps:
     """All rows at first, then those that are newer, and now and then a comparison of keys.
@@ -111,4 +114,14 @@ def _marks(
         return state.versions
     old = [mark for mark in state.versions if datetime.fromisoformat(mark[0]) <= began - lookback]
     recent = [mark for mark in state.versions if mark not in old]
-    return (*old[-1:], *recent, (began.isoformat(), highest))
+    return _thinned((*old[-1:], *recent, (began.isoformat(), highest)))
+
+
+def _thinned(marks: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    """At most `MOST_MARKS`; where one is left out, a read starts at the one before."""
+    while len(marks) > MOST_MARKS:
+        times = [datetime.fromisoformat(when) for when, _ in marks]
+        gaps = [after - before for before, after in zip(times, times[2:], strict=False)]
+        left_out = 1 + gaps.index(min(gaps))
+        marks = (*marks[:left_out], *marks[left_out + 1 :])
+    return marks

@@ -1,0 +1,79 @@
+"""What is remembered of a table stays small, whatever its size and however often it is read."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataverse_source.sync.cursor import MOST_MARKS, _marks
+from dataverse_source.sync.links import shorten
+from dataverse_source.sync.state import TableState, write_state
+
+MOST_BYTES = 10_000
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+LONG_LINK = (
+    "https://contoso.crm4.dynamics.com/api/data/v9.2/accounts?$select="
+    + ",".join(f"contoso_a_column_with_a_long_name{number}" for number in range(400))
+    + "&$skiptoken="
+    + "%253ccookie%2520pagenumber%253d%25222%2522%2520" * 40
+)
+
+
+def size(state: TableState) -> int:
+    stored: dict[str, Any] = {}
+    write_state(state, stored)
+    return len(json.dumps(stored))
+
+
+@given(
+    minutes=st.lists(st.integers(1, 90), min_size=60, max_size=120),
+    lookback=st.sampled_from([0, 300, 86_400, 30 * 86_400]),
+    step=st.integers(0, 5),
+)
+def test_marks_are_few_and_start_no_read_too_late(
+    minutes: list[int], lookback: int, step: int
+) -> None:
+    back = timedelta(seconds=lookback)
+    now, number = START, 100
+    state = TableState("cursor", versions=(((now - back).isoformat(), 0), (now.isoformat(), 100)))
+    history = [(now - back, 0), (now, 100)]
+    for minute in minutes:
+        now, number = now + timedelta(minutes=minute), number + (minute * step) % 7
+        state = TableState("cursor", versions=_marks(state, now, number, back))
+        history.append((now, number))
+        assert len(state.versions) <= MOST_MARKS
+        last = datetime.fromisoformat(state.versions[-1][0]) - back
+        known = [version for when, version in history if when <= last]
+        low = state.versions[0][1]
+        for when, version in state.versions:
+            if datetime.fromisoformat(when) <= last:
+                low = version
+        assert low <= max(known, default=0)
+        assert state.versions[-1][1] == number
+
+
+@pytest.mark.parametrize("link", ["token", "link"])
+def test_all_that_is_remembered_is_small(link: str) -> None:
+    marks = tuple(
+        ((START + timedelta(minutes=number)).isoformat(), 10**12 + number)
+        for number in range(MOST_MARKS)
+    )
+    state = TableState(
+        "cursor",
+        "0123456789abcdef",
+        since=START.isoformat(),
+        versions=marks,
+        swept=START.isoformat(),
+        refused=START.isoformat(),
+        refusal="the application user may not follow changes, which takes read access to all rows",
+        more=True,
+    )
+    assert size(state) < MOST_BYTES
+    values = {link: shorten(LONG_LINK)}
+    assert size(TableState("changes", "0123456789abcdef", **values)) < MOST_BYTES  # type: ignore[arg-type]
