@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from dataverse_source.batch import Answer, Question
 from dataverse_source.cli.findings import Findings, StoppedError
@@ -132,6 +132,7 @@ def _environment(found: Findings, client: DataverseClient) -> tuple[Sequence[Tab
     """The tables that the user sees, and the user's id."""
     later = {name: title for name, title in ENVIRONMENT.items() if name != "who_am_i"}
     with found.trying("who_am_i", ENVIRONMENT["who_am_i"], then={**later, **TABLES}):
+        asked = datetime.now(timezone.utc)
         answers = client.batch(QUESTIONS)
         answered = datetime.now(timezone.utc)
         who = answers[0].json()
@@ -145,7 +146,7 @@ def _environment(found: Findings, client: DataverseClient) -> tuple[Sequence[Tab
     )
     _organization(found, answers[1])
     _user(found, answers[2])
-    _clock(found, client.server_time, answered)
+    _clock(found, client.server_time, asked, answered)
     _limits(found, client)
     with found.trying("metadata", ENVIRONMENT["metadata"], then=TABLES):
         answer = answers[3].json()
@@ -179,11 +180,14 @@ def _user(found: Findings, answer: Answer) -> None:
     found.ok("user", "User", str(user.get("fullname")), name=user.get("fullname"))
 
 
-def _clock(found: Findings, server: datetime | None, here: datetime) -> None:
+def _clock(found: Findings, server: datetime | None, asked: datetime, answered: datetime) -> None:
+    """Compares Dataverse's time with the time here between question and answer."""
     if server is None:
         found.warn("clock", "Clocks", "Dataverse did not tell its time", None)
         return
-    skew = (here - server).total_seconds()
+    earliest = asked - timedelta(seconds=1)  # Dataverse tells whole seconds
+    nearest = min(max(server, earliest), answered)
+    skew = (nearest - server).total_seconds()
     off = f"{abs(skew):,.0f} s {'ahead of' if skew > 0 else 'behind'} Dataverse"
     remedy = "Set this machine's clock, or have it set by NTP. No row is lost by it: cursors go "
     remedy += "by Dataverse's own clock; but sign-in with a certificate fails."

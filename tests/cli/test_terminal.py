@@ -98,7 +98,7 @@ def test_a_run_as_it_goes_on(sandbox: Sandbox, folder: Path) -> None:
         with Terminal("run", "accounts", "contacts", folder=folder, sandbox=sandbox) as terminal:
             terminal.until(r"^contacts +reading +0 +0$")
             terminal.until(r"^accounts +read +60 +[\d,]+$")
-            terminal.until(r"^reading: \d+ requests$")
+            terminal.until(r"^reading: \d+ requests")
             go_on.set()
             assert terminal.end() == 0
             terminal.until(r"^contacts +read +40 +[\d,]+$")
