@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from benchmarks.pages import PAGE_ROWS, VARIANTS, Pages
-from benchmarks.rows import columns, number_at
+from benchmarks.rows import FIRST_VERSION, columns, number_at
 from benchmarks.serving import serve
 from dataverse_source.sandbox import LatencySettings, LimitSettings, Sandbox
 from dataverse_source.sandbox.compression import accepts_gzip
@@ -30,12 +30,13 @@ from dataverse_source.sandbox.options import Options, read_options, read_top
 from dataverse_source.sandbox.preferences import LOOKUP_LOGICAL_NAME, read_preferences
 
 TABLE, KEY = "accounts", "accountid"
-ORDERS = {KEY, "createdon", "modifiedon"}
+ORDERS = {KEY, "createdon", "modifiedon", "versionnumber"}
 """Columns in whose order the rows stand; see `benchmarks.rows`."""
 
 _JSON = {"Content-Type": "application/json; odata.metadata=minimal", "OData-Version": "4.0"}
 _TERM = re.compile(r"(?:createdon|modifiedon) (ge|gt|le|lt|eq) ([0-9T:.+-]+Z)")
 _NULL = re.compile(r"(?:createdon|modifiedon) (eq|ne) null")
+_VERSION = re.compile(r"versionnumber gt (\d+)")
 _PLACE = re.compile(r'pagenumber="(\d+)" pagingcookie="row%20(\d+)"')
 
 
@@ -86,9 +87,13 @@ class PageSide:
         if text.endswith(" or modifiedon eq null") and text.count(" or ") == 1:
             text = text.removesuffix(" or modifiedon eq null")
         for term in filter(None, re.split(r"\s+and\s+", text)):
+            version = _VERSION.fullmatch(term.strip())
+            if version:
+                start = max(start, int(version[1]) + 1 - FIRST_VERSION)
+                continue
             null, found = _NULL.fullmatch(term.strip()), _TERM.fullmatch(term.strip())
             if null:
-                stop = start if null[1] == "eq" else stop
+                stop = 0 if null[1] == "eq" else stop
                 continue
             if not found:
                 raise _lacks(f"the filter {term!r}")
@@ -109,7 +114,9 @@ class PageSide:
         if top is not None:
             stop = min(stop, start + top)
         pages = self._variant(options, wants_lookups=preferences.wants(LOOKUP_LOGICAL_NAME))
-        end = pages.end_of_page(start, stop, size) if top is None else stop
+        if pages is None and top != 1:
+            raise _lacks("$select of some columns, but of one row")
+        end = pages.end_of_page(start, stop, size) if pages and top is None else stop
         base = f"{request.base_url}{request.path}"
         context = f"{base.rpartition('/')[0]}/$metadata#{TABLE}"
         tail = b"]"
@@ -121,20 +128,32 @@ class PageSide:
             kept = f"$select={select}&" if select else ""
             tail += f',"@odata.deltaLink":"{base}?{kept}$deltatoken={token}"'.encode()
         head = f'{{"@odata.context":"{context}","value":['.encode()
-        body = pages.body(start, end, head, tail + b"}")
+        if pages is None:
+            texts = self._selected(options, start, end)
+            body = gzip.compress(head + b",".join(texts) + tail + b"}", 1)
+        else:
+            body = pages.body(start, end, head, tail + b"}")
         headers = {**_JSON, "Preference-Applied": request.headers.get("prefer", "")}
         if not accepts_gzip(request.headers.get("accept-encoding", "")):
             return Response(200, gzip.decompress(body), headers, end - start)
         return Response(200, body, {**headers, "Content-Encoding": "gzip"}, end - start)
 
-    def _variant(self, options: Options, *, wants_lookups: bool) -> Pages:
+    def _selected(self, options: Options, start: int, end: int) -> list[bytes]:
+        """Some columns of a row."""
+        names = {"@odata.etag", *(options.get("$select") or "").split(",")}
+        rows = (json.loads(text) for text in self._pages["lookups"].texts(start, end))
+        shown = ({name: row[name] for name in row if name in names} for row in rows)
+        return [json.dumps(row, separators=(",", ":")).encode() for row in shown]
+
+    def _variant(self, options: Options, *, wants_lookups: bool) -> Pages | None:
+        """The pages that hold what was selected; None where no pages do."""
         select = options.get("$select")
         names = set(select.split(",")) if select else self._columns
         variant = "lookups" if wants_lookups else "plain"
         if names == {KEY}:
             variant = "keys"
         elif names != self._columns:
-            raise _lacks("$select of some columns")
+            return None
         pages = self._pages.get(variant)
         if pages is None or pages.rows < self._rows:
             raise _lacks(f"{variant}: too few pages were made")

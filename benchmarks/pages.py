@@ -83,6 +83,11 @@ class Pages:
         """A gzip body: ``head``, rows from ``start`` and before ``end``, ``tail``."""
         return gzip_body([stored(head), *self._between(start, end), stored(tail)])
 
+    def texts(self, start: int, end: int) -> list[bytes]:
+        """The JSON of some rows of one block."""
+        number, first = divmod(start, BLOCK_ROWS)
+        return _texts(self._block(number))[first : first + end - start]
+
     def _between(self, start: int, end: int) -> Iterator[Block]:
         at = start
         while at < end:
@@ -102,9 +107,12 @@ class Pages:
 
 def _part(block: Block, first: int, last: int) -> Block:
     """Some rows of a block, compressed anew."""
+    return compressed(b",".join(_texts(block)[first:last]))
+
+
+def _texts(block: Block) -> list[bytes]:
     pieces = text_of(block).split(b"," + ROW_START)
-    rows = [pieces[0], *(ROW_START + piece for piece in pieces[1:])]
-    return compressed(b",".join(rows[first:last]))
+    return [pieces[0], *(ROW_START + piece for piece in pieces[1:])]
 
 
 def make_pages(

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.page_server import PageSandbox
 from benchmarks.plain import signed_in
-from benchmarks.rows import LOOKUPS, columns, created, key
+from benchmarks.rows import FIRST_VERSION, LOOKUPS, columns, created, key
 
 ROWS = 990
 Ask = Any
@@ -67,6 +67,10 @@ def test_a_range_of_time_gives_its_rows(ask: Ask, first: int, last: int) -> None
 def test_ends_of_the_table(ask: Ask) -> None:
     last = ask("accounts?$select=accountid&$orderby=createdon desc&$top=1")["value"]
     assert [row["accountid"] for row in last] == [key(ROWS - 1)]
+    version = ask("accounts?$select=versionnumber&$orderby=versionnumber desc&$top=1")["value"]
+    assert [row["versionnumber"] for row in version] == [FIRST_VERSION + ROWS - 1]
+    newer = ask(f"accounts?$filter=versionnumber gt {FIRST_VERSION + 987}")["value"]
+    assert [row["accountid"] for row in newer] == [key(988), key(989)]
     first = ask("accounts?$orderby=createdon&$top=3")["value"]
     assert [row["accountid"] for row in first] == [key(number) for number in range(3)]
     assert ask("accounts?$filter=createdon eq null")["value"] == []
