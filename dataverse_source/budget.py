@@ -114,8 +114,7 @@ class Ledger:
         """
         booked = self.spent(now)
         if spent <= booked:
-            part = spent / booked if booked else 0.0
-            self._parts = {index: amount * part for index, amount in self._parts.items()}
+            self._lower(now, booked, spent)
         elif spent - booked <= late:
             self.add(now, spent - booked)
         else:
@@ -126,6 +125,16 @@ class Ledger:
         """When amounts cease to count: seconds from now, the soonest first, and how much."""
         self._forget(now)
         return [(self._end(index) - now, self._parts[index]) for index in sorted(self._parts)]
+
+    def _lower(self, now: float, booked: float, spent: float) -> None:
+        """Takes from what the server has begun to forget, then from everything alike."""
+        for index in [one for one in self._parts if self._end(one) - self._width <= now]:
+            taken = min(booked - spent, self._parts[index])
+            self._parts[index] -= taken
+            booked -= taken
+        if booked > spent:
+            kept = spent / booked
+            self._parts = {index: amount * kept for index, amount in self._parts.items()}
 
     def _forget(self, now: float) -> None:
         for index in [one for one in self._parts if self._end(one) <= now]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
 import random
 import threading
 import time
@@ -20,7 +21,7 @@ from weakref import WeakValueDictionary
 
 from dlt.common import logger
 
-from dataverse_source.budget import Budgets, Pace, ServiceLimits, read_left
+from dataverse_source.budget import PARTS, Budgets, Pace, ServiceLimits, read_left
 from dataverse_source.load_gauge import LoadGauge
 from dataverse_source.retry import (
     JITTER,
@@ -133,7 +134,7 @@ class Governor:
         self._ceiling: tuple[float, float] | None = None
         self._last_cut = 0.0
         self._cost = 0.0
-        self._next_at = 0.0
+        self._last_at = self._told_at = -math.inf
         self._pace = Pace()
         self._servers = 1
         self._tally = Tally()
@@ -210,20 +211,22 @@ class Governor:
         if self._probing and under_way:
             return None
         pace = self._budgets.pace(now, self._cost, self._in_flight(now), under_way)
-        if (pace.execution_rate is None) != (self._pace.execution_rate is None):
-            self._log_pace(pace)
+        if pace.execution_rate is not None and now >= self._told_at + self._limits.window_seconds:
+            self._told_at = now
+            self._log_pace(pace.execution_rate)
         self._pace = pace
         if pace.wait > 0:
             return pace.wait
-        if self._spacing(pace) and now < self._next_at:
-            return self._next_at - now
-        return 0.0
+        spacing = self._spacing(pace)
+        # Not longer than until the pace may change, as spent budget comes back.
+        changes = self._limits.window_seconds / PARTS
+        return min(max(self._last_at + spacing - now, 0.0), changes) if spacing else 0.0
 
     def _begin(self, at_most: int | None) -> Slot:
         self._count()
         now, level = self._time.now(), len(self._under_way) + 1
         spacing = self._spacing(self._pace)
-        self._next_at = max(self._next_at, now - spacing) + spacing
+        self._last_at = max(self._last_at + spacing, now - spacing)
         wanted = level >= int(self._level) and (at_most is None or level < at_most)
         slot = Slot(now, level, wanted=wanted)
         self._under_way[slot] = None
@@ -278,7 +281,8 @@ class Governor:
             if slot.began >= self._last_cut:
                 # Those that were under way at the last cut say nothing new.
                 self._last_cut = now
-                self._level = max(1.0, min(self._level, slot.level) * _HALF)
+                used = max(slot.level, len(self._under_way))
+                self._level = max(1.0, min(self._level, used) * _HALF)
             if getattr(failure.error, "code", None) == CONCURRENCY:
                 until = now + self._limits.window_seconds
                 self._ceiling = max(slot.level - 1.0, 1.0), until
@@ -303,14 +307,14 @@ class Governor:
         top = each
         if servers > 1:
             share = 1.0 / servers
-            top = int(servers * each * (1.0 - 3.0 * ((1.0 - share) / each) ** 0.5))
+            top = max(each, int(servers * each * (1.0 - 3.0 * ((1.0 - share) / each) ** 0.5)))
         if self._ceiling is not None and self._time.now() < self._ceiling[1]:
             top = min(top, int(self._ceiling[0]))
         return max(top, 1)
 
     def _spacing(self, pace: Pace) -> float:
         """Seconds between two requests where budgets are spent evenly; 0 where not."""
-        longest = self._limits.window_seconds / 100.0
+        longest = self._limits.window_seconds
         spacing = 0.0
         for rate, amount in ((pace.execution_rate, self._cost), (pace.request_rate, 1.0)):
             if rate is not None:
@@ -340,16 +344,13 @@ class Governor:
             tally.request_seconds + passed * level,
         )
 
-    def _log_pace(self, pace: Pace) -> None:
-        if pace.execution_rate is None:
-            logger.info("There is budget again: going on as fast as Dataverse answers")
-        else:
-            logger.info(
-                "Most of the execution time that Dataverse grants in %.0f s is spent: the rest "
-                "is spent evenly, about %.1f requests at once",
-                self._limits.window_seconds,
-                pace.execution_rate,
-            )
+    def _log_pace(self, rate: float) -> None:
+        logger.info(
+            "Most of the execution time that Dataverse grants in %.0f s is spent: the rest is "
+            "spent evenly, about %.1f requests at once",
+            self._limits.window_seconds,
+            rate,
+        )
 
 
 def _ticket(place: tuple[_Ticket, threading.Condition]) -> _Ticket:
