@@ -40,7 +40,7 @@ def start(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedPro
         env=environment(folder, **more),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 
