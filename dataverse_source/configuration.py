@@ -90,8 +90,7 @@ def configured(credentials: Any, **given: Any) -> tuple[Settings, Credentials]:
     with problems.noted():
         found = resolved_credentials(credentials)
     _check_trust(given.get("ca_bundle"), problems)
-    if found is not None and given.get("environment_url") != SANDBOX:
-        _check_sign_in(found, given.get("environment_url"), problems)
+    _check_sign_in(found, given.get("environment_url"), problems)
     problems.raise_all(lambda error: _with_places(error, given, files))
     if settings is None or found is None:
         raise AssertionError("a problem was found and not noted")
@@ -175,14 +174,18 @@ def _check_trust(ca_bundle: Any, problems: Problems) -> None:
             new_session(ca_bundle=ca_bundle).close()
 
 
-def _check_sign_in(credentials: Credentials, environment_url: Any, problems: Problems) -> None:
+def _check_sign_in(
+    credentials: Credentials | None, environment_url: Any, problems: Problems
+) -> None:
     from dataverse_source.credentials.sign_in import check_sign_in
     from dataverse_source.urls import environment_base
 
-    base = ""
-    if isinstance(environment_url, str) and environment_url.strip():
+    base, address = "", environment_url.strip() if isinstance(environment_url, str) else ""
+    if address == SANDBOX:
+        return
+    if address:
         with problems.noted():
-            base = environment_base(environment_url)
+            base = environment_base(address)
     if isinstance(credentials, DataverseCredentials):
         check_sign_in(credentials, base, problems)
 

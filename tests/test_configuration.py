@@ -302,6 +302,14 @@ def test_the_sign_in_is_checked_as_far_as_no_request_is_needed(
         assert word in text
 
 
+def test_an_address_that_can_not_be_right_beside_other_mistakes(files: Files) -> None:
+    files("[sources.dataverse]\nenvironment_url = 'https//contoso.crm4.dynamics.com'\n")
+    text = str(refused(credentials=5))
+    assert "no :// between https and the host" in text
+    assert "Missing setting tables" in text
+    assert "neither settings nor an object with get_token" in text
+
+
 def test_the_sandbox_needs_no_credentials(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     files('[sources.dataverse]\nenvironment_url = "sandbox"\n', None)
     assert "accounts" in dataverse(tables=["accounts"]).resources
