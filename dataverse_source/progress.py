@@ -35,10 +35,29 @@ class Observation(ContainerInjectableContext):
 
 
 @contextmanager
+def observing(observer: Observer | None) -> Iterator[None]:
+    """The same on a thread that reads for another one; None: nobody is told."""
+    if observer is None:
+        yield
+    else:
+        with observed(observer):
+            yield
+
+
+@contextmanager
 def observed(observer: Observer) -> Iterator[None]:
     """While it lasts, ``observer`` is told of every table that is read."""
     with Container().injectable_context(Observation(observer)):
         yield
+
+
+def current_observer() -> Observer | None:
+    """Who is told of the run that goes on, if anybody; asked on dlt's own thread."""
+    container = Container()
+    if Observation not in container:
+        return None
+    observer: Observer = container[Observation].observer
+    return observer
 
 
 def watched(table: str, client: DataverseClient, items: Iterator[Any]) -> Iterator[Any]:

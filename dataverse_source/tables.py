@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import dlt
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 from dlt.extract.incremental import Incremental
+from dlt.extract.source import SourceInjectableContext
 
 from dataverse_source.columns import select_columns
 from dataverse_source.connection import Connection
@@ -25,13 +28,16 @@ from dataverse_source.errors import (
 )
 from dataverse_source.labels import NO_LABELS
 from dataverse_source.metadata import Table
+from dataverse_source.progress import Observer, current_observer, observing
 from dataverse_source.schema import table_schema
 from dataverse_source.settings import Settings, table_not_loaded
+from dataverse_source.sync.at_once import AtOnce, Job
 from dataverse_source.sync.changes import has_expired
+from dataverse_source.sync.crew import Crew
 from dataverse_source.sync.cursor import read_range
 from dataverse_source.sync.destination import LoadedTable, NothingLoaded
 from dataverse_source.sync.history import check_history
-from dataverse_source.sync.isolation import current_isolation, put_aside
+from dataverse_source.sync.isolation import Aside, Isolation, current_isolation
 from dataverse_source.sync.plan import make_plan
 from dataverse_source.sync.reader import TableReader
 from dataverse_source.sync.retention import Retention
@@ -42,6 +48,34 @@ from dataverse_source.table_names import is_pattern
 
 SHARED_BY_ALL = (ConfigurationError, UnknownNameError, AuthenticationError)
 """Failures that no other table can be better off with."""
+
+
+T = TypeVar("T")
+
+Place = Callable[[str, str], Destination]
+"""Gives what is loaded of a table, by its name and its key column."""
+
+_Complete = tuple[Aside, dict[str, Any]]
+"""The items of a table that has been read, and its new state."""
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One table, as it is to be read in this run.
+
+    Attributes:
+        table: its overview entry.
+        name: what stands for it in the settings.
+        stored: its state.
+        place: where it is loaded.
+        observer: who is told how far it is.
+    """
+
+    table: Table
+    name: str
+    stored: dict[str, Any]
+    place: Place
+    observer: Observer | None
 
 
 class Tables:
@@ -56,11 +90,15 @@ class Tables:
         self._lock = threading.Lock()
         self._found: dict[str, list[Table]] | None = None
         self._retention: Retention | None = None
+        self._crew = Crew()
+        self._at_once = AtOnce(self._concurrency)
 
     def items(
         self, name: str, state: dict[str, Any], cursor: Incremental[datetime] | None
     ) -> Iterator[Any]:
         """Items for dlt of the tables that a configured name stands for.
+
+        Several tables are read at once; None stands for a table that is not complete yet.
 
         Args:
             name: as in the settings.
@@ -72,55 +110,90 @@ class Tables:
                 `dataverse_source.sync.isolation`) only what no table gets by.
         """
         isolation = current_isolation()
+        place = _place()
+        readings = []
         for table in self._tables(name):
             if isolation and isolation.only and table.logical_name not in isolation.only:
                 continue
             stored = state.setdefault("tables", {}).setdefault(table.logical_name, {})
-            yield from self._isolated_items(table, name, stored, cursor)
-
-    def _isolated_items(
-        self,
-        table: Table,
-        name: str,
-        stored: dict[str, Any],
-        cursor: Incremental[datetime] | None,
-    ) -> Iterator[Any]:
-        isolation = current_isolation()
-        try:
-            items = self._begun(table, name, stored, cursor, aside=isolation is not None)
-        except SHARED_BY_ALL:
-            raise
-        except DataverseError as error:
-            if isolation is None:
-                raise
-            isolation.failed(table.logical_name, str(table.entity_set_name), error)
+            readings.append(_Reading(table, name, stored, place, current_observer()))
+        if isolation is None and self._is_alone():
+            for reading in readings:
+                yield from self._begun(reading, reading.stored, cursor, take=_started)
             return
-        yield from items
+        jobs = [self._job(reading, isolation, cursor) for reading in readings]
+        if cursor is None:
+            yield from self._at_once.items(jobs)
+            return
+        for job in jobs:  # dlt wants to be told of a range on its own thread
+            yield from job.give(job.read)
+
+    def _is_alone(self) -> bool:
+        """Whether there is no other table that could be read meanwhile."""
+        found = self._found or {}
+        container = Container()
+        if SourceInjectableContext in container:
+            selected = container[SourceInjectableContext].source.selected_resources
+            found = {name: tables for name, tables in found.items() if name in selected}
+        return sum(map(len, found.values())) <= 1
+
+    def _concurrency(self) -> int:
+        return self._connection.client.concurrency
+
+    def _job(
+        self,
+        reading: _Reading,
+        isolation: Isolation | None,
+        cursor: Incremental[datetime] | None,
+    ) -> Job[_Complete]:
+        """Reads a table on a thread of its own; its state changes with its last item."""
+
+        def read() -> _Complete:
+            state = copy.deepcopy(reading.stored)
+            with observing(reading.observer):
+                return self._begun(reading, state, cursor, take=Aside), state
+
+        def give(result: Callable[[], _Complete]) -> Iterator[Any]:
+            try:
+                items, state = result()
+            except SHARED_BY_ALL:
+                raise
+            except DataverseError as error:
+                if isolation is None:
+                    raise
+                table = reading.table
+                isolation.failed(table.logical_name, str(table.entity_set_name), error)
+                return
+            yield from items
+            if state != reading.stored:
+                reading.stored.clear()
+                reading.stored.update(state)
+
+        return Job(read, give, lambda complete: complete[0].close())
 
     def _begun(
         self,
-        table: Table,
-        name: str,
+        reading: _Reading,
         stored: dict[str, Any],
         cursor: Incremental[datetime] | None,
         *,
-        aside: bool,
-    ) -> Iterator[Any]:
-        """The table's items, after the first of them (or, ``aside``, all) have come.
+        take: Callable[[Iterator[Any]], T],
+    ) -> T:
+        """The table's items, of which ``take`` takes the first, or all.
 
         A failure before that may come from a change of the schema while it was read: then it
         is tried once more with the columns that the table has now.
         """
-        run = self._run(table, name)
+        run = self._run(reading.table, reading.name, reading.place)
         try:
-            return _started(_items(run, stored, cursor), aside=aside)
+            return take(_items(run, stored, cursor))
         except ResponseError as error:
-            changed = self._changed(run, name, error)
+            changed = self._changed(run, reading, error)
             if changed is None:
                 raise
-        return _started(_items(changed, stored, cursor), aside=aside)
+        return take(_items(changed, stored, cursor))
 
-    def _changed(self, run: TableRun, name: str, error: ResponseError) -> TableRun | None:
+    def _changed(self, run: TableRun, reading: _Reading, error: ResponseError) -> TableRun | None:
         """The run with the table's present columns, if a change of them explains ``error``."""
         expired = has_expired(error)
         if not expired and error.status not in (400, 404):
@@ -128,12 +201,13 @@ class Tables:
         metadata = self._connection.metadata
         metadata.refresh()
         try:
-            changed = self._run(metadata.resolve(run.reader.table.logical_name), name)
+            table = metadata.resolve(run.reader.table.logical_name)
+            changed = self._run(table, reading.name, reading.place)
         except UnknownNameError:
             return None
         return changed if expired or changed.columns != run.columns else None
 
-    def _run(self, overview: Table, name: str) -> TableRun:
+    def _run(self, overview: Table, name: str, place: Place) -> TableRun:
         settings = self._connection.settings.of_table(
             name, str(overview.entity_set_name), overview.logical_name
         )
@@ -147,7 +221,7 @@ class Tables:
             self._retention = Retention(client)
         return TableRun(
             reader,
-            _loaded_table(reader.name, reader.key),
+            place(reader.name, reader.key),
             fingerprint(
                 self._connection.environment,
                 schema,
@@ -158,6 +232,7 @@ class Tables:
             self._retention,
             labels,
             lambda: table_references(self._connection, schema),
+            self._crew,
         )
 
     def _tables(self, name: str) -> list[Table]:
@@ -179,7 +254,7 @@ class Tables:
         _check_table_settings(settings, found)
         for name, tables in found.items():
             for table in tables:
-                run = self._run(table, name)
+                run = self._run(table, name, _nowhere)
                 make_plan(run.reader.table, run.settings, TableState(), run.now())
                 check_history(run)
         return found
@@ -193,20 +268,23 @@ def _items(
     return range_items(run, read_range(run, cursor))
 
 
-def _started(items: Iterator[Any], *, aside: bool) -> Iterator[Any]:
-    """The items, of which the first (``aside``: each) has come already."""
-    if aside:
-        return put_aside(items)
-    first = list(itertools.islice(items, 1))
-    return itertools.chain(first, items)
+def _started(items: Iterator[Any]) -> Iterable[Any]:
+    """The items, of which the first has come already."""
+    return itertools.chain(list(itertools.islice(items, 1)), items)
 
 
-def _loaded_table(name: str, key: str) -> Destination:
+def _place() -> Place:
+    """Gives tables in the destination of the pipeline that runs; asked on dlt's own thread."""
     context = Container()[PipelineContext]
     if not context.is_active():
-        return NothingLoaded()
+        return _nowhere
     pipeline = cast(dlt.Pipeline, context.pipeline())
-    return LoadedTable(pipeline, dlt.current.source_schema(), name, key)
+    schema = dlt.current.source_schema()
+    return lambda name, key: LoadedTable(pipeline, schema, name, key)
+
+
+def _nowhere(_name: str, _key: str) -> Destination:
+    return NothingLoaded()
 
 
 def _check_table_settings(settings: Settings, found: Mapping[str, Sequence[Table]]) -> None:

@@ -6,6 +6,7 @@ They start when there is work for them, and end when the last reader has left.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from queue import SimpleQueue
@@ -20,7 +21,7 @@ POLL_SECONDS = 0.2
 """How soon an interrupt is noticed while pages are on their way."""
 
 PATIENCE_SECONDS = 5.0
-"""How long an interrupted run waits for the requests that are under way."""
+"""How long readers that leave wait for requests that nobody needs any more, together."""
 
 
 MOST_THREADS = 64
@@ -61,8 +62,9 @@ class Crew:
             self._work, self._idle = SimpleQueue(), 0
         for _ in threads:
             work.put(None)
+        until = time.monotonic() + PATIENCE_SECONDS
         for thread in threads:
-            thread.join(PATIENCE_SECONDS)
+            thread.join(max(until - time.monotonic(), 0))
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
         """Has ``work`` done on one of the threads.
@@ -89,8 +91,14 @@ class Crew:
                 self._start()
         return future
 
-    def first_done(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
+    def first_done(
+        self, futures: Iterable[Future[Any]], seconds: float | None = None
+    ) -> set[Future[Any]]:
         """Waits until at least one of ``futures`` is done; returns those that are.
+
+        Args:
+            futures: of the crew.
+            seconds: to wait at most; None: as long as it takes.
 
         Raises:
             KeyboardInterrupt: the run was interrupted (dlt's SignalReceivedException).
@@ -98,8 +106,8 @@ class Crew:
         waiting = list(futures)
         while True:
             signals.raise_if_signalled()
-            done, _ = wait(waiting, POLL_SECONDS, FIRST_COMPLETED)
-            if done:
+            done, _ = wait(waiting, seconds or POLL_SECONDS, FIRST_COMPLETED)
+            if done or seconds is not None:
                 return done
 
     def _start(self) -> None:

@@ -90,8 +90,8 @@ class SideBySide:
                 (`ResponseError`) comes before any rows.
         """
         self._waiting.extend(self.intervals)
-        try:
-            with self.crew:
+        with self.crew:
+            try:
                 while True:
                     self._share_out()
                     if self._ready:
@@ -99,10 +99,10 @@ class SideBySide:
                     elif not self._under_way():
                         return
                     self._take(wait=not self._ready)
-        finally:
-            for chain in self._under_way():
-                assert chain.page is not None  # noqa: S101 (that is what under way means)
-                chain.page.cancel()
+            finally:
+                for chain in self._under_way():
+                    assert chain.page is not None  # noqa: S101 (that is what under way means)
+                    chain.page.cancel()
 
     @property
     def left(self) -> tuple[Interval, ...]:

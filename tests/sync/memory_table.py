@@ -151,7 +151,9 @@ class RandomCrew(Crew):
         self._some(at_least=0)
         return future
 
-    def first_done(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
+    def first_done(
+        self, futures: Iterable[Future[Any]], seconds: float | None = None
+    ) -> set[Future[Any]]:
         waiting = set(futures)
         while not any(one.done() for one in waiting):
             self._some(at_least=1)
