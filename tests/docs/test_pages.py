@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dataverse_source import errors, refusals
+from dataverse_source import errors, page_size, refusals
+from dataverse_source.budget import ServiceLimits
 from dataverse_source.cli.app import COMMANDS
 from dataverse_source.credentials import login_refusals
 from dataverse_source.metadata import Column, Table
@@ -88,7 +89,7 @@ def test_every_refusal_of_dataverse_is_explained() -> None:
         assert told[code][1] == what
         assert told[code][2]
     single = (refusals._INVALID_ODATA, refusals._SQL_TIMEOUT)
-    for code in (*refusals._LIMITS, *refusals._NO_PRIVILEGE, *single):
+    for code in (*refusals._LIMITS, *refusals._NO_PRIVILEGE, *single, *page_size._TOO_HEAVY):
         assert f"`{code}`" in page
 
 
@@ -136,3 +137,12 @@ def test_no_line_begins_like_html(path: Path) -> None:
     """Such a line would end a paragraph and vanish, inside of inline code too."""
     text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert re.findall(r"^ *<.*", text, flags=re.MULTILINE) == []
+
+
+def test_figures_of_the_limits_are_those_of_the_code() -> None:
+    page = " ".join(text_of("docs/limits.md").split())
+    limits = ServiceLimits()
+    assert f"takes {limits.requests:,.0f} requests" in page
+    assert f"{limits.execution_seconds / 60:.0f} minutes of execution time" in page
+    assert f"and {limits.concurrent} requests at once" in page
+    assert f"down to {page_size.SMALLEST}" in page
