@@ -6,7 +6,7 @@ import copy
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
@@ -36,7 +36,7 @@ from dataverse_source.sync.changes import has_expired
 from dataverse_source.sync.crew import Crew
 from dataverse_source.sync.cursor import read_range
 from dataverse_source.sync.destination import LoadedTable, NothingLoaded
-from dataverse_source.sync.history import check_history
+from dataverse_source.sync.history import check_history, load_began
 from dataverse_source.sync.isolation import Aside, Isolation, current_isolation
 from dataverse_source.sync.plan import make_plan
 from dataverse_source.sync.reader import TableReader
@@ -68,6 +68,7 @@ class _Reading:
         name: what stands for it in the settings.
         stored: its state.
         place: where it is loaded.
+        began: when the load began, by dlt's reckoning.
         observer: who is told how far it is.
     """
 
@@ -75,6 +76,7 @@ class _Reading:
     name: str
     stored: dict[str, Any]
     place: Place
+    began: datetime
     observer: Observer | None
 
 
@@ -110,13 +112,13 @@ class Tables:
                 `dataverse_source.sync.isolation`) only what no table gets by.
         """
         isolation = current_isolation()
-        place = _place()
+        place, began = _place(), load_began()
         readings = []
-        for table in self._tables(name):
+        for table in self._tables(name, place):
             if isolation and isolation.only and table.logical_name not in isolation.only:
                 continue
             stored = state.setdefault("tables", {}).setdefault(table.logical_name, {})
-            readings.append(_Reading(table, name, stored, place, current_observer()))
+            readings.append(_Reading(table, name, stored, place, began, current_observer()))
         if isolation is None and self._is_alone():
             for reading in readings:
                 yield from self._begun(reading, reading.stored, cursor, take=_started)
@@ -184,7 +186,9 @@ class Tables:
         A failure before that may come from a change of the schema while it was read: then it
         is tried once more with the columns that the table has now.
         """
-        run = self._run(reading.table, reading.name, reading.place)
+        run = replace(
+            self._run(reading.table, reading.name, reading.place), load_began=reading.began
+        )
         try:
             return take(_items(run, stored, cursor))
         except ResponseError as error:
@@ -203,6 +207,7 @@ class Tables:
         try:
             table = metadata.resolve(run.reader.table.logical_name)
             changed = self._run(table, reading.name, reading.place)
+            changed = replace(changed, load_began=reading.began)
         except UnknownNameError:
             return None
         return changed if expired or changed.columns != run.columns else None
@@ -235,14 +240,14 @@ class Tables:
             self._crew,
         )
 
-    def _tables(self, name: str) -> list[Table]:
+    def _tables(self, name: str, place: Place) -> list[Table]:
         """The tables of one configured name; all of the source are checked at first."""
         with self._lock:
             if self._found is None:
-                self._found = self._checked()
+                self._found = self._checked(place)
             return self._found[name]
 
-    def _checked(self) -> dict[str, list[Table]]:
+    def _checked(self, place: Place) -> dict[str, list[Table]]:
         settings, metadata = self._connection.settings, self._connection.metadata
         found: dict[str, list[Table]] = {}
         taken: set[str] = set()
@@ -254,7 +259,7 @@ class Tables:
         _check_table_settings(settings, found)
         for name, tables in found.items():
             for table in tables:
-                run = self._run(table, name, _nowhere)
+                run = self._run(table, name, place)
                 make_plan(run.reader.table, run.settings, TableState(), run.now())
                 check_history(run)
         return found

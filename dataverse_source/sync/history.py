@@ -105,15 +105,18 @@ def hints(*, first: bool) -> dict[str, TColumnSchema]:
     }
 
 
-def versions(rows: pa.Table, *, first: bool) -> pa.Table:
+def versions(rows: pa.Table, *, first: bool, began: datetime | None = None) -> pa.Table:
     """``rows`` with the columns of a history.
 
     Args:
         rows: as they are now, with all other columns.
         first: they are loaded as they are, and not merged by dlt, which fills in the times.
+        began: when the load began, for the first rows; None: now.
     """
     count = rows.num_rows
-    start = pa.array([_load_began()] * count, MOMENT) if first else pa.nulls(count, MOMENT)
+    start = pa.nulls(count, MOMENT)
+    if first:
+        start = pa.array([began or datetime.now(timezone.utc)] * count, MOMENT)
     columns = (row_versions(rows), start, pa.nulls(count, MOMENT))
     for name, column in zip(COLUMNS, columns, strict=True):
         rows = rows.append_column(
@@ -154,8 +157,8 @@ def _cells(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.fill_null(pc.binary_join_element_wise(whole, end, pa.scalar(b"")), b"")
 
 
-def _load_began() -> datetime:
-    """The time that dlt gives to versions which this load package begins or ends."""
+def load_began() -> datetime:
+    """The time that dlt gives to versions which this load begins or ends; on dlt's own thread."""
     try:
         began: Any = dlt.current.load_package_state()["state"]["created_at"]
     except CurrentLoadPackageStateNotAvailable:  # the source is looked into by hand

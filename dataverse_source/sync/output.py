@@ -94,7 +94,7 @@ class TableWriter:
             self._keys.append(joined([rows[self._schema.primary_key]]))
         rows = self._run.labels.add_to(rows)
         if self._history:
-            rows = history.versions(rows, first=output.replace)
+            rows = history.versions(rows, first=output.replace, began=self._run.load_began)
         if self._marked:
             rows = rows.append_column(_MARK, pa.nulls(rows.num_rows, pa.bool_()))
         return self._item(rows, replace=output.replace)

@@ -72,6 +72,7 @@ class TableRun:
         labels: columns of labels that are added to the rows.
         references: gives the other loaded tables that this one points at.
         crew: threads that fetch and decode pages.
+        load_began: when the load package began that takes the rows.
     """
 
     reader: TableReader
@@ -81,6 +82,7 @@ class TableRun:
     labels: Labels = NO_LABELS
     references: Callable[[], list[TTableReferenceInline]] = list
     crew: Crew = field(default_factory=Crew)
+    load_began: datetime | None = None
 
     @property
     def settings(self) -> TableSettings:

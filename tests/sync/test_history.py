@@ -296,6 +296,7 @@ def test_labels_and_other_tables_beside_it(
 ) -> None:
     given = {"table_settings": {"accounts": {"history": True, "labels": True}}}
     run("accounts", "contacts", **given)
+    assert len({rows[0][VALID_FROM] for rows in versions(new_pipeline()).values()}) == 1
     changed, *_ = keys(sandbox)
     sandbox.store.update("account", changed, {"name": "Second"})
     sandbox.store.update("contact", keys(sandbox, "contact")[0], {"lastname": "Second"})
