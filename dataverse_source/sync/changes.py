@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from dataverse_source.decode import Page
 from dataverse_source.errors import AccessDeniedError, ProtocolError, ResponseError
 from dataverse_source.sync.full import read_all
+from dataverse_source.sync.late import read_late
 from dataverse_source.sync.links import restore, selects, shorten, token_version
 from dataverse_source.sync.reader import VERSION, joined
 from dataverse_source.sync.run import (
@@ -115,11 +116,13 @@ def _with_token(run: TableRun, state: TableState, link: str | None) -> TableStat
             remedy="Without it changes can't be followed: use sync = 'cursor' or 'full' for the "
             "table.",
         )
+    now = run.now().isoformat()
     return replace(
         state,
         token=shorten(link),
         token_columns=not selects(link, run.reader.key),
-        token_time=run.now().isoformat(),
+        token_time=now,
+        unsettled=state.unsettled or now,
     )
 
 
@@ -157,9 +160,10 @@ def _follow(run: TableRun, state: TableState) -> Steps:
             numbers = rows[VERSION]
             chain.is_full |= oldest is not None and pc.min(numbers).as_py() <= oldest
             yield Rows(rows)
+    state, late = yield from read_late(run, state)
     if chain.link is not None and chain.is_empty and _is_fresh(run, state):
         return (yield from _swept(run, state, chain))
-    gone = yield from _settled(run, chain)
+    gone = without((yield from _settled(run, chain)), late)
     if len(gone):
         yield Gone(gone)
     return (yield from _swept(run, _with_token(run, state, chain.link), chain))

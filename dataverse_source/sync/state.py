@@ -27,6 +27,8 @@ class TableState:
         token: delta link without host and ``$select``.
         token_columns: whether the delta link was made for all columns, not for the key alone.
         token_time: when the delta link was given, ISO 8601.
+        unsettled: when the first delta link was given around which rows may have been committed
+            late, ISO 8601.
         link: next link of a full read that goes on in the next load package, as ``token``.
         parts: intervals of createdon that such a read has left, where it is read side by side.
         since: start of the next read by modifiedon, ISO 8601.
@@ -43,6 +45,7 @@ class TableState:
     token: str | None = None
     token_columns: bool = False
     token_time: str | None = None
+    unsettled: str | None = None
     link: str | None = None
     parts: tuple[dict[str, str], ...] = ()
     since: str | None = None

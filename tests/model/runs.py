@@ -94,6 +94,7 @@ def run(asked: dict[str, Any]) -> int:
 
 
 def _in_child(asked: dict[str, Any], answer: Path) -> None:
+    found: dict[str, Any]
     try:
         found = {"moments": run(asked)}
     except BaseException:

@@ -1,0 +1,78 @@
+"""Histories that a search, or a thought, has found: each went wrong once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import dlt
+import pytest
+
+from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.switches import Switches
+from tests.comparing import assert_equal
+from tests.sync.asking import keys, queries, read, state
+
+pytestmark = pytest.mark.slow
+
+Run = Callable[..., Any]
+NewPipeline = Callable[[], dlt.Pipeline]
+
+COMMIT_ORDERS = ["tokens_guarded", "unguarded"]
+
+
+def run_later(run: Run, sandbox: Sandbox, *tables: str) -> None:
+    """Two runs: what a transaction has left open is read again when a lookback has passed."""
+    run(*tables)
+    sandbox.clock.advance(400)
+    run(*tables)
+
+
+@pytest.mark.parametrize("order", COMMIT_ORDERS)
+def test_rows_that_are_committed_after_a_delta_link_was_given(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, order: str
+) -> None:
+    sandbox.switches = Switches().changed(version_commit_order=order)
+    store = sandbox.store
+    run()
+    for _ in range(2):
+        key, began = keys(sandbox)[0], store.clock.now()
+        versions = [store.reserve_version() for _ in range(2)]
+        store.update("account", keys(sandbox)[1], {"name": "On time"})
+        run()
+        changed = {"name": f"Late {versions[0]}"}
+        store.update("account", key, changed, modified_on=began, version=versions[0])
+        store.create("account", {"name": "New"}, created_on=began, version=versions[1])
+        run_later(run, sandbox)
+        assert_equal(new_pipeline(), sandbox, "accounts")
+
+
+@pytest.mark.parametrize("order", COMMIT_ORDERS)
+def test_pairs_that_are_committed_after_a_delta_link_was_given(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, order: str
+) -> None:
+    sandbox.switches = Switches().changed(version_commit_order=order)
+    store = sandbox.store
+    leads = [store.create("lead", {"subject": f"Lead {number}"}) for number in range(3)]
+    account = keys(sandbox)[0]
+    store.create("accountleads", {"accountid": account, "leadid": leads[0]})
+    run("accountleadscollection")
+    version = store.reserve_version()
+    store.create("accountleads", {"accountid": account, "leadid": leads[1]})
+    run("accountleadscollection")
+    store.create("accountleads", {"accountid": account, "leadid": leads[2]}, version=version)
+    run_later(run, sandbox, "accountleadscollection")
+    assert_equal(new_pipeline(), sandbox, "accountleadscollection")
+
+
+def test_what_may_be_late_is_read_once_and_then_no_more(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    run()
+    sandbox.clock.advance(3600)
+    assert read(run()) == 0
+    assert len(queries(sandbox)) == 2
+    before = state(new_pipeline())
+    run()
+    assert len(queries(sandbox)) == 1
+    assert state(new_pipeline()) == before
