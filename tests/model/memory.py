@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
@@ -192,14 +192,17 @@ class Schedule:
         def loaded(name: str, key: str) -> LoadedInMemory:
             return LoadedInMemory(self.destination, name)
 
-        with mock.patch("dataverse_source.tables._loaded_table", loaded):
+        with mock.patch("dataverse_source.tables._place", return_value=loaded):
             for name in names:
                 stored = state.setdefault(name, {})
                 if only is not None and not only & set(stored.get("tables", {})):
                     continue
-                for item in tables.items(name, stored, None):
-                    clock.tick()
-                    items.append(item)
+                found = tables.items(name, stored, None)
+                with closing(found):  # type: ignore[type-var]  # it is a generator
+                    for item in found:
+                        if item is not None:  # None: a table is still being read
+                            clock.tick()
+                            items.append(item)
         clock.tick()
         self.pending = Package(self.destination.newest + 1, items, state)
         self.state = copy.deepcopy(state)
