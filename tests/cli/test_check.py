@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from dataverse_source.cli.app import run
 from dataverse_source.cli.tables_check import MOST_TABLES
 from dataverse_source.sandbox import Sandbox
 
@@ -199,6 +201,18 @@ def test_a_wrong_clock(cli: Cli, configured: Sandbox, minutes: int, status: str,
     assert found["status"] == status
     assert text in found["details"]
     assert abs(found["facts"]["seconds_ahead"] + minutes * 60) < 45
+
+
+def test_a_terminal_without_ticks(
+    cli: Cli, configured: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", plain)
+    assert run(["check", "accounts"]) == 0
+    plain.seek(0)
+    lines = plain.read().splitlines()
+    assert "+ Clocks: this machine's and Dataverse's agree" in lines
+    assert lines[-1] == "All is well."
 
 
 def test_settings_that_are_missing(cli: Cli) -> None:
