@@ -15,7 +15,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +26,7 @@ from benchmarks.contenders import contenders
 from benchmarks.imports import measure_imports
 from benchmarks.limited import measure_limited
 from benchmarks.memory import measure_memory
-from benchmarks.report import comparison
+from benchmarks.report import PARTS, document
 from benchmarks.unchanged import measure_unchanged
 
 RESULTS = Path(__file__).parent / "results"
@@ -40,8 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parts: dict[str, Callable[[argparse.Namespace], Any]] = {
         "compare": _compare,
         "large": _large,
-        "limits": lambda given: measure_limited(given.rows, folder=given.cache),
-        "imports": lambda given: _imports(given.rounds),
+        "limits": lambda given: measure_limited(
+            {"cursor": given.large_rows, "auto": given.rows}, folder=given.cache
+        ),
+        "imports": lambda given: measure_imports(max(given.rounds, 5)),
         "unchanged": lambda given: measure_unchanged(given.tables),
         "memory": lambda given: measure_memory(given.memory, folder=given.cache),
     }
@@ -55,9 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in wanted:
         began = time.perf_counter()
         results[name] = {"machine": machine, "measured": parts[name](options)}
+        print(f"\n{PARTS[name][1](results[name]['measured'])}\n", flush=True)
         print(f"[{name}: {time.perf_counter() - began:.0f} s]\n", flush=True)
         failed |= '"failure": "' in json.dumps(results[name])
         path.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+        (options.results / "results.md").write_text(document(results, _caption), "utf-8")
     if "compare" in wanted and not options.no_chart:
         from benchmarks.chart import draw
 
@@ -77,15 +81,7 @@ def _large(options: argparse.Namespace) -> dict[str, Any]:
 
 def _measured(wanted: Sequence[Any], rows: int, rounds: int, cache: Path | None) -> dict[str, Any]:
     outcomes = compare(wanted, rows, rounds, folder=cache)
-    print(f"\n{comparison(outcomes)}\n", flush=True)
     return {each.contender.name: each.as_json() for each in outcomes}
-
-
-def _imports(rounds: int) -> dict[str, Any]:
-    found = measure_imports(max(rounds, 5))
-    print(f"import dlt {found['dlt']:.2f} s, this package {found['ours']:.2f} s CPU")
-    print(f"ratio {found['ratio']:.2f}")
-    return found
 
 
 def _machine() -> dict[str, Any]:
@@ -100,7 +96,7 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _caption(machine: dict[str, Any]) -> str:
+def _caption(machine: Mapping[str, Any]) -> str:
     versions = machine["versions"]
     return (
         f"{machine['processors']} processors, Python {machine['python']}, dlt {versions['dlt']}, "

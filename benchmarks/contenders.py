@@ -110,7 +110,7 @@ def contenders() -> list[Contender]:
             "tap-ms-dynamics",
             "to /dev/null",
             "singer_tap.py",
-            most_rows=10_000,
+            most_rows=5_000,
             package=SINGER_TAP,
         ),
         Contender(
@@ -118,7 +118,7 @@ def contenders() -> list[Contender]:
             "powerplatform-dataverse-client",
             "read, throw away",
             "microsoft_client.py",
-            most_rows=50_000,
+            most_rows=30_000,
             package=installed.MICROSOFT_CLIENT,
             arguments=(selected,),
         ),

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from benchmarks.pages import PAGE_ROWS, VARIANTS, Pages
-from benchmarks.rows import FIRST_VERSION, columns, number_at
+from benchmarks.rows import FIRST_VERSION, NARROW, columns, number_at
 from benchmarks.serving import serve
 from dataverse_source.sandbox import LatencySettings, LimitSettings, Sandbox
 from dataverse_source.sandbox.compression import accepts_gzip
@@ -152,6 +152,8 @@ class PageSide:
         variant = "lookups" if wants_lookups else "plain"
         if names == {KEY}:
             variant = "keys"
+        elif names == set(NARROW):
+            variant = "narrow"
         elif names != self._columns:
             return None
         pages = self._pages.get(variant)

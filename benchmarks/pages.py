@@ -1,8 +1,8 @@
 """Prerendered pages on disk: blocks of compressed rows, of which any range can be served.
 
-Three variants are kept: ``lookups`` (all columns, with the tables that lookups point at),
-``plain`` (without), ``keys`` (the primary key alone). They are made once, and grow when more
-rows are asked for.
+These variants are kept: ``lookups`` (all columns, with the tables that lookups point at),
+``plain`` (without), ``narrow`` (some columns), ``keys`` (the primary key alone). They are made
+once, and grow when more rows are asked for.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FEW_PAGES = 4
 """So many are made here; more are worth the start of other processes."""
 BLOCK_ROWS = 250
 PAGE_ROWS = 5000
-VARIANTS = ("lookups", "plain", "keys")
+VARIANTS = ("lookups", "plain", "narrow", "keys")
 
 _COMMA = stored(b",")
 _MADE: dict[Path, Rows] = {}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from benchmarks.compare import Outcome
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -21,37 +20,101 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([shown(lines[0]), shown(rule), *map(shown, lines[1:])])
 
 
-def comparison(outcomes: Sequence[Outcome]) -> str:
+def comparison(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
     """All contenders, with the time a row compared with the floor's and with ours.
 
     Where a contender got fewer rows, its time a row is what is compared: said in its line by
     the number of rows.
     """
-    rates = {each.contender.name: each.rate for each in outcomes if each.runs}
+    rates = {name: each["rows_a_second"] for name, each in outcomes.items() if each["runs"]}
     header = ["", "rows", "median s", "min", "max", "rows/s", "CPU s", "peak MB"]
     header += ["x floor", "x ours"]
-    return table(header, (_cells(outcome, rates) for outcome in outcomes))
+    return table(header, (_cells(each, rates) for each in outcomes.values()))
 
 
-def _cells(outcome: Outcome, rates: dict[str, float]) -> list[str]:
-    title = f"{outcome.contender.title} ({outcome.contender.does})"
-    if not outcome.runs:
-        return [title, f"{outcome.rows:,}", "failed", *[""] * 7]
-    times = [run.seconds for run in outcome.runs]
-    figures = outcome.as_json()
+def _cells(outcome: Mapping[str, Any], rates: Mapping[str, float]) -> list[str]:
+    title = f"{outcome['title']} ({outcome['does']})"
+    if not outcome["runs"]:
+        return [title, f"{outcome['rows']:,}", "failed", *[""] * 7]
     return [
         title,
-        f"{outcome.rows:,}",
-        f"{outcome.seconds:.2f}",
-        f"{min(times):.2f}",
-        f"{max(times):.2f}",
-        f"{outcome.rate:,.0f}",
-        f"{figures['cpu_seconds']:.1f}",
-        f"{outcome.peak_bytes / 1e6:,.0f}",
-        *(_times(rates.get(name), outcome.rate) for name in ("floor", "ours")),
+        f"{outcome['rows']:,}",
+        f"{outcome['median']:.2f}",
+        f"{outcome['least']:.2f}",
+        f"{outcome['most']:.2f}",
+        f"{outcome['rows_a_second']:,.0f}",
+        f"{outcome['cpu_seconds']:.1f}",
+        f"{outcome['peak_bytes'] / 1e6:,.0f}",
+        *(_times(rates.get(name), outcome["rows_a_second"]) for name in ("floor", "ours")),
     ]
 
 
 def _times(rate: float | None, own: float) -> str:
     """How many times as long a row takes."""
     return "" if rate is None else f"{rate / own:.2f}"
+
+
+def limits(results: Sequence[Mapping[str, Any]]) -> str:
+    """Loads under limits, against their lower bounds."""
+    header = ["sync", "rows", "s", "bound of the limits", "x bound", "longest chain"]
+    header += ["requests", "answered 429", "twice in a row"]
+    return table(
+        header,
+        (
+            [
+                each["sync"],
+                f"{each['rows']:,}",
+                f"{each['seconds']:.1f}",
+                f"{each['bound']:.1f}",
+                f"{each['seconds'] / each['bound']:.2f}",
+                f"{each['chain']:.1f}",
+                f"{each['requests']}",
+                f"{each['throttled']}",
+                f"{each['twice']}",
+            ]
+            for each in results
+        ),
+    )
+
+
+def memory(results: Sequence[Mapping[str, Any]]) -> str:
+    """Peak memory by the number of rows."""
+    rows = ([f"{r['rows']:,}", f"{r['peak_bytes'] / 1e6:,.0f}", f"{r['seconds']:.1f}"]
+            for r in results)  # fmt: skip
+    return table(["rows", "peak MB", "s"], rows)
+
+
+def imports(result: Mapping[str, Any]) -> str:
+    """Import time, processor seconds."""
+    cells = [f"{result['dlt']:.2f}", f"{result['ours']:.2f}", f"{result['ratio']:.2f}"]
+    return table(["import dlt, s", "import this package, s", "ratio"], [cells])
+
+
+def unchanged(result: Mapping[str, Any]) -> str:
+    """A run without changes."""
+    cells = [f"{result['tables']}", f"{result['requests']}", f"{result['seconds']:.1f}"]
+    return table(["tables without changes", "requests", "s"], [cells])
+
+
+PARTS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "compare": ("The same pages, all contenders", comparison),
+    "large": ("A large table", comparison),
+    "limits": (
+        "Under service protection limits: three servers, 5,000 rows of ten columns in 1.6 s",
+        limits,
+    ),
+    "memory": ("Memory, with DuckDB's memory_limit at 200 MB", memory),
+    "unchanged": ("Nothing has changed", unchanged),
+    "imports": ("Import", imports),
+}
+
+
+def document(results: Mapping[str, Any], caption: Callable[[Mapping[str, Any]], str]) -> str:
+    """All results as one Markdown page."""
+    lines = ["# Results", ""]
+    for name, (title, shown) in PARTS.items():
+        if name in results:
+            found = results[name]
+            lines += [f"## {title}", "", shown(found["measured"]), ""]
+            lines += [f"{caption(found['machine'])}.", ""]
+    return "\n".join(lines).rstrip() + "\n"
