@@ -13,7 +13,8 @@ from urllib.parse import quote, unquote
 
 EXCHANGES = Path(__file__).resolve().parents[2] / ".." / "shared" / "reference" / "examples.jsonl"
 _CUT = re.compile(
-    r",\s*(\.\.\.\s*<truncated for brevity>"
+    r"\s*Additional options removed for brevity"
+    r"|,\s*(\.\.\.\s*<truncated for brevity>"
     r"|< Other results truncated for brevity>"
     r"|\[ ?49 records truncated for brevity\])",
     re.IGNORECASE,

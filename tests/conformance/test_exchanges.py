@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -55,7 +56,7 @@ def _outcome(made: Corner, case: Case, exchange: Exchange) -> list[str]:
     """Asks it again; fails when the answer is not what is expected."""
     made.environment.switches = made.environment.switches.changed(**case.switches)
     if case.prepare is up.metadata_ids:
-        exchange = _with_own_ids(made, exchange)
+        exchange = _with_own_ids(made, exchange, case.attribute)
     up.asked_row(made, exchange)
     up.printed_rows(made, exchange)
     if case.prepare is not None:
@@ -96,9 +97,16 @@ def _differences(case: Case, exchange: Exchange, answer: Response) -> Iterator[s
         return
     answered = json.loads(text, parse_float=Decimal)
     if case.cut:
-        for name in {"value", "Result"} & printed.keys():
-            answered[name] = answered[name][: len(printed[name])]
+        _cut(printed, answered)
     yield from differences(printed, answered)
+
+
+def _cut(printed: dict[str, Any], answered: dict[str, Any]) -> None:
+    """Shortens the lists of an answer to what print shows of them."""
+    for name in {"value", "Result", "Options"} & printed.keys():
+        answered[name] = answered[name][: len(printed[name])]
+    if isinstance(printed.get("OptionSet"), dict):
+        _cut(printed["OptionSet"], answered["OptionSet"])
 
 
 def _replaced(case: Case, exchange: Exchange) -> Exchange:
@@ -112,14 +120,15 @@ def _replaced(case: Case, exchange: Exchange) -> Exchange:
     return replace(exchange, path=path, text=text, content=content, body=parsed(text))
 
 
-def _with_own_ids(made: Corner, exchange: Exchange) -> Exchange:
+def _with_own_ids(made: Corner, exchange: Exchange, attribute: str) -> Exchange:
     """The exchange with the sandbox's metadata ids for those of the printed organization."""
     table = "EntityDefinitions(LogicalName='account')"
-    paths = (table, f"{table}/Attributes(LogicalName='accountcategorycode')")
+    paths = (table, f"{table}/Attributes(LogicalName='{attribute}')")
     own = [
         json.loads(made.ask("GET", f"/api/data/v9.2/{path}?$select=MetadataId", {}).body)
         for path in paths
     ]
-    printed = re.findall(r"\(([0-9a-f-]{36})\)", exchange.path)
-    pairs = zip(printed, [each["MetadataId"] for each in own])  # noqa: B905
-    return _replaced(Case(replaced=dict(pairs)), exchange)
+    kinds = {"EntityDefinitions": own[0], "Attributes": own[1]}
+    printed = re.findall(r"(\w+)\(([0-9a-f-]{36})\)", exchange.path)
+    replaced = {key: kinds[kind]["MetadataId"] for kind, key in printed}
+    return _replaced(Case(replaced=replaced), exchange)
