@@ -144,6 +144,14 @@ class Ledger:
         return (index + 1) * self._width + self._window
 
 
+def _largest_share(requests: int, servers: int) -> float:
+    """The part of the requests under way that one server may have got, by chance."""
+    if not requests or servers == 1:
+        return 1.0
+    mean = requests / servers
+    return min((mean + 2.0 * math.sqrt(mean * (1.0 - 1.0 / servers))) / requests, 1.0)
+
+
 def seconds_until(ledger: Ledger, now: float, most: float) -> float:
     """How long until no more than ``most`` counts; what can't be had is had when all is gone."""
     spent = ledger.spent(now)
@@ -177,9 +185,31 @@ def even_rate(returning: list[tuple[float, float]], limit: float, window: float)
 class _Server:
     """One web server: what was spent on it, and its limits as far as it has told them."""
 
-    limits: dict[str, float]
+    documented: dict[str, float]
     ledgers: dict[str, Ledger]
+    limits: dict[str, float] = field(default_factory=dict)
     seen: float = 0.0
+
+    def limit(self, what: str) -> float:
+        return self.limits.get(what, self.documented[what])
+
+    def learn(self, what: str, told: float, booked: float) -> float:
+        """The limit, from what is left and what was booked.
+
+        What is missing at first may have been spent by somebody else, or the limit is lower
+        than documented: what is left is all there is, until more of it comes back.
+        """
+        limit = self.limits.get(what)
+        if limit is None:
+            limit = told + booked
+        elif limit < self.documented[what]:
+            limit = max(limit, min(self.documented[what], told + booked))
+        self.limits[what] = max(limit, told)
+        return self.limits[what]
+
+    def is_in_doubt(self, what: str) -> bool:
+        """Whether most is missing, so that it pays to ask now and then what has come back."""
+        return self.limit(what) < 0.5 * self.documented[what]
 
 
 @dataclass(frozen=True)
@@ -251,8 +281,7 @@ class Budgets:
             ledger = server.ledgers[what]
             ledger.add(now, amount)
             if told is not None:
-                server.limits[what] = max(server.limits[what], told)
-                limit = server.limits[what]
+                limit = server.learn(what, told, ledger.spent(now))
                 ledger.correct(now, limit - told, late=max(late, 0.01 * limit))
         self._forget_servers(now)
 
@@ -269,22 +298,28 @@ class Budgets:
             return Pace()
         wait = 0.0
         rates: dict[str, float | None] = {}
-        share = 1.0 / self.servers
+        share = _largest_share(requests, self.servers)
         for what, next_one, under_way in (
             ("requests", 1.0, float(requests)),
             ("execution", cost, in_flight),
         ):
             for server in self._servers.values():
-                ledger, limit = server.ledgers[what], server.limits[what]
+                ledger, limit = server.ledgers[what], server.limit(what)
                 room = FULL * limit - next_one - under_way * share
-                wait = max(wait, seconds_until(ledger, now, max(room, 0.0)))
-            rates[what] = self._rate(what, now, under_way)
+                longest = self._now_and_then if server.is_in_doubt(what) else math.inf
+                held = seconds_until(ledger, now, max(room, 0.0))
+                wait = max(wait, min(held, max(server.seen + longest - now, 0.0)))
+            rates[what] = self._rate(what, now, next_one, under_way)
         return Pace(wait, rates["execution"], rates["requests"])
 
-    def _rate(self, what: str, now: float, under_way: float) -> float | None:
+    @property
+    def _now_and_then(self) -> float:
+        return self.limits.window_seconds / 60.0
+
+    def _rate(self, what: str, now: float, next_one: float, under_way: float) -> float | None:
         """The even rate over all servers; None while there is plenty."""
         unnamed = self.servers / len(self._servers)
-        limit = sum(server.limits[what] for server in self._servers.values())
+        limit = sum(server.limit(what) for server in self._servers.values())
         spent = sum(server.ledgers[what].spent(now) for server in self._servers.values())
         if spent + under_way / unnamed <= PLENTY * limit:
             return None
@@ -293,7 +328,10 @@ class Budgets:
             for seconds, amount in server.ledgers[what].returning(now):
                 returning[seconds] = returning.get(seconds, 0.0) + amount
         parts = sorted(returning.items())
-        return unnamed * even_rate(parts, EVENLY * limit, self.limits.window_seconds)
+        rate = unnamed * even_rate(parts, EVENLY * limit, self.limits.window_seconds)
+        if any(server.is_in_doubt(what) for server in self._servers.values()):
+            rate = max(rate, next_one / self._now_and_then)
+        return rate
 
     def _server(self, name: str) -> _Server:
         if name not in self._servers:

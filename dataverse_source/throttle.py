@@ -12,11 +12,10 @@ import bisect
 import itertools
 import math
 import random
+import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from dlt.common import logger
@@ -27,11 +26,11 @@ from dataverse_source.retry import (
     JITTER,
     MAX_WAIT,
     MIN_WAIT,
-    NAP,
     TransientError,
     backoff,
     raise_if_stopped,
 )
+from dataverse_source.slots import Slot, Tally, Time
 
 __all__ = ["SERVICE_LIMITS", "Governor", "Slot", "Tally", "Time", "governor_of"]
 
@@ -44,59 +43,9 @@ FIRST = 2
 CONCURRENCY = "0x80072326"
 """Error code for too many requests at once (docs: "Service protection API limits")."""
 
+_TOLD = re.compile(r"concurrent requests exceeded the limit of ([0-9]{1,4})\b")
 _HALF = 0.5
 _Ticket = tuple[bool, int]
-
-
-class Time:
-    """The clock that a governor goes by, and its waits."""
-
-    def now(self) -> float:
-        """Seconds that only grow."""
-        return time.monotonic()
-
-    def wait(self, told: threading.Condition, seconds: float | None) -> None:
-        """Waits until told, or for so many seconds; may end sooner."""
-        told.wait(NAP if seconds is None else min(seconds, NAP))
-
-
-@dataclass(frozen=True)
-class Tally:
-    """What a governor has done so far.
-
-    Attributes:
-        seconds_held: time in which a request waited for a limit, not only for another request.
-        busy_seconds: time in which at least one request was under way.
-        request_seconds: the sum of all requests' times.
-    """
-
-    seconds_held: float = 0.0
-    busy_seconds: float = 0.0
-    request_seconds: float = 0.0
-
-
-class Slot:
-    """The right to send one request now.
-
-    Args:
-        began: when it was given.
-        level: requests under way then, this one among them.
-        wanted: whether there was no further slot, so that more might help.
-
-    Attributes:
-        well: no answer has said that something is wrong with the service.
-    """
-
-    def __init__(self, began: float, level: int, *, wanted: bool) -> None:
-        self.began = began
-        self.level = level
-        self.wanted = wanted
-        self.well = True
-        self.answers: list[tuple[float, Mapping[str, str]]] = []
-
-    def answered(self, seconds: float, headers: Mapping[str, str]) -> None:
-        """Notes how long an answer took, and its headers."""
-        self.answers.append((seconds, headers))
 
 
 class Governor:
@@ -121,6 +70,7 @@ class Governor:
         self._time = time or Time()
         self._chance = chance
         self._gauge = gauge or LoadGauge()
+        self._each = self._limits.concurrent
         self._budgets = Budgets(self._limits)
         self._lock = threading.Lock()
         self._queue: list[tuple[_Ticket, threading.Condition]] = []
@@ -131,8 +81,8 @@ class Governor:
         self._blocked_until = 0.0
         self._probing = False
         self._refusals = 0
-        self._ceiling: tuple[float, float] | None = None
-        self._last_cut = 0.0
+        self._ceiling, self._ceiling_until = 0, -math.inf
+        self._last_cut = -math.inf
         self._cost = 0.0
         self._last_at = self._told_at = -math.inf
         self._pace = Pace()
@@ -164,7 +114,7 @@ class Governor:
 
         Args:
             at_most: requests at once that this one may make full.
-            urgent: it goes before others, as it has been refused before.
+            urgent: it goes before others, and alone, as it has been refused before.
 
         Raises:
             SignalReceivedException: SIGINT or SIGTERM came while dlt runs the pipeline.
@@ -196,7 +146,7 @@ class Governor:
             finally:
                 self._queue.remove(place)
                 self._tell_first()
-            return self._begin(at_most)
+            return self._begin(at_most, urgent=urgent)
 
     def _seconds_to_wait(
         self, place: tuple[_Ticket, threading.Condition], at_most: int | None
@@ -208,7 +158,8 @@ class Governor:
         now = self._time.now()
         if now < self._blocked_until:
             return self._blocked_until - now
-        if self._probing and under_way:
+        urgent = not place[0][0]
+        if under_way and (urgent or self._probing or self._has_urgent()):
             return None
         pace = self._budgets.pace(now, self._cost, self._in_flight(now), under_way)
         if pace.execution_rate is not None and now >= self._told_at + self._limits.window_seconds:
@@ -222,13 +173,16 @@ class Governor:
         changes = self._limits.window_seconds / PARTS
         return min(max(self._last_at + spacing - now, 0.0), changes) if spacing else 0.0
 
-    def _begin(self, at_most: int | None) -> Slot:
+    def _has_urgent(self) -> bool:
+        return any(slot.urgent for slot in self._under_way)
+
+    def _begin(self, at_most: int | None, *, urgent: bool) -> Slot:
         self._count()
         now, level = self._time.now(), len(self._under_way) + 1
         spacing = self._spacing(self._pace)
         self._last_at = max(self._last_at + spacing, now - spacing)
         wanted = level >= int(self._level) and (at_most is None or level < at_most)
-        slot = Slot(now, level, wanted=wanted)
+        slot = Slot(now, level, wanted=wanted, urgent=urgent)
         self._under_way[slot] = None
         return slot
 
@@ -271,21 +225,22 @@ class Governor:
         """Holds everybody back; returns for how many seconds."""
         with self._lock:
             now, before = self._time.now(), self._most()
-            self._refusals += 1
-            seconds = backoff(self._refusals, self._chance())
+            # Requests that were under way at the last refusal say nothing new.
+            is_new = slot.began > self._last_cut
+            seconds = 0.0
             if failure.wait is not None:
                 seconds = max(failure.wait, MIN_WAIT) * (1.0 + JITTER * self._chance())
-            seconds = min(seconds, MAX_WAIT)
-            self._blocked_until = max(self._blocked_until, now + seconds)
+            elif is_new:
+                seconds = backoff(self._refusals + 1, self._chance())
+            self._blocked_until = max(self._blocked_until, now + min(seconds, MAX_WAIT))
             self._probing = True
-            if slot.began >= self._last_cut:
-                # Those that were under way at the last cut say nothing new.
+            if is_new:
+                self._refusals += 1
                 self._last_cut = now
                 used = max(slot.level, len(self._under_way))
                 self._level = max(1.0, min(self._level, used) * _HALF)
             if getattr(failure.error, "code", None) == CONCURRENCY:
-                until = now + self._limits.window_seconds
-                self._ceiling = max(slot.level - 1.0, 1.0), until
+                self._too_many_at_once(now, slot, failure)
             logger.warning(
                 "%s. All requests wait for %.1f s; then %d at once in place of %d.",
                 failure.error.what,
@@ -295,6 +250,15 @@ class Governor:
             )
             return self._blocked_until - now
 
+    def _too_many_at_once(self, now: float, slot: Slot, failure: TransientError) -> None:
+        """Stays below what was too much, for a window, or for good if the server says how much."""
+        told = _TOLD.search(failure.error.why or "")
+        if told:
+            self._each = max(int(told[1]), 1)
+        else:
+            self._ceiling = min(self._top(), max(slot.level - 1, 1))
+            self._ceiling_until = now + self._limits.window_seconds
+
     def _most(self) -> int:
         return max(1, min(int(self._level), self._top()))
 
@@ -303,13 +267,13 @@ class Governor:
 
         Requests land on servers by chance: room is left for three standard deviations.
         """
-        each, servers = self._limits.concurrent, self._servers
+        each, servers = self._each, self._servers
         top = each
         if servers > 1:
             share = 1.0 / servers
             top = max(each, int(servers * each * (1.0 - 3.0 * ((1.0 - share) / each) ** 0.5)))
-        if self._ceiling is not None and self._time.now() < self._ceiling[1]:
-            top = min(top, int(self._ceiling[0]))
+        if self._time.now() < self._ceiling_until:
+            top = min(top, self._ceiling)
         return max(top, 1)
 
     def _spacing(self, pace: Pace) -> float:

@@ -143,10 +143,23 @@ def test_requests_under_way_count_too() -> None:
     assert budgets.pace(0.0, COST, FULL * 1200, 50).wait > 0
 
 
-def test_what_others_spend_counts_too() -> None:
+def test_what_is_gone_at_first_is_not_spent_but_asked_for_now_and_then() -> None:
+    """Somebody else has spent it, or the limit is lower than documented: nobody knows."""
     budgets = Budgets(ServiceLimits())
     budgets.answered(0.0, COST, Left("a", 5999, 1.0), 0.0)
-    assert budgets.pace(0.0, COST, 0.0, 0).wait > 0
+    assert budgets.pace(0.0, COST, 0.0, 0).wait == pytest.approx(5.0)
+    budgets.answered(10.0, COST, Left("a", 5998, 1198.5 - COST), 0.0)
+    assert budgets.pace(10.0, COST, 0.0, 0).wait == 0.0
+    assert budgets.pace(10.0, COST, 0.0, 0).execution_rate is None
+
+
+def test_what_others_spend_meanwhile_counts_too() -> None:
+    budgets = Budgets(ServiceLimits())
+    budgets.answered(0.0, COST, Left("a", 5999, 1198.5), 0.0)
+    assert budgets.pace(0.0, COST, 0.0, 0).wait == 0.0
+    budgets.answered(9.0, COST, Left("a", 5998, 1.0), 0.0)
+    assert budgets.pace(9.0, COST, 0.0, 0).wait > 0.0
+    assert budgets.pace(9.0 + WINDOW / 10, COST, 0.0, 0).wait == 0.0
 
 
 def test_higher_limits_are_learnt_from_what_is_left() -> None:
