@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from dlt.extract.incremental import Incremental
 
 from dataverse_source.query import MODIFIED_ON, modified_filters
+from dataverse_source.sync.crew import ahead
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.reader import VERSION, VERSION_MARGIN, joined
 from dataverse_source.sync.run import Rows, Steps, TableRun
@@ -44,7 +45,7 @@ def keep_by_cursor(run: TableRun, state: TableState, column: str) -> Steps:
     keys = []
     filters, order = _newer(run, state, column)
     began, highest = run.now(), 0
-    for rows in run.reader.batches(filters, order=order):
+    for rows in ahead(run.reader.batches(filters, order=order), run.crew):
         keys.append(rows[run.reader.key])
         if column == VERSION and rows.num_rows:
             highest = max(highest, pc.max(rows[VERSION]).as_py() or 0)

@@ -17,6 +17,8 @@ from dataverse_source.metadata import Column, Table
 from dataverse_source.query import preferences, rows_query
 from dataverse_source.schema import TableSchema, table_schema
 from dataverse_source.settings import MAX_PAGE_SIZE, TableSettings
+from dataverse_source.sync.crew import Crew
+from dataverse_source.sync.flow import Flow
 
 TRACK_CHANGES = "odata.track-changes"
 VERSION = "versionnumber"
@@ -94,6 +96,19 @@ class TableReader:
             DataverseError: see `DataverseClient.pages` and `decode_page`.
         """
         return self._pages(url, self.columns, self.schema)
+
+    def flow(self, url: str, crew: Crew) -> Iterator[Page]:
+        """The same, each page decoded by ``crew`` while the next one is on its way.
+
+        Raises:
+            DataverseError: see `pages`.
+        """
+
+        def decode(body: bytes) -> Page:
+            return decode_page(body, self.schema)
+
+        prefer = preferences(self.page_size, self.columns)
+        return Flow(self.client, crew, decode).pages(url, prefer)
 
     def batches(
         self, filters: Sequence[str] = (), *, order: str | None = None

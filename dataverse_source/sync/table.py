@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from dataverse_source.progress import watched
 from dataverse_source.sync.changes import NotTrackedError, keep_by_changes
 from dataverse_source.sync.cursor import keep_by_cursor
 from dataverse_source.sync.full import read_all
+from dataverse_source.sync.gather import gathered
 from dataverse_source.sync.output import TableWriter
 from dataverse_source.sync.plan import Plan, make_plan, without_tracking
 from dataverse_source.sync.run import Rows, Steps, TableRun
@@ -36,14 +37,18 @@ def table_items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
 def _items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
     plan, state = _choose(run, read_state(stored))
     try:
-        state = yield from TableWriter(run, str(plan)).items(_keep_in_step(run, plan, state))
+        state = yield from TableWriter(run, str(plan)).items(
+            gathered(_keep_in_step(run, plan, state))
+        )
     except NotTrackedError as refusal:  # comes before the first item
         reason = str(refusal)
         plan = without_tracking(run.reader.table, reason)
         logger.warning("%s: %s", run.name, plan)
         state = replace(state, refused=run.now().isoformat(), refusal=reason)
         state = state.begun_anew(plan.mode, run.columns)
-        state = yield from TableWriter(run, str(plan)).items(_keep_in_step(run, plan, state))
+        state = yield from TableWriter(run, str(plan)).items(
+            gathered(_keep_in_step(run, plan, state))
+        )
     write_state(state, stored)
 
 
@@ -69,7 +74,8 @@ def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
     if state.mode == plan.mode and state.columns == run.columns:
         return plan, state
     if not state.mode:
-        logger.info("%s: %s", run.name, plan)
+        level = logging.WARNING if plan.fell_back else logging.INFO
+        logger.log(level, "%s: %s", run.name, plan)
     elif state.mode != plan.mode:
         logger.warning("%s: %s All its rows are read again", run.name, plan)
     else:
@@ -78,6 +84,11 @@ def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
             run.name,
         )
     return plan, state.begun_anew(plan.mode, run.columns)
+
+
+def _written(run: TableRun, plan: Plan, state: TableState) -> Generator[Any, None, TableState]:
+    steps = gathered(_keep_in_step(run, plan, state))
+    return (yield from TableWriter(run, str(plan)).items(steps))
 
 
 def _keep_in_step(run: TableRun, plan: Plan, state: TableState) -> Steps:

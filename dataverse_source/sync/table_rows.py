@@ -19,7 +19,6 @@ import pyarrow as pa
 from dataverse_source.decode import Page
 from dataverse_source.errors import ResponseError
 from dataverse_source.schema import MOMENT
-from dataverse_source.sync.crew import ahead
 from dataverse_source.sync.links import restore, shorten
 from dataverse_source.sync.once import Once
 from dataverse_source.sync.ranges import CREATED_ON, WHOLE, Interval
@@ -27,6 +26,7 @@ from dataverse_source.sync.reader import VERSION
 from dataverse_source.sync.run import TableRun
 from dataverse_source.sync.side_by_side import Shares, SideBySide, is_about_the_query
 from dataverse_source.sync.state import TableState
+from dataverse_source.urls import pinned
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,9 @@ def read_rows(
                 return (yield from _side_by_side(run, spread, replaces=replaces))
             except _RefusedError as refusal:
                 logger.info("%s is read in one chain: %s", run.name, refusal)
-    pages = itertools.chain([page], pages if limit is not None else ahead(pages, run.crew))
+    if limit is None and page.next_link is not None:
+        pages = run.reader.flow(pinned(page.next_link, run.reader.client.environment_url), run.crew)
+    pages = itertools.chain([page], pages)
     return (yield from _until(pages, limit, from_start=from_start))
 
 
