@@ -57,6 +57,8 @@ class TableSettings:
             time from and to which it held, in place of the rows as they are now.
         select: columns to read (logical names); None reads all that rows can carry.
         filter: an OData ``$filter`` expression that every row has to meet.
+        strict: whether a table for which ``sync`` can't be had is refused; where it is set for
+            all tables alike, such a table is kept in step in the next best way. It is no setting.
     """
 
     sync: Sync = "auto"
@@ -69,9 +71,10 @@ class TableSettings:
     max_rows_per_load: int | None = None
     labels: bool = False
     history: bool = False
+    strict: bool = True
 
 
-OF_A_TABLE = frozenset(one.name for one in fields(TableSettings))
+OF_A_TABLE = frozenset(one.name for one in fields(TableSettings)) - {"strict"}
 """Names of the settings that can differ from table to table."""
 
 
@@ -135,7 +138,8 @@ def make_settings(**given: Any) -> Settings:
     for name, meaning in _NEEDED.items():
         if not values.get(name) and not problems.about(name):
             problems.found.append(missing(name, meaning))
-    defaults = TableSettings(**{name: values.pop(name) for name in OF_A_TABLE & values.keys()})
+    of_all = {name: values.pop(name) for name in OF_A_TABLE & values.keys()}
+    defaults = TableSettings(**of_all, strict=False)
     names = values.get("tables", ())
     of_tables: dict[str, TableSettings] = {}
     for name, own in values.get("table_settings", {}).items():
@@ -144,7 +148,7 @@ def make_settings(**given: Any) -> Settings:
         with problems.noted():
             own = mapping_of(f"table_settings.{name}", own)
             own = _checked(f"table_settings.{name}.", own, OF_A_TABLE, problems)
-            of_tables[name] = replace(defaults, **own)
+            of_tables[name] = replace(defaults, **own, strict="sync" in own)
     problems.raise_all()
     return Settings(**{**values, "defaults": defaults, "table_settings": of_tables})
 

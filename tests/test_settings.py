@@ -19,7 +19,7 @@ def make(**given: Any) -> Any:
 def test_defaults() -> None:
     settings = make()
     assert settings.tables == ("accounts",)
-    assert settings.of_table("accounts") == TableSettings()
+    assert settings.of_table("accounts") == TableSettings(strict=False)
     assert (settings.api_version, settings.request_timeout) == ("v9.2", 120.0)
 
 
@@ -34,7 +34,7 @@ def test_settings_of_one_table_stand_over_the_defaults() -> None:
         page_size=100,
         table_settings={"contacts": {"sync": "full", "select": "fullname, emailaddress1"}},
     )
-    assert settings.of_table("accounts") == TableSettings(page_size=100)
+    assert settings.of_table("accounts") == TableSettings(page_size=100, strict=False)
     assert settings.of_table("other", "contacts") == TableSettings(
         sync="full", page_size=100, select=("fullname", "emailaddress1")
     )

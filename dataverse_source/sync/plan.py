@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, NoReturn
 
@@ -33,11 +33,13 @@ class Plan:
             modifiedon or versionnumber, ``full`` reads everything each time.
         reason: why, in words.
         column: the cursor's column, None but for ``cursor``.
+        fell_back: it is not the way that the settings ask for.
     """
 
     mode: Mode
     reason: str
     column: str | None = None
+    fell_back: bool = False
 
     def __str__(self) -> str:
         """One sentence, for logs and for the table's description."""
@@ -49,12 +51,35 @@ class Plan:
         return f"Kept in step {ways[self.mode]}: {self.reason}."
 
 
+class _SyncRefusedError(ConfigurationError):
+    """The table can't be kept in step in the way that the settings ask for.
+
+    Attributes:
+        obstacle: why not, in words.
+    """
+
+    obstacle: str = ""
+
+
 def make_plan(table: Table, settings: TableSettings, state: TableState, now: datetime) -> Plan:
     """The way to keep ``table`` in step.
 
+    What is set for all tables alike is a wish: where it can't be had, the next best way is gone.
+
     Raises:
-        ConfigurationError: the way that the settings ask for can't be gone.
+        ConfigurationError: the way that the settings ask for, for this very table, can't be gone.
     """
+    try:
+        return _plan_as_set(table, settings, state, now)
+    except _SyncRefusedError as refusal:
+        if settings.strict:
+            raise
+        best = _plan_as_set(table, replace(settings, sync="auto"), state, now)
+        reason = f"sync = {settings.sync!r} can't be had, as {refusal.obstacle}"
+        return replace(best, reason=reason, fell_back=True)
+
+
+def _plan_as_set(table: Table, settings: TableSettings, state: TableState, now: datetime) -> Plan:
     if settings.deletes == "keep" and len(table.key_columns) > 1:
         raise ConfigurationError(
             f"deletes = 'keep' can't be had for table {table.entity_set_name}: it is elastic, "
@@ -120,8 +145,10 @@ def _cursor(table: Table, reason: str) -> Plan | None:
 
 def _refuse(table: Table, sync: str, why: str, remedy: str) -> NoReturn:
     name = table.entity_set_name
-    raise ConfigurationError(
+    refusal = _SyncRefusedError(
         f"Table {name} can't be kept in step with sync = {sync!r}: {why}",
         where=f"[sources.dataverse.table_settings.{name}] sync",
         remedy=remedy,
     )
+    refusal.obstacle = why
+    raise refusal

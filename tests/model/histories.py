@@ -260,6 +260,7 @@ class Histories(RuleBasedStateMachine):
         if self.metadata_version != self.sandbox.store.metadata_version:
             self.metadata_version = self.sandbox.store.metadata_version
             self.world.connection.metadata.refresh()
+        self.world.new_process()
         schedule = self.schedules[self.turn]
         names = list(self.scene.names)
         return schedule.run(lambda: connection_with(self.settings), names, kill_at)

@@ -10,6 +10,7 @@ import functools
 import threading
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import Any
 
 from dataverse_source.client import DataverseClient
 from dataverse_source.connection import Connection
@@ -120,7 +121,7 @@ class World:
         sandbox.faults.clear()
         sandbox.requests.clear()
         sandbox.switches = Switches()
-        self.connection.client._governor = Governor(time=SandboxTime(sandbox.clock))
+        self.new_process()
         sandbox.limits.settings = LimitSettings()
         sandbox.limits.reset()
         sandbox.users.change(
@@ -136,6 +137,12 @@ class World:
             connection.execute("DELETE FROM reserved")
             store.next_version()
         self.connection.metadata.refresh()
+
+    def new_process(self) -> None:
+        """Forgets what a process knows of limits and of sign-ins that have failed."""
+        client: Any = self.connection.client
+        client._governor = Governor(time=SandboxTime(self.sandbox.clock))
+        client._tokens._failure = None
 
 
 @functools.lru_cache(maxsize=1)

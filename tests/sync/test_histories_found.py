@@ -8,6 +8,7 @@ from typing import Any
 import dlt
 import pytest
 
+from dataverse_source import ConfigurationError
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.switches import Switches
 from tests.comparing import assert_equal
@@ -76,3 +77,48 @@ def test_what_may_be_late_is_read_once_and_then_no_more(
     run()
     assert len(queries(sandbox)) == 1
     assert state(new_pipeline()) == before
+
+
+@pytest.mark.parametrize("sync", ["changes", "cursor"])
+def test_a_way_for_all_tables_that_some_of_a_pattern_can_not_go(
+    run: Run,
+    sandbox: Sandbox,
+    new_pipeline: NewPipeline,
+    sync: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sandbox.store.create("new_project", {"new_name": "One"})
+    sandbox.store.create("new_sensorreading", {"new_name": "One", "partitionid": "a"})
+    for _ in range(2):
+        run("new_*", sync=sync)
+        assert_equal(new_pipeline(), sandbox, "new_projects")
+        assert_equal(new_pipeline(), sandbox, "new_sensorreadings")
+    assert caplog.text.count(f"sync = '{sync}' can't be had, as it is elastic") == 1
+
+
+def test_the_same_way_for_one_table_alone_is_refused(run: Run, sandbox: Sandbox) -> None:
+    with pytest.raises(ConfigurationError, match="elastic"):
+        run("new_*", table_settings={"new_sensorreadings": {"sync": "changes"}})
+
+
+def test_one_key_in_two_partitions_stands_for_two_rows(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    store, table = sandbox.store, "new_sensorreading"
+    key = store.create(table, {"new_name": "One", "partitionid": "a"})
+    store.create(table, {"new_name": "Other", "partitionid": "b", f"{table}id": key})
+    run("new_sensorreadings")
+    assert readings(new_pipeline()) == [(key, "a", "One"), (key, "b", "Other")]
+    store.update(table, key, {"new_name": "Changed"}, partition_id="b")
+    run("new_sensorreadings")
+    assert readings(new_pipeline()) == [(key, "a", "One"), (key, "b", "Changed")]
+    store.delete(table, key, partition_id="a")
+    run("new_sensorreadings")
+    assert readings(new_pipeline()) == [(key, "b", "Changed")]
+
+
+def readings(pipeline: dlt.Pipeline) -> list[tuple[Any, ...]]:
+    columns = "new_sensorreadingid, partitionid, new_name"
+    with pipeline.sql_client() as client:
+        query = f"SELECT {columns} FROM new_sensorreadings ORDER BY partitionid"
+        return [tuple(row) for row in client.execute_sql(query) or []]

@@ -66,6 +66,25 @@ def test_what_is_refused(table: Table, given: dict[str, str], words: str) -> Non
         make_plan(table, TableSettings(**given), TableState(), NOW)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("table", "given", "mode"),
+    [
+        (UNTRACKED, {"sync": "changes"}, "cursor"),
+        (TRACKED, {"sync": "changes", "filter": "a eq 1"}, "cursor"),
+        (BARE, {"sync": "cursor"}, "full"),
+        (VIRTUAL, {"sync": "cursor"}, "full"),
+        (ELASTIC, {"sync": "changes"}, "full"),
+    ],
+)
+def test_what_is_set_for_all_tables_is_a_wish(
+    table: Table, given: dict[str, str], mode: str
+) -> None:
+    settings = TableSettings(**given, strict=False)  # type: ignore[arg-type]
+    plan = make_plan(table, settings, TableState(), NOW)
+    assert (plan.mode, plan.fell_back) == (mode, True)
+    assert f"sync = '{given['sync']}' can't be had" in plan.reason
+
+
 @pytest.mark.parametrize(("hours", "mode"), [(1, "cursor"), (25, "changes")])
 def test_a_refusal_is_believed_for_a_day(hours: int, mode: str) -> None:
     refused = (NOW - timedelta(hours=hours)).isoformat()
