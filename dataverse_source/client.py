@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import requests
 from dlt.common import logger
 
-from dataverse_source import answers, page_size, retry, transport
+from dataverse_source import answers, bodies, page_size, retry, transport
 from dataverse_source.batch import (
     CONTINUE_ON_ERROR,
     Answer,
@@ -324,9 +324,11 @@ class DataverseClient:
             prepared.headers["Authorization"] = f"Bearer {token}"
             prepared.url = url  # after preparing: requests would encode links anew
             settings = self._session.merge_environment_settings(url, {}, False, None, None)
+            settings["stream"] = True
             answer = self._session.send(
                 prepared, timeout=self._timeouts, allow_redirects=False, **settings
             )
+            bodies.receive(answer)
         except requests.RequestException as error:
             raise transport.network_fault(error, url, setting="environment_url") from error
         slot.answered(time.monotonic() - began, answer.headers)

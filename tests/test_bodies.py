@@ -1,0 +1,80 @@
+"""Bodies of answers, received in one piece."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from http.client import HTTPResponse
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+
+from dataverse_source.bodies import gunzipped, receive
+
+
+class _Socket:
+    """A connection that has sent all it will send."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, *_: Any) -> io.BytesIO:
+        return io.BytesIO(self._data)
+
+
+def answer(body: bytes, encoding: str | None = None, length: int | None = None) -> Any:
+    """An answer whose headers have been read."""
+    lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body) if length is None else length}"]
+    lines += [f"Content-Encoding: {encoding}"] if encoding else []
+    head = "\r\n".join([*lines, "", ""]).encode()
+    plain = HTTPResponse(_Socket(head + body))  # type: ignore[arg-type]
+    plain.begin()
+    raw = urllib3.HTTPResponse(
+        plain,
+        headers=dict(plain.headers),
+        status=200,
+        preload_content=False,
+        original_response=plain,
+        request_method="GET",
+    )
+    made = requests.Response()
+    made.raw, made.status_code = raw, 200
+    made.headers.update(raw.headers)
+    return made
+
+
+@pytest.mark.parametrize("encoding", [None, "gzip", "GZIP", "deflate"])
+@pytest.mark.parametrize("body", [b"", b"x", b"page" * 100_000])
+def test_the_body_arrives(body: bytes, encoding: str | None) -> None:
+    sent = body
+    if encoding == "deflate":
+        sent = zlib.compress(body)
+    elif encoding:
+        sent = gzip.compress(body)
+    received = answer(sent, encoding)
+    receive(received)
+    assert received.content == body
+
+
+def test_an_empty_body_may_call_itself_compressed() -> None:
+    received = answer(b"", "gzip")
+    receive(received)
+    assert received.content == b""
+
+
+def test_a_body_that_is_shorter_than_announced() -> None:
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        receive(answer(b"half", length=8))
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"no gzip at all"])
+def test_a_compressed_body_that_is_cut_or_none(damage: Any) -> None:
+    with pytest.raises(requests.exceptions.ContentDecodingError):
+        receive(answer(damage(gzip.compress(b"page" * 1000)), "gzip"))
+
+
+def test_members_follow_each_other() -> None:
+    assert gunzipped(gzip.compress(b"one ") + gzip.compress(b"two")) == b"one two"
