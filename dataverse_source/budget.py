@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Budgets", "Left", "Pace", "ServiceLimits", "read_left"]
+__all__ = ["Budgets", "Left", "Pace", "ServiceLimits", "UnderWay", "read_left"]
 
 PLENTY = 0.75
 """Part of a budget that may be spent as fast as the servers answer; the rest goes evenly."""
@@ -213,6 +213,21 @@ class _Server:
 
 
 @dataclass(frozen=True)
+class UnderWay:
+    """Requests that have not been answered.
+
+    Attributes:
+        requests: how many.
+        seconds: their execution time in the end, together, about.
+        ending: that of those which may have ended on the server by now.
+    """
+
+    requests: int = 0
+    seconds: float = 0.0
+    ending: float = 0.0
+
+
+@dataclass(frozen=True)
 class Pace:
     """How fast to go on.
 
@@ -282,34 +297,38 @@ class Budgets:
             ledger.add(now, amount)
             if told is not None:
                 limit = server.learn(what, told, ledger.spent(now))
-                ledger.correct(now, limit - told, late=max(late, 0.01 * limit))
+                # Below nothing left the server does not count.
+                spent = limit - told if told else max(limit, ledger.spent(now))
+                ledger.correct(now, spent, late=max(late, 0.01 * limit))
         self._forget_servers(now)
 
-    def pace(self, now: float, cost: float, in_flight: float, requests: int) -> Pace:
+    def pace(self, now: float, cost: float, under_way: UnderWay) -> Pace:
         """How fast to go on.
+
+        A request is refused when the execution time of those that have ended exceeds the limit,
+        or when as many as the limit have come.
 
         Args:
             now: the present.
             cost: execution time of the next request, about.
-            in_flight: execution time of the requests that are under way, together.
-            requests: how many these are.
+            under_way: the requests that have not been answered.
         """
         if not self._servers:
             return Pace()
         wait = 0.0
         rates: dict[str, float | None] = {}
-        share = _largest_share(requests, self.servers)
-        for what, next_one, under_way in (
-            ("requests", 1.0, float(requests)),
-            ("execution", cost, in_flight),
+        share = _largest_share(under_way.requests, self.servers)
+        for what, next_one, counted, flow in (
+            ("requests", 1.0, under_way.requests + 1.0, float(under_way.requests)),
+            ("execution", cost, under_way.ending, under_way.seconds),
         ):
             for server in self._servers.values():
                 ledger, limit = server.ledgers[what], server.limit(what)
-                room = FULL * limit - next_one - under_way * share
+                room = FULL * limit - counted * share
                 longest = self._now_and_then if server.is_in_doubt(what) else math.inf
                 held = seconds_until(ledger, now, max(room, 0.0))
                 wait = max(wait, min(held, max(server.seen + longest - now, 0.0)))
-            rates[what] = self._rate(what, now, next_one, under_way)
+            rates[what] = self._rate(what, now, next_one, flow)
         return Pace(wait, rates["execution"], rates["requests"])
 
     @property

@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 
 from dlt.common import logger
 
-from dataverse_source.budget import PARTS, Budgets, Pace, ServiceLimits, read_left
+from dataverse_source.budget import PARTS, Budgets, Pace, ServiceLimits, UnderWay, read_left
 from dataverse_source.load_gauge import LoadGauge
 from dataverse_source.retry import (
     JITTER,
@@ -45,6 +45,7 @@ CONCURRENCY = "0x80072326"
 
 _TOLD = re.compile(r"concurrent requests exceeded the limit of ([0-9]{1,4})\b")
 _HALF = 0.5
+_NEARLY = 0.8
 _Ticket = tuple[bool, int]
 
 
@@ -161,7 +162,7 @@ class Governor:
         urgent = not place[0][0]
         if under_way and (urgent or self._probing or self._has_urgent()):
             return None
-        pace = self._budgets.pace(now, self._cost, self._in_flight(now), under_way)
+        pace = self._budgets.pace(now, self._cost, self._requests_under_way(now))
         if pace.execution_rate is not None and now >= self._told_at + self._limits.window_seconds:
             self._told_at = now
             self._log_pace(pace.execution_rate)
@@ -200,7 +201,7 @@ class Governor:
     def _booked(self, now: float, seconds: float, headers: Mapping[str, str]) -> None:
         """Learns from one answer."""
         left = read_left(headers)
-        self._budgets.answered(now, seconds, left, self._in_flight(now))
+        self._budgets.answered(now, seconds, left, self._requests_under_way(now).seconds)
         self._cost = seconds if not self._cost else 0.8 * self._cost + 0.2 * seconds
         servers = self._budgets.servers
         if servers > self._servers:
@@ -285,9 +286,15 @@ class Governor:
                 spacing = max(spacing, min(amount / rate, longest) if rate > 0 else longest)
         return spacing
 
-    def _in_flight(self, now: float) -> float:
-        """Execution time of the requests under way: what they have taken, or will, about."""
-        return sum(max(self._cost, now - slot.began) for slot in self._under_way)
+    def _requests_under_way(self, now: float) -> UnderWay:
+        """What the requests under way have taken, or will, about."""
+        seconds = ending = 0.0
+        for slot in self._under_way:
+            age = now - slot.began
+            seconds += max(self._cost, age)
+            if age >= _NEARLY * self._cost:
+                ending += max(self._cost, age)
+        return UnderWay(len(self._under_way), seconds, ending)
 
     def _tell_first(self) -> None:
         if self._queue:

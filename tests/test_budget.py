@@ -13,6 +13,7 @@ from dataverse_source.budget import (
     Ledger,
     Left,
     ServiceLimits,
+    UnderWay,
     even_rate,
     read_left,
     seconds_until,
@@ -21,6 +22,7 @@ from dataverse_source.budget import (
 WINDOW = 300.0
 PART = WINDOW / PARTS
 COST = 1.5
+NOTHING = UnderWay()
 
 gaps = st.floats(0.0, 2 * WINDOW, allow_subnormal=False)
 amounts = st.floats(0.001, 100.0)
@@ -103,7 +105,7 @@ def test_no_server_is_asked_for_more_than_it_grants(
     spent: dict[int, list[tuple[float, float]]] = {server: [] for server in range(servers)}
     for chance, seconds in asked:
         cost = 30.0  # the dearest that comes
-        now += budgets.pace(now, cost, 0.0, 0).wait
+        now += budgets.pace(now, cost, NOTHING).wait
         server = chance % servers
         if spent[server]:  # a server that never answered is not known of
             assert len([1 for moment, _ in spent[server] if moment > now - WINDOW]) < 20
@@ -120,54 +122,56 @@ def test_no_server_is_asked_for_more_than_it_grants(
 
 def test_a_budget_is_spent_fast_then_evenly_then_not_at_all() -> None:
     budgets, now = Budgets(ServiceLimits()), 0.0
-    assert budgets.pace(now, COST, 0.0, 0).execution_rate is None
+    assert budgets.pace(now, COST, NOTHING).execution_rate is None
     for _ in range(599):
         budgets.answered(now, COST, Left("a"), 0.0)
-    assert budgets.pace(now, COST, 0.0, 0).execution_rate is None
+    assert budgets.pace(now, COST, NOTHING).execution_rate is None
     for _ in range(60):
         budgets.answered(now, COST, Left("a"), 0.0)
-    paced = budgets.pace(now, COST, 0.0, 0)
+    paced = budgets.pace(now, COST, NOTHING)
     assert paced.wait == 0.0
     assert paced.execution_rate == pytest.approx((0.96 * 1200 - 659 * COST) / 302.5, rel=0.02)
     for _ in range(130):
         budgets.answered(now, COST, Left("a"), 0.0)
-    assert budgets.pace(now, COST, 0.0, 0).wait == pytest.approx(WINDOW, abs=2 * PART)
-    assert budgets.pace(now + WINDOW + PART, COST, 0.0, 0).wait == 0.0
+    assert budgets.pace(now, COST, NOTHING).wait == pytest.approx(WINDOW, abs=2 * PART)
+    assert budgets.pace(now + WINDOW + PART, COST, NOTHING).wait == 0.0
 
 
 def test_requests_under_way_count_too() -> None:
     budgets = Budgets(ServiceLimits())
     budgets.answered(0.0, COST, Left("a"), 0.0)
-    assert budgets.pace(0.0, COST, 100.0, 50).execution_rate is None
-    assert budgets.pace(0.0, COST, 950.0, 50).execution_rate is not None
-    assert budgets.pace(0.0, COST, FULL * 1200, 50).wait > 0
+    assert budgets.pace(0.0, COST, UnderWay(50, 100.0)).execution_rate is None
+    assert budgets.pace(0.0, COST, UnderWay(50, 950.0)).execution_rate is not None
+    assert budgets.pace(0.0, COST, UnderWay(50, FULL * 1200)).wait == 0
+    assert budgets.pace(0.0, COST, UnderWay(50, FULL * 1200, FULL * 1200)).wait > 0
+    assert budgets.pace(0.0, COST, UnderWay(6000)).wait > 0
 
 
 def test_what_is_gone_at_first_is_not_spent_but_asked_for_now_and_then() -> None:
     """Somebody else has spent it, or the limit is lower than documented: nobody knows."""
     budgets = Budgets(ServiceLimits())
-    budgets.answered(0.0, COST, Left("a", 5999, 1.0), 0.0)
-    assert budgets.pace(0.0, COST, 0.0, 0).wait == pytest.approx(5.0)
+    budgets.answered(0.0, COST, Left("a", 5999, 0.0), 0.0)
+    assert budgets.pace(0.0, COST, NOTHING).wait == pytest.approx(5.0)
     budgets.answered(10.0, COST, Left("a", 5998, 1198.5 - COST), 0.0)
-    assert budgets.pace(10.0, COST, 0.0, 0).wait == 0.0
-    assert budgets.pace(10.0, COST, 0.0, 0).execution_rate is None
+    assert budgets.pace(10.0, COST, NOTHING).wait == 0.0
+    assert budgets.pace(10.0, COST, NOTHING).execution_rate is None
 
 
 def test_what_others_spend_meanwhile_counts_too() -> None:
     budgets = Budgets(ServiceLimits())
     budgets.answered(0.0, COST, Left("a", 5999, 1198.5), 0.0)
-    assert budgets.pace(0.0, COST, 0.0, 0).wait == 0.0
+    assert budgets.pace(0.0, COST, NOTHING).wait == 0.0
     budgets.answered(9.0, COST, Left("a", 5998, 1.0), 0.0)
-    assert budgets.pace(9.0, COST, 0.0, 0).wait > 0.0
-    assert budgets.pace(9.0 + WINDOW / 10, COST, 0.0, 0).wait == 0.0
+    assert budgets.pace(9.0, COST, NOTHING).wait > 0.0
+    assert budgets.pace(9.0 + WINDOW / 10, COST, NOTHING).wait == 0.0
 
 
 def test_higher_limits_are_learnt_from_what_is_left() -> None:
     budgets = Budgets(ServiceLimits())
     for left in range(7999, 3999, -1):
         budgets.answered(0.0, 0.01, Left("a", left, 1200.0), 0.0)
-    assert budgets.pace(0.0, 0.01, 0.0, 0).request_rate is None
-    assert budgets.pace(0.0, 0.01, 0.0, 0).wait == 0.0
+    assert budgets.pace(0.0, 0.01, NOTHING).request_rate is None
+    assert budgets.pace(0.0, 0.01, NOTHING).wait == 0.0
 
 
 def test_servers_are_told_apart_by_their_cookies() -> None:
