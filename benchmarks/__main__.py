@@ -123,7 +123,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--rounds", type=int, default=5, help="how often each contender runs")
     add("--who", action="append", help="a contender of the comparison; may be repeated")
     add("--tables", type=int, default=300, help="tables of the run without changes")
-    add("--memory", type=_sizes, default=[100_000, 500_000], help="numbers of rows")
+    add("--memory", type=_sizes, default=[100_000, 500_000, 1_000_000], help="numbers of rows")
     add("--cache", type=Path, help="where pages are kept (default: the user's cache)")
     add("--results", type=Path, default=RESULTS, help="where results go")
     add("--no-chart", action="store_true", help="draw nothing: needs no matplotlib")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,16 @@ collect_ignore_glob = ["test_*.py"] if sys.platform == "win32" else []
 """The benchmarks read what POSIX systems tell of a process."""
 
 
-@pytest.fixture
-def few_distinct_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session")
+def few_distinct_rows() -> Iterator[None]:
     """The content of rows repeats early, so that pages are made quickly."""
-    monkeypatch.setattr(pages, "DISTINCT_ROWS", 40)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "DISTINCT_ROWS", 40)
+        yield
 
 
-@pytest.fixture
-def made(few_distinct_rows: None, tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def made(few_distinct_rows: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pages of 1,000 accounts, all variants."""
-    return pages.make_pages(1000, folder=tmp_path / "pages", say=lambda _: None)
+    folder = tmp_path_factory.mktemp("pages")
+    return pages.make_pages(1000, folder=folder, say=lambda _: None)

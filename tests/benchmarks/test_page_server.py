@@ -14,7 +14,7 @@ ROWS = 990
 Ask = Any
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ask(made: Path) -> Iterator[Ask]:
     """Asks for accounts; answers the JSON of one page."""
     with PageSandbox(made, ROWS) as sandbox:
