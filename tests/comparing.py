@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 import dlt
 
 from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.tables import CHOICE_TYPES, Column
 
 Rows = dict[str, dict[str, Any]]
+LABELLED = CHOICE_TYPES | {"Boolean", "MultiSelectPicklist"}
+YES_NO = {0: "No", 1: "Yes"}
 
 
 def destination_rows(pipeline: dlt.Pipeline, table: str, key: str) -> Rows:
@@ -31,10 +35,33 @@ def sandbox_rows(sandbox: Sandbox, logical_name: str, columns: set[str]) -> Rows
     rows = sandbox.store.rows(logical_name)
     return {
         row[table.primary_id]: {
-            column: _arrived(row, column, table.by_name.get(column)) for column in columns
+            column: _label(row, table.by_name.get(column.removesuffix("name")))
+            if _is_label(column, table.by_name)
+            else _arrived(row, column, table.by_name.get(column))
+            for column in columns
         }
         for row in rows
     }
+
+
+def _is_label(name: str, columns: Mapping[str, Column]) -> bool:
+    """Whether a column holds the labels of a choice, which are made from metadata."""
+    choice = columns.get(name.removesuffix("name")) if name.endswith("name") else None
+    own = columns.get(name)
+    return (
+        choice is not None and choice.type in LABELLED and (own is None or bool(own.attribute_of))
+    )
+
+
+def _label(row: dict[str, Any], choice: Column | None) -> Any:
+    value = row.get(choice.name) if choice else None
+    if choice is None or value is None:
+        return None
+    labels = {one.value: one.label for one in choice.options} or YES_NO
+    if choice.type == "MultiSelectPicklist":
+        parts = [int(one) for one in str(value).split(",")]
+        return "; ".join(labels.get(one, str(one)) for one in parts)
+    return labels.get(int(value))
 
 
 def _arrived(row: dict[str, Any], name: str, column: Any) -> Any:
