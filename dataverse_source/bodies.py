@@ -11,6 +11,9 @@ import zlib
 import requests
 import urllib3
 
+MOST_TIMES = 100
+"""How many times its size a body may become for room to be made for it beforehand."""
+
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -45,6 +48,12 @@ def gunzipped(data: bytes) -> bytes:
     Raises:
         zlib.error: ``data`` is damaged or cut.
     """
+    # The end tells how long the last member is (RFC 1952); nearly always it is the only one.
+    length = int.from_bytes(data[-4:], "little")
+    if data and length <= MOST_TIMES * len(data):
+        whole = zlib.decompress(data, _GZIP, bufsize=max(length, 1))
+        if len(whole) == length:
+            return whole
     parts = []
     while data:
         member = zlib.decompressobj(_GZIP)

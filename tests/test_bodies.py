@@ -77,4 +77,8 @@ def test_a_compressed_body_that_is_cut_or_none(damage: Any) -> None:
 
 
 def test_members_follow_each_other() -> None:
-    assert gunzipped(gzip.compress(b"one ") + gzip.compress(b"two")) == b"one two"
+    assert gunzipped(gzip.compress(b"first ") + gzip.compress(b"two")) == b"first two"
+
+
+def test_a_body_that_becomes_very_long() -> None:
+    assert gunzipped(gzip.compress(b"0" * 10_000_000)) == b"0" * 10_000_000
