@@ -55,8 +55,10 @@ def assert_in_step(
     )
     assert not unknown, f"{name}: {unknown} are gone from Dataverse"
     columns = [one for one in table.columns if _is_read(one, select, table)]
-    if stored.get("mode") == "cursor":  # Dataverse does not tell when it recalculates
-        columns = [one for one in columns if one.source_type != ROLLUP]
+    rollups = [one.name for one in columns if one.source_type == ROLLUP]
+    if rollups and stored.get("mode") == "cursor":
+        # A recalculation moves the version number, not modifiedon: no cursor sees it.
+        columns = [one for one in columns if one.name not in (*rollups, "versionnumber")]
     loaded = destination.columns.get(name, {})
     for key, row in expected.items():
         cells = _cells(table, columns, row, labels)
