@@ -19,6 +19,9 @@ EVENLY = 0.96
 """Part of a budget that is planned with where it is spent evenly: requests land on servers by
 chance, so that one of them always has a little more to do."""
 
+SOON = 0.1
+"""Part of a window for which no even rate is planned."""
+
 FULL = 0.98
 """Part of a server's budget after which nothing more is asked until some of it comes back."""
 
@@ -165,18 +168,23 @@ def seconds_until(ledger: Ledger, now: float, most: float) -> float:
     return wait
 
 
-def even_rate(returning: list[tuple[float, float]], limit: float, window: float) -> float:
-    """The highest rate, a second, that can be kept up without ever exceeding ``limit``.
+def even_rate(
+    returning: list[tuple[float, float]], limit: float, window: float, soonest: float = 0.0
+) -> float:
+    """The highest rate, a second, that can be kept up without exceeding ``limit``.
 
     Args:
         returning: see `Ledger.returning`.
         limit: what may count at once.
         window: of the ledger.
+        soonest: seconds from now before which it may be exceeded: a few requests more or less
+            would make the rate jump otherwise.
     """
     counted = sum(amount for _, amount in returning)
     rate = limit / window
     for seconds, amount in returning:
-        rate = min(rate, (limit - counted) / seconds)
+        if seconds >= soonest:
+            rate = min(rate, (limit - counted) / seconds)
         counted -= amount
     return max(rate, 0.0)
 
@@ -346,8 +354,8 @@ class Budgets:
         for server in self._servers.values():
             for seconds, amount in server.ledgers[what].returning(now):
                 returning[seconds] = returning.get(seconds, 0.0) + amount
-        parts = sorted(returning.items())
-        rate = unnamed * even_rate(parts, EVENLY * limit, self.limits.window_seconds)
+        parts, window = sorted(returning.items()), self.limits.window_seconds
+        rate = unnamed * even_rate(parts, EVENLY * limit, window, SOON * window)
         if any(server.is_in_doubt(what) for server in self._servers.values()):
             rate = max(rate, next_one / self._now_and_then)
         return rate

@@ -45,7 +45,7 @@ CONCURRENCY = "0x80072326"
 
 _TOLD = re.compile(r"concurrent requests exceeded the limit of ([0-9]{1,4})\b")
 _HALF = 0.5
-_NEARLY = 0.8
+_NEARLY = 0.5
 _Ticket = tuple[bool, int]
 
 
@@ -218,8 +218,9 @@ class Governor:
         """Allows more, by one for each server and round, if there is use for it."""
         self._probing = False
         self._refusals = 0
-        paced = self._pace.execution_rate is not None
-        if slot.wanted and not paced and self._gauge.has_power(self._time.now()):
+        rate = self._pace.execution_rate
+        has_use = slot.wanted and (rate is None or self._level <= rate)
+        if has_use and self._gauge.has_power(self._time.now()):
             self._level = min(self._level + self._servers / self._level, float(self._top()))
 
     def _refused(self, slot: Slot, failure: TransientError) -> float:

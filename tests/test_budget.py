@@ -73,19 +73,19 @@ def test_a_correction_makes_the_ledger_say_what_the_server_says(
     assert ledger.spent(now) == pytest.approx(told, abs=1e-6)
 
 
-@given(spending, st.floats(1.0, 5000.0))
+@given(spending, st.floats(1.0, 5000.0), st.floats(0.0, WINDOW))
 def test_the_even_rate_never_exceeds_the_limit(
-    spent: list[tuple[float, float]], limit: float
+    spent: list[tuple[float, float]], limit: float, soonest: float
 ) -> None:
     ledger, _, now = booked(spent)
     returning = ledger.returning(now)
-    rate = even_rate(returning, limit, WINDOW)
+    rate = even_rate(returning, limit, WINDOW, soonest)
     assert 0.0 <= rate <= limit / WINDOW + 1e-9
     if rate == 0.0:
         return
     for moment, _ in returning:  # just before an amount ceases to count, most of all counts
         counted = sum(amount for ends, amount in returning if ends >= moment)
-        assert counted + rate * moment <= limit * (1 + 1e-9)
+        assert moment < soonest or counted + rate * moment <= limit * (1 + 1e-9)
 
 
 def test_nothing_spent_may_be_spent_evenly() -> None:
