@@ -58,7 +58,7 @@ class LoadReport:
     """What one run did.
 
     Attributes:
-        tables: in the order in which they were loaded.
+        tables: by name.
         seconds: wall time of the whole run.
         destination: where the rows are, such as the path of the DuckDB file; no secret in it.
         dataset: the schema in the destination that holds the tables.
@@ -186,7 +186,7 @@ def _tables(pipeline: dlt.Pipeline) -> list[str]:
     if not pipeline.default_schema_name:
         return []
     names = (str(table["name"]) for table in pipeline.default_schema.data_tables())
-    return [name for name in names if not name.startswith("_dataverse_")]
+    return sorted(name for name in names if not name.startswith("_dataverse_"))
 
 
 def _row_counts(pipeline: dlt.Pipeline, tables: list[str]) -> dict[str, int | None]:

@@ -167,8 +167,9 @@ def test_an_unknown_column_is_named_with_the_nearest_ones(run: Run) -> None:
 
 def test_cursor_is_refused_for_a_table_that_has_none(run: Run, sandbox: Sandbox) -> None:
     table = next(table for table in sandbox.store.schema.tables if table.table_type == "Virtual")
+    settings = {str(table.entity_set_name): {"sync": "cursor"}}
     with pytest.raises(ConfigurationError, match="cursor"):
-        run(table.entity_set_name, sync="cursor")
+        run(table.entity_set_name, table_settings=settings)
 
 
 def test_nothing_is_requested_while_the_source_is_built(
