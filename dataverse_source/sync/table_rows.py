@@ -36,10 +36,10 @@ SLOW_PAGE_SECONDS = 0.5
 FEW_PAGES = 8
 """A table that has no more pages is read in one chain: others are read at the same time."""
 
-BYTES_AT_ONCE = 160 * 2**20
+BYTES_AT_ONCE = 256 * 2**20
 """What the pages of one table that are under way may take in memory."""
 
-BYTES_OF_TEXT = 4
+BYTES_OF_TEXT = 3
 """How much larger a page is while it is received and decoded than its rows are then, about."""
 
 MOST_PAGES = 64
