@@ -25,7 +25,9 @@ def settle_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
 
     When another schedule with the same pipeline name has loaded since, the rows left behind
     are older than those in the destination, and what the state tells of them is wrong. Then
-    the working folder is dropped, and dlt restores the state from the destination.
+    the working folder is dropped, and dlt restores the state from the destination. So it is when
+    the load of a table that is replaced was interrupted: dlt would load its file once more, into
+    a table that may have the rows already.
 
     Returns:
         The pipeline to go on with.
@@ -35,6 +37,13 @@ def settle_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
     if _is_outdated(pipeline):
         logger.warning(
             "Pipeline %s: another run has loaded since this one was interrupted; what was left "
+            "behind is dropped and read again",
+            pipeline.pipeline_name,
+        )
+        return pipeline.drop()
+    if _may_double(pipeline):
+        logger.warning(
+            "Pipeline %s: a load was interrupted within a table that is replaced; what was left "
             "behind is dropped and read again",
             pipeline.pipeline_name,
         )
@@ -88,6 +97,25 @@ def _with_more(pipeline: dlt.Pipeline, source_name: str, names: list[str]) -> di
     return {
         table: state for tables in states for table, state in tables.items() if state.get("more")
     }
+
+
+def _may_double(pipeline: dlt.Pipeline) -> bool:
+    """Whether rows of an unfinished package may be in a table that is not merged."""
+    for load_id in pipeline.list_normalized_load_packages():
+        package = pipeline.get_load_package_info(load_id)
+        tables = pipeline.schemas[package.schema_name].tables
+        begun = (*package.jobs["started_jobs"], *package.jobs["completed_jobs"])
+        names = {job.job_file_info.table_name for job in begun}
+        names |= {
+            job.job_file_info.table_name
+            for job in package.jobs["new_jobs"]
+            if job.job_file_info.retry_count
+        }
+        kinds = (tables.get(name, {}).get("write_disposition") for name in names
+                 if not name.startswith("_dlt"))  # fmt: skip
+        if any(kind != "merge" for kind in kinds):
+            return True
+    return False
 
 
 def _is_outdated(pipeline: dlt.Pipeline) -> bool:

@@ -157,7 +157,10 @@ class RealLife:
         assert kill_at is not None or "moments" in told
 
     def _compare(self) -> None:
-        loaded = _loaded(self.folder / "loaded.duckdb")
+        try:
+            loaded = _loaded(self.folder / "loaded.duckdb")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n" + "\n".join(self.told)) from None
         for set_name, logical_name in TABLES.items():
             table = self.sandbox.store.schema.by_logical_name[logical_name]
             given = {"select": None, "labels": False, "keeps": False, "silent_cascades": False}

@@ -7,8 +7,9 @@ from typing import Any
 
 import dlt
 import pytest
+from dlt.common.storages import PackageStorage
 
-from dataverse_source import ConfigurationError
+from dataverse_source import ConfigurationError, PipelineError
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.switches import Switches
 from tests.comparing import assert_equal
@@ -122,3 +123,22 @@ def readings(pipeline: dlt.Pipeline) -> list[tuple[Any, ...]]:
     with pipeline.sql_client() as client:
         query = f"SELECT {columns} FROM new_sensorreadings ORDER BY partitionid"
         return [tuple(row) for row in client.execute_sql(query) or []]
+
+
+def test_a_process_that_ends_right_after_rows_have_come_into_a_table(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = PackageStorage.complete_job
+
+    def end(storage: PackageStorage, load_id: str, name: str) -> Any:
+        if name.startswith("accounts."):
+            raise KeyboardInterrupt
+        return done(storage, load_id, name)
+
+    monkeypatch.setattr(PackageStorage, "complete_job", end)
+    with pytest.raises((KeyboardInterrupt, PipelineError)):
+        run()
+    monkeypatch.undo()
+    sandbox.store.create("account", {"name": "New"})
+    run()
+    assert_equal(new_pipeline(), sandbox, "accounts")
