@@ -85,7 +85,7 @@ def test_what_is_right_is_taken(files: Files) -> None:
     files(RIGHT + "page_size = 50\n[sources.dataverse.table_settings.contacts]\nsync = 'full'\n")
     settings, credentials = settings_of()
     assert settings.tables == ("accounts", "contacts")
-    assert settings.of_table("accounts") == TableSettings(page_size=50)
+    assert settings.of_table("accounts") == TableSettings(page_size=50, strict=False)
     assert settings.of_table("contacts") == TableSettings(page_size=50, sync="full")
     assert (credentials.client_id, credentials.client_secret) == (CLIENT, SECRET)
 
@@ -229,6 +229,17 @@ def test_settings_of_the_pipeline_come_first(files: Files, monkeypatch: pytest.M
     settings_of()
 
 
+def test_environments_with_names_of_their_own(files: Files) -> None:
+    files(
+        f"[sources.dataverse]\nsync = 'full'\n[sources.dataverse.sales]\nenvironment_url = '{URL}'\n"
+        "tables = ['accounts', 'contacts']\n",
+        SIGN_IN.replace("credentials", "sales.credentials"),
+    )
+    found = dataverse.with_args(name="sales")()
+    assert {"accounts", "contacts"} <= set(found.resources)
+    assert "Missing setting environment_url" in str(refused())
+
+
 @pytest.mark.parametrize("tables", ["accounts, contacts", '["accounts", "contacts"]'])
 def test_variables_are_text(files: Files, monkeypatch: pytest.MonkeyPatch, tables: str) -> None:
     files(None)
@@ -246,7 +257,7 @@ def test_variables_are_text(files: Files, monkeypatch: pytest.MonkeyPatch, table
     settings, _ = settings_of()
     assert settings.tables == ("accounts", "contacts")
     assert settings.request_timeout == 10
-    common = TableSettings(page_size=500, labels=True, sweep_interval=0.5)
+    common = TableSettings(page_size=500, labels=True, sweep_interval=0.5, strict=False)
     assert settings.defaults == common
     assert settings.of_table("accounts").sync == "full"
     assert settings.of_table("contacts").select == ("fullname", "emailaddress1")
