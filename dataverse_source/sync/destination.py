@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import dlt
 import pyarrow as pa
+from dlt.common.configuration.container import Container
 from dlt.common.destination.exceptions import SqlClientNotAvailable
+from dlt.common.pipeline import PipelineContext
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
@@ -23,6 +25,18 @@ VALID_TO = "_dataverse_valid_to"
 """Column of a table with its history: when a version of a row ended, null for the present one."""
 
 KEYS_AT_ONCE = 100_000
+
+
+def merge_strategies() -> Sequence[str] | None:
+    """Dlt's merge strategies that the destination takes; None where that is not known.
+
+    Asked on dlt's own thread, of the pipeline that is running.
+    """
+    context = Container()[PipelineContext]
+    if not context.is_active():
+        return None
+    pipeline = cast(dlt.Pipeline, context.pipeline())
+    return pipeline.destination.capabilities().supported_merge_strategies
 
 
 class LoadedTable:

@@ -22,7 +22,7 @@ from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
 from dataverse_source.errors import ConfigurationError
 from dataverse_source.schema import MOMENT, TEXT
-from dataverse_source.sync.destination import VALID_TO
+from dataverse_source.sync.destination import VALID_TO, merge_strategies
 from dataverse_source.sync.reader import VERSION, joined
 from dataverse_source.sync.run import Gone, Rows, Steps, TableRun, without
 from dataverse_source.sync.state import TableState
@@ -34,6 +34,8 @@ ROW_VERSION = "_dataverse_row_version"
 """Column that tells versions apart: a digest of the row's contents."""
 
 COLUMNS = (ROW_VERSION, VALID_FROM, VALID_TO)
+
+STRATEGY = "scd2"
 
 _DIGEST_BYTES = 16
 
@@ -68,6 +70,18 @@ def check_history(run: TableRun) -> None:
             where=f"{place} history",
             remedy="Leave history out for this table.",
         )
+    _check_destination(run)
+
+
+def _check_destination(run: TableRun) -> None:
+    strategies = merge_strategies()
+    if strategies is not None and STRATEGY not in strategies:
+        raise ConfigurationError(
+            f"Table {run.name} can't have history = true at this destination: dlt does not offer "
+            f"its strategy {STRATEGY} there, and would append all versions without an end",
+            where=f"[sources.dataverse.table_settings.{run.name}] history",
+            remedy="Load the table into a database, or leave history out.",
+        )
 
 
 def begins(run: TableRun) -> bool:
@@ -84,7 +98,7 @@ def disposition(key: str, deleted: str) -> dict[str, Any]:
     """
     return {
         "disposition": "merge",
-        "strategy": "scd2",
+        "strategy": STRATEGY,
         "row_version_column_name": ROW_VERSION,
         "validity_column_names": [VALID_FROM, VALID_TO],
         "destination_scope": f"{key} IN (SELECT {key} FROM {{staging_table}})",  # noqa: S608

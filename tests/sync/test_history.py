@@ -17,7 +17,7 @@ from typing import Any
 import dlt
 import pytest
 
-from dataverse_source import ConfigurationError, DataverseError, dataverse
+from dataverse_source import ConfigurationError, DataverseError, dataverse, load
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox, schema_changes
 from dataverse_source.sandbox.tables import Column
@@ -249,6 +249,26 @@ def test_a_history_keeps_deleted_rows_anyway(run: Run) -> None:
 def test_elastic_tables_have_no_history(run: Run) -> None:
     with pytest.raises(ConfigurationError, match="elastic"):
         run("new_sensorreadings", history=True)
+
+
+def test_destinations_that_would_append_versions_are_refused(
+    sandbox: Sandbox, credentials: DataverseCredentials, tmp_path: Path
+) -> None:
+    pipeline = dlt.pipeline(
+        "test",
+        destination=dlt.destinations.filesystem((tmp_path / "files").as_uri()),
+        dataset_name="dataverse",
+        pipelines_dir=str(tmp_path / "pipelines"),
+    )
+    source = dataverse(
+        environment_url=sandbox.environment_url,
+        tables=["accounts"],
+        credentials=credentials,
+        ca_bundle=sandbox.ca_bundle,
+        history=True,
+    )
+    with pytest.raises(ConfigurationError, match="at this destination"):
+        load(pipeline, source)
 
 
 def test_a_row_that_is_read_again_is_no_new_version(
