@@ -14,6 +14,7 @@ from dlt.extract import DltSource
 
 from dataverse_source.described import CATALOG
 from dataverse_source.errors import DataverseError
+from dataverse_source.interrupted import begin_anew
 from dataverse_source.sync.isolation import Isolation, isolated
 from dataverse_source.table_names import is_pattern
 
@@ -25,9 +26,8 @@ def settle_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
 
     When another schedule with the same pipeline name has loaded since, the rows left behind
     are older than those in the destination, and what the state tells of them is wrong. Then
-    the working folder is dropped, and dlt restores the state from the destination. So it is when
-    the load of a table that is replaced was interrupted: dlt would load its file once more, into
-    a table that may have the rows already.
+    the working folder is dropped, and dlt restores the state from the destination. A load that
+    was interrupted is done from its beginning: what of it is in the destination is not sure.
 
     Returns:
         The pipeline to go on with.
@@ -41,13 +41,7 @@ def settle_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
             pipeline.pipeline_name,
         )
         return pipeline.drop()
-    if _may_double(pipeline):
-        logger.warning(
-            "Pipeline %s: a load was interrupted within a table that is replaced; what was left "
-            "behind is dropped and read again",
-            pipeline.pipeline_name,
-        )
-        return pipeline.drop()
+    begin_anew(pipeline)
     pipeline.normalize()
     pipeline.load().raise_on_failed_jobs()
     return pipeline
@@ -97,25 +91,6 @@ def _with_more(pipeline: dlt.Pipeline, source_name: str, names: list[str]) -> di
     return {
         table: state for tables in states for table, state in tables.items() if state.get("more")
     }
-
-
-def _may_double(pipeline: dlt.Pipeline) -> bool:
-    """Whether rows of an unfinished package may be in a table that is not merged."""
-    for load_id in pipeline.list_normalized_load_packages():
-        package = pipeline.get_load_package_info(load_id)
-        tables = pipeline.schemas[package.schema_name].tables
-        begun = (*package.jobs["started_jobs"], *package.jobs["completed_jobs"])
-        names = {job.job_file_info.table_name for job in begun}
-        names |= {
-            job.job_file_info.table_name
-            for job in package.jobs["new_jobs"]
-            if job.job_file_info.retry_count
-        }
-        kinds = (tables.get(name, {}).get("write_disposition") for name in names
-                 if not name.startswith("_dlt"))  # fmt: skip
-        if any(kind != "merge" for kind in kinds):
-            return True
-    return False
 
 
 def _is_outdated(pipeline: dlt.Pipeline) -> bool:
