@@ -30,9 +30,17 @@ def begin_anew(pipeline: dlt.Pipeline) -> None:
     Jobs of tables that are appended to stay as they are: nothing would empty these. It may be
     interrupted at any moment, and is done again by the next run.
     """
-    packages = pipeline._get_load_storage().normalized_packages
+    storage = pipeline._get_load_storage()
+    packages = storage.normalized_packages
     for load_id in pipeline.list_normalized_load_packages():
-        _set_back(packages, load_id)
+        if packages.is_package_completed(load_id):
+            # All is loaded and noted, but the folder was not moved; dlt would refuse to go on.
+            storage.storage.rename_tree(
+                storage.get_normalized_package_path(load_id),
+                storage.get_loaded_package_path(load_id),
+            )
+        else:
+            _set_back(packages, load_id)
 
 
 def _set_back(packages: PackageStorage, load_id: str) -> None:

@@ -42,6 +42,8 @@ def settle_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
         )
         return pipeline.drop()
     begin_anew(pipeline)
+    if not pipeline.has_pending_data:
+        return pipeline
     pipeline.normalize()
     pipeline.load().raise_on_failed_jobs()
     return pipeline

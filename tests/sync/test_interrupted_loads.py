@@ -30,7 +30,9 @@ given = json.loads(sys.argv[1])
 usual = getattr(PackageStorage, given["moment"])
 
 def ends(storage, load_id, name, *rest):
-    if name.startswith(given["table"] + ".") and name.endswith(given["kind"]):
+    if name.split(".")[0] == given["table"] and name.endswith(given["kind"]):
+        if given["moment"] == "complete_loading_package":
+            usual(storage, load_id, name, *rest)
         os.kill(os.getpid(), signal.SIGKILL)
     return usual(storage, load_id, name, *rest)
 
@@ -156,6 +158,16 @@ def test_two_schedules_that_are_killed_in_one_table(
     killed(sandbox, tmp_path, "accounts", moment=first)
     killed(sandbox, tmp_path, "accounts", moment=second, pipelines="other")
     run()
+    change(sandbox)
+    run()
+    assert_equal(new_pipeline(), sandbox, "accounts")
+
+
+def test_a_package_that_is_loaded_but_not_put_away(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, tmp_path: Path
+) -> None:
+    killed(sandbox, tmp_path, "loaded", "", moment="complete_loading_package")
+    assert len(rows(new_pipeline(), "accounts")) == len(keys(sandbox))
     change(sandbox)
     run()
     assert_equal(new_pipeline(), sandbox, "accounts")
