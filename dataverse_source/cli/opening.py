@@ -10,6 +10,7 @@ from dlt.extract import DltSource
 
 from dataverse_source.configuration import Credentials, configured, resolved
 from dataverse_source.connection import Connection
+from dataverse_source.described import CATALOG
 from dataverse_source.settings import Settings
 from dataverse_source.source import dataverse
 
@@ -56,6 +57,8 @@ def source_for(tables: Sequence[str], **given: Any) -> DltSource:
         ConfigurationError: settings are missing, unknown or can't be used.
     """
     explicit = {name: value for name, value in given.items() if value is not None}
-    if tables:
-        explicit["tables"] = list(tables)
-    return dataverse(**explicit)
+    if not tables:
+        return dataverse(**explicit)
+    # All are configured and some are chosen: settings of the others are no mistake then.
+    everything = [*dict.fromkeys([*configured_tables(), *tables])]
+    return dataverse(tables=everything, **explicit).with_resources(*tables, CATALOG)

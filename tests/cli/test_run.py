@@ -51,9 +51,14 @@ def test_run(cli: Cli, configured: Sandbox, pipeline: str, folder: Path) -> None
 def test_run_what_the_settings_name(
     cli: Cli, configured: Sandbox, pipeline: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SOURCES__DATAVERSE__TABLES", "contacts")
-    report = cli("run", "--pipeline", pipeline, "--json").json()
+    monkeypatch.setenv("SOURCES__DATAVERSE__TABLES", "contacts,accounts")
+    settings = '{"accounts": {"select": ["name"]}, "contacts": {"select": ["fullname"]}}'
+    monkeypatch.setenv("SOURCES__DATAVERSE__TABLE_SETTINGS", settings)
+    report = cli("run", "contacts", "--pipeline", pipeline, "--json").json()
     assert [one["name"] for one in report["tables"]] == ["contacts"]
+    report = cli("run", "--pipeline", pipeline, "--json").json()
+    read = {one["name"]: (one["rows_read"], one["rows_after"]) for one in report["tables"]}
+    assert read == {"contacts": (0, 40), "accounts": (60, 60)}
 
 
 def test_a_table_that_fails(cli: Cli, configured: Sandbox, pipeline: str, folder: Path) -> None:
