@@ -231,7 +231,8 @@ def test_settings_of_the_pipeline_come_first(files: Files, monkeypatch: pytest.M
 
 def test_environments_with_names_of_their_own(files: Files) -> None:
     files(
-        f"[sources.dataverse]\nsync = 'full'\n[sources.dataverse.sales]\nenvironment_url = '{URL}'\n"
+        "[sources.dataverse]\nsync = 'full'\n"
+        f"[sources.dataverse.sales]\nenvironment_url = '{URL}'\n"
         "tables = ['accounts', 'contacts']\n",
         SIGN_IN.replace("credentials", "sales.credentials"),
     )
