@@ -6,6 +6,7 @@ megabytes takes nearly as long again as decompressing them at once.
 
 from __future__ import annotations
 
+import re
 import zlib
 
 import requests
@@ -15,6 +16,9 @@ MOST_TIMES = 100
 """How many times its size a body may become for room to be made for it beforehand."""
 
 _GZIP = 16 + zlib.MAX_WBITS
+
+_MEMBER = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]")
+"""How a member begins (RFC 1952); compressed data may by chance look like it, too."""
 
 
 def receive(answer: requests.Response) -> None:
@@ -50,7 +54,7 @@ def gunzipped(data: bytes) -> bytes:
     """
     # The end tells how long the last member is (RFC 1952); nearly always it is the only one.
     length = int.from_bytes(data[-4:], "little")
-    if data and length <= MOST_TIMES * len(data):
+    if data and length <= MOST_TIMES * len(data) and not _MEMBER.search(data, 1):
         whole = zlib.decompress(data, _GZIP, bufsize=max(length, 1))
         if len(whole) == length:
             return whole

@@ -76,8 +76,9 @@ def test_a_compressed_body_that_is_cut_or_none(damage: Any) -> None:
         receive(answer(damage(gzip.compress(b"page" * 1000)), "gzip"))
 
 
-def test_members_follow_each_other() -> None:
-    assert gunzipped(gzip.compress(b"first ") + gzip.compress(b"two")) == b"first two"
+@pytest.mark.parametrize("parts", [[b"first ", b"two"], [b"one", b"two"], [b"one"] * 3, [b""] * 2])
+def test_members_follow_each_other(parts: list[bytes]) -> None:
+    assert gunzipped(b"".join(map(gzip.compress, parts))) == b"".join(parts)
 
 
 def test_a_body_that_becomes_very_long() -> None:
