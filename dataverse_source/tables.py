@@ -35,10 +35,11 @@ from dataverse_source.sync.at_once import AtOnce, Job
 from dataverse_source.sync.changes import has_expired
 from dataverse_source.sync.crew import Crew
 from dataverse_source.sync.cursor import read_range
-from dataverse_source.sync.destination import LoadedTable, NothingLoaded
+from dataverse_source.sync.destination import LoadedTable, NothingLoaded, merge_strategies
 from dataverse_source.sync.history import check_history, load_began
 from dataverse_source.sync.isolation import Aside, Isolation, current_isolation
-from dataverse_source.sync.plan import make_plan
+from dataverse_source.sync.output import MERGE
+from dataverse_source.sync.plan import Plan, make_plan
 from dataverse_source.sync.reader import TableReader
 from dataverse_source.sync.retention import Retention
 from dataverse_source.sync.run import Destination, TableRun
@@ -260,9 +261,28 @@ class Tables:
         for name, tables in found.items():
             for table in tables:
                 run = self._run(table, name, place)
-                make_plan(run.reader.table, run.settings, TableState(), run.now())
+                plan = make_plan(run.reader.table, run.settings, TableState(), run.now())
                 check_history(run)
+                _check_merging(run, plan)
         return found
+
+
+def _check_merging(run: TableRun, plan: Plan) -> None:
+    """Refuses what takes merges where dlt would append rows, deleted ones too, with a warning."""
+    strategies = merge_strategies()
+    if strategies is None or MERGE["strategy"] in strategies:
+        return
+    settings = run.settings
+    if plan.mode == "full" and settings.deletes == "remove" and not settings.max_rows_per_load:
+        return
+    raise ConfigurationError(
+        f"Table {run.name} can't be kept in step at this destination: rows that have changed "
+        "can't be merged there, as dlt does not offer its strategy "
+        f"{MERGE['strategy']} and would append them",
+        where=f"[sources.dataverse.table_settings.{run.name}]",
+        remedy="Load into a database; or set sync = 'full', with neither deletes = 'keep' nor "
+        "max_rows_per_load, to have all rows replaced in each run.",
+    )
 
 
 def _items(
