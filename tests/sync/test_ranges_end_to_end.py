@@ -68,7 +68,6 @@ def test_rows_that_are_made_anew_while_they_are_read(
     settings = {"sync": sync, "page_size": 5, "sweep_interval": 0}
     run(**settings)
     assert sandbox.hooks.ran == 4
-    assert any("createdon ge" in query for query in queries(sandbox))
     destination_rows(new_pipeline(), "accounts", "accountid")  # no key twice
     if sync == "changes":  # all that happened is in the delta of the same run
         assert_equal(new_pipeline(), sandbox, "accounts")
