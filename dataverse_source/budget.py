@@ -31,6 +31,9 @@ PARTS = 120
 MOST_SERVERS = 16
 """How many servers are believed to be behind a host that does not tell them apart."""
 
+_AT_ONCE = 1e-6
+"""Seconds: the clock's digits do not suffice for less."""
+
 _NUMBER = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _AFFINITY = re.compile(r"\bARRAffinity=([^;,\s]+)")
 
@@ -91,19 +94,21 @@ class Ledger:
     """
 
     def __init__(self, window: float) -> None:
-        self._window = window
         self._width = window / PARTS
         self._parts: dict[int, float] = {}
+        self._total = 0.0
+        self._present = 0
 
     def add(self, now: float, amount: float) -> None:
         """Books an amount."""
-        part = math.floor(now / self._width)
+        part = self._part(now)
         self._parts[part] = self._parts.get(part, 0.0) + amount
+        self._total += amount
 
     def spent(self, now: float) -> float:
         """What counts now."""
         self._forget(now)
-        return sum(self._parts.values())
+        return self._total
 
     def correct(self, now: float, spent: float, *, late: float) -> None:
         """Makes the ledger say what the server says.
@@ -127,24 +132,35 @@ class Ledger:
     def returning(self, now: float) -> list[tuple[float, float]]:
         """When amounts cease to count: seconds from now, the soonest first, and how much."""
         self._forget(now)
-        return [(self._end(index) - now, self._parts[index]) for index in sorted(self._parts)]
+        return [
+            (max((index + 1 + PARTS) * self._width - now, _AT_ONCE), self._parts[index])
+            for index in sorted(self._parts)
+        ]
 
     def _lower(self, now: float, booked: float, spent: float) -> None:
         """Takes from what the server has begun to forget, then from everything alike."""
-        for index in [one for one in self._parts if self._end(one) - self._width <= now]:
-            taken = min(booked - spent, self._parts[index])
-            self._parts[index] -= taken
+        forgotten = self._part(now) - PARTS
+        if forgotten in self._parts:
+            taken = min(booked - spent, self._parts[forgotten])
+            self._parts[forgotten] -= taken
             booked -= taken
         if booked > spent:
             kept = spent / booked
             self._parts = {index: amount * kept for index, amount in self._parts.items()}
+        self._total = sum(self._parts.values())
 
     def _forget(self, now: float) -> None:
-        for index in [one for one in self._parts if self._end(one) <= now]:
-            del self._parts[index]
+        """Nothing ceases to count within a part: the next one is waited for."""
+        present = self._part(now)
+        if present == self._present:
+            return
+        self._present = present
+        oldest = present - PARTS
+        self._parts = {index: some for index, some in self._parts.items() if index >= oldest}
+        self._total = sum(self._parts.values())
 
-    def _end(self, index: int) -> float:
-        return (index + 1) * self._width + self._window
+    def _part(self, now: float) -> int:
+        return math.floor(now / self._width)
 
 
 def _largest_share(requests: int, servers: int) -> float:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from importlib import metadata
 from typing import Any, Protocol, TypeVar
 
@@ -323,10 +324,8 @@ class DataverseClient:
             prepared = self._session.prepare_request(request)
             prepared.headers["Authorization"] = f"Bearer {token}"
             prepared.url = url  # after preparing: requests would encode links anew
-            settings = self._session.merge_environment_settings(url, {}, False, None, None)
-            settings["stream"] = True
             answer = self._session.send(
-                prepared, timeout=self._timeouts, allow_redirects=False, **settings
+                prepared, timeout=self._timeouts, allow_redirects=False, **self._ways
             )
             bodies.receive(answer)
         except requests.RequestException as error:
@@ -334,6 +333,12 @@ class DataverseClient:
         slot.answered(time.monotonic() - began, answer.headers)
         self._note(answer.headers)
         return answer
+
+    @cached_property
+    def _ways(self) -> dict[str, Any]:
+        """Proxies and certificates: finding them out takes longer than sending a request."""
+        ways = self._session.merge_environment_settings(self.environment_url, {}, True, None, None)
+        return dict(ways)
 
     def _note(self, headers: Mapping[str, str]) -> None:
         """Keeps what an answer says about the server."""
