@@ -49,6 +49,10 @@ FRESH = timedelta(days=1)
 """A delta link younger than this is kept when it brings nothing: nothing has to be saved then.
 It is far below the days that Dataverse keeps track (default 7)."""
 
+MOST_REFUSED_LINKS = 2
+"""Delta links in a row that may be refused, each after all rows have been read for it: a link may
+expire, and the schema may change while rows are read. More is how Dataverse is."""
+
 MANY_KEYS = 5000
 """Changed rows that are read again by key; more are read with the whole table instead."""
 
@@ -80,7 +84,7 @@ def keep_by_changes(run: TableRun, state: TableState) -> Steps:
     """All rows at first, then what has changed.
 
     Raises:
-        NotTrackedError: before any output.
+        NotTrackedError: before any output; also where no delta link is taken, however new.
     """
     if not state.complete:
         if state.token is None:
@@ -89,9 +93,13 @@ def keep_by_changes(run: TableRun, state: TableState) -> Steps:
         return replace(state, more=True)  # what has changed meanwhile
     try:
         _refuse_old_token(run, state)
-        return (yield from _follow(run, replace(state, more=False)))
+        return (yield from _follow(run, replace(state, more=False, refused_links=0)))
     except _TokenRefusedError as refusal:
+        if state.refused_links >= MOST_REFUSED_LINKS:
+            reason = "Dataverse refuses the delta links that it has just given"
+            raise NotTrackedError(f"{reason} ({refusal})") from refusal
         logger.warning("%s: %s; all its rows are read again", run.name, refusal)
+    state = replace(state, refused_links=state.refused_links + 1)
     return (yield from keep_by_changes(run, state.begun_anew(state.mode, state.columns)))
 
 

@@ -29,6 +29,7 @@ class TableState:
         token_time: when the delta link was given, ISO 8601.
         unsettled: when the first delta link was given around which rows may have been committed
             late, ISO 8601.
+        refused_links: delta links that were refused since one was last taken.
         link: next link of a full read that goes on in the next load package, as ``token``.
         parts: intervals of createdon that such a read has left, where it is read side by side.
         since: start of the next read by modifiedon, ISO 8601.
@@ -46,6 +47,7 @@ class TableState:
     token_columns: bool = False
     token_time: str | None = None
     unsettled: str | None = None
+    refused_links: int = 0
     link: str | None = None
     parts: tuple[dict[str, str], ...] = ()
     since: str | None = None
@@ -62,7 +64,13 @@ class TableState:
 
     def begun_anew(self, mode: str, columns: str) -> TableState:
         """Nothing read yet; only what Dataverse refused is still known."""
-        return TableState(mode, columns, refused=self.refused, refusal=self.refusal)
+        return TableState(
+            mode,
+            columns,
+            refused_links=self.refused_links,
+            refused=self.refused,
+            refusal=self.refusal,
+        )
 
 
 def read_state(stored: Mapping[str, Any]) -> TableState:

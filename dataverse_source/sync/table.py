@@ -37,18 +37,14 @@ def table_items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
 def _items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
     plan, state = _choose(run, read_state(stored))
     try:
-        state = yield from TableWriter(run, str(plan)).items(
-            gathered(_keep_in_step(run, plan, state))
-        )
+        state = yield from _written(run, plan, state)
     except NotTrackedError as refusal:  # comes before the first item
         reason = str(refusal)
         plan = without_tracking(run.reader.table, reason)
         logger.warning("%s: %s", run.name, plan)
         state = replace(state, refused=run.now().isoformat(), refusal=reason)
         state = state.begun_anew(plan.mode, run.columns)
-        state = yield from TableWriter(run, str(plan)).items(
-            gathered(_keep_in_step(run, plan, state))
-        )
+        state = yield from _written(run, plan, state)
     write_state(state, stored)
 
 

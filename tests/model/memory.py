@@ -27,7 +27,8 @@ from dataverse_source.tables import Tables
 Row = dict[str, Any]
 State = dict[str, dict[str, Any]]
 DELETIONS = "_dataverse_deletions"
-NO_HINTS: Mapping[str, Any] = {}
+MOST_PACKAGES = 500
+"""Far more than a run of some hundred rows takes, of one row each."""
 
 
 class Killed(Exception):
@@ -172,7 +173,7 @@ class Schedule:
         tables, isolation = Tables(connect()), Isolation()
         alone = len(names) == 1 and not is_pattern(names[0])
         todo: dict[str, Any] = {}
-        while True:
+        for _ in range(MOST_PACKAGES):
             with nullcontext() if alone else isolated(isolation):
                 self._extract(tables, names, isolation.only, clock)
             self._load(clock)
@@ -182,6 +183,7 @@ class Schedule:
             if not todo or todo == done:
                 return {name: error for name, (_, error) in isolation.failures.items()}
             isolation.only = frozenset(todo)
+        raise AssertionError(f"a run does not end; still to do: {todo}")
 
     def _extract(
         self, tables: Tables, names: list[str], only: frozenset[str] | None, clock: _Steps

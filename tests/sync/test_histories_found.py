@@ -11,7 +11,10 @@ from dlt.common.storages import PackageStorage
 
 from dataverse_source import ConfigurationError, PipelineError
 from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.faults import Fault
+from dataverse_source.sandbox.schema_changes import with_column
 from dataverse_source.sandbox.switches import Switches
+from dataverse_source.sandbox.tables import Column
 from tests.comparing import assert_equal
 from tests.sync.asking import keys, queries, read, state
 
@@ -65,6 +68,29 @@ def test_pairs_that_are_committed_after_a_delta_link_was_given(
     store.create("accountleads", {"accountid": account, "leadid": leads[2]}, version=version)
     run_later(run, sandbox, "accountleadscollection")
     assert_equal(new_pipeline(), sandbox, "accountleadscollection")
+
+
+def test_delta_links_that_are_refused_as_soon_as_they_are_given(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    run()
+    store = sandbox.store
+    store.reserve_version()  # while it is open, no delta link is newer than it
+    store.change_schema(with_column(store.schema, "account", Column("new_extra", "String")))
+    store.create("account", {"name": "New", "new_extra": "More"})
+    sandbox.faults.plan(Fault("redirect"), skip=100, times=10_000)  # it would go on without an end
+    for _ in range(2):
+        run()
+        assert_equal(new_pipeline(), sandbox, "accounts")
+        assert "refuses the delta links" in state(new_pipeline())["refusal"]
+        store.update("account", keys(sandbox)[0], {"new_extra": "Changed"})
+    with store.transaction() as connection:
+        connection.execute("DELETE FROM reserved")
+    sandbox.clock.advance(25 * 3600)
+    run()
+    assert_equal(new_pipeline(), sandbox, "accounts")
+    assert state(new_pipeline())["mode"] == "changes"
+    assert "refused_links" not in state(new_pipeline())
 
 
 def test_what_may_be_late_is_read_once_and_then_no_more(
