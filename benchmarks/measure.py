@@ -18,8 +18,9 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 PERIOD = 0.05
 """Seconds between looks at the memory."""
-_OF_THE_MACHINE = ("PROXY", "CA_BUNDLE", "CERT", "VIRTUAL_ENV")
-"""Parts of names of variables that must not decide how a contender reaches the server."""
+_OF_THE_MACHINE = ("PROXY", "CA_BUNDLE", "CERT", "VIRTUAL_ENV", "DONTWRITEBYTECODE")
+"""Parts of names of variables that must not decide how a contender reaches the server, nor have
+it compile every module of its packages in every run."""
 
 
 class ContenderFailed(Exception):

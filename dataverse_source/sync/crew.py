@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dlt.common.runtime import signals
 
@@ -130,22 +131,69 @@ class Crew:
                     self._idle += 1
 
 
-def ahead(items: Iterator[T], crew: Crew) -> Iterator[T]:
-    """The same items; the next one is fetched while the last is worked on."""
-    end: Any = object()
+def ahead(items: Iterator[T], crew: Crew, most: int = 1) -> Iterator[T]:
+    """The same items; the next ones are fetched while the last is worked on.
 
-    def following() -> Any:
-        return next(items, end)
-
+    Args:
+        items: asked on threads of the crew, never on two at once.
+        crew: whose threads fetch.
+        most: items that are fetched, or being fetched, before anybody wants them.
+    """
+    fetched = _Ahead(items, crew, most)
     with crew:
-        future = crew.submit(following)
         try:
-            while True:
-                crew.first_done([future])
-                item = future.result()
-                if item is end:
-                    return
-                future = crew.submit(following)
-                yield item
+            yield from fetched.items()
         finally:
-            future.cancel()
+            fetched.stop()
+
+
+class _Ahead(Generic[T]):
+    """Items that are fetched before they are wanted."""
+
+    def __init__(self, items: Iterator[T], crew: Crew, most: int) -> None:
+        self._items = items
+        self._crew = crew
+        self._most = most
+        self._lock = threading.Lock()
+        self._waiting: deque[Future[T]] = deque()
+        self._fetching = False
+
+    def items(self) -> Iterator[T]:
+        while True:
+            self._fetch()
+            self._crew.first_done([self._waiting[0]])
+            try:
+                item = self._waiting[0].result()
+            except _EndError:
+                return
+            with self._lock:
+                self._waiting.popleft()
+            self._fetch()
+            yield item
+
+    def stop(self) -> None:
+        """Nothing is fetched any more."""
+        with self._lock:
+            self._most = 0
+            for one in self._waiting:
+                one.cancel()
+
+    def _fetch(self) -> None:
+        """Has the next item fetched, if that is not done already and there is room for it."""
+        with self._lock:
+            if not self._fetching and len(self._waiting) < self._most:
+                self._fetching = True
+                self._waiting.append(self._crew.submit(self._next))
+
+    def _next(self) -> T:
+        try:
+            item = next(self._items)
+        except StopIteration:
+            raise _EndError from None
+        self._fetching = False
+        self._fetch()
+        return item
+
+
+class _EndError(Exception):
+    """There are no more items."""

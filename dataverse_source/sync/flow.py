@@ -23,6 +23,10 @@ LONGEST_LINK = 65_536
 """Bytes at the end of a page that are searched: a URL is half as long at most."""
 
 
+PAGES_AHEAD = 2
+"""Pages that are fetched, or decoded, while one is worked on; each may take 100 MB meanwhile."""
+
+
 @dataclass(frozen=True)
 class _Arrived:
     """A page that is being decoded."""
@@ -55,7 +59,7 @@ class Flow:
         """
         with self._crew:
             arrived = self._client.pages(url, prefer=prefer, parse=self._begin)
-            for one in ahead(arrived, self._crew):
+            for one in ahead(arrived, self._crew, PAGES_AHEAD):
                 self._crew.first_done([one.page])
                 try:
                     page = one.page.result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from queue import SimpleQueue
 
 import pyarrow as pa
 import pytest
@@ -206,16 +207,36 @@ def test_an_error_of_the_work_is_raised_where_its_result_is_taken() -> None:
         crew.submit(fail).result(60)
 
 
-def test_ahead_gives_all_items_in_order_and_the_error_in_its_place() -> None:
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_ahead_gives_all_items_in_order_and_the_error_in_its_place(most: int) -> None:
     def items() -> Iterator[int]:
         yield from range(3)
         raise ValueError("end")
 
     taken = []
     with pytest.raises(ValueError, match="end"):  # noqa: PT012 (what came before is part of it)
-        for item in ahead(items(), Crew()):
+        for item in ahead(items(), Crew(), most):
             taken.append(item)
     assert taken == [0, 1, 2]
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_ahead_fetches_so_many_items_and_no_more(most: int) -> None:
+    asked: SimpleQueue[int] = SimpleQueue()
+
+    def items() -> Iterator[int]:
+        for one in range(20):
+            asked.put(one)
+            yield one
+
+    crew = Crew()
+    with crew:
+        for item in ahead(items(), crew, most):
+            fetched = [asked.get(timeout=60) for _ in range(1 if item else 1 + most)]
+            assert fetched[-1] == item + most
+            assert asked.empty()
+            if fetched[-1] == 19:
+                break
 
 
 def test_many_threads_read_one_table() -> None:
