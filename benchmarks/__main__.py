@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "compare": _compare,
         "large": _large,
         "limits": lambda given: measure_limited(
-            {"cursor": given.large_rows, "auto": given.rows}, folder=given.cache
+            {"cursor": given.limits_rows, "auto": given.limits_rows // 10}, folder=given.cache
         ),
         "imports": lambda given: measure_imports(max(given.rounds, 5)),
         "unchanged": lambda given: measure_unchanged(given.tables),
@@ -120,6 +120,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--only", action="append", choices=names, help="one part; may be repeated")
     add("--rows", type=int, default=200_000, help="accounts in the comparison")
     add("--large-rows", type=int, default=1_000_000, help="accounts in the large one")
+    add("--limits-rows", type=int, default=800_000, help="accounts under limits")
     add("--rounds", type=int, default=5, help="how often each contender runs")
     add("--who", action="append", help="a contender of the comparison; may be repeated")
     add("--tables", type=int, default=300, help="tables of the run without changes")

@@ -12,8 +12,12 @@ The lower bound is what evenly spent limits allow (servers S, window W):
 
     max(requests / 6000 * W / S, execution seconds / 1200 * W / S, execution seconds / (52 * S))
 
-A run that begins with an empty window can be quicker, as nothing has been spent before; what the
-limits allow then is printed as well.
+A run that begins with an empty window can be quicker, as nothing has been spent before. With M
+requests in a window, which are S * min(6000, 1200 / seconds of one + 52), it takes at least
+
+    n windows, and (requests - n * M) * seconds of one / (52 * S),  n = ceil(requests / M) - 1
+
+for what is left over. Both are printed.
 """
 
 from __future__ import annotations
@@ -70,23 +74,34 @@ class Model:
     @property
     def even_bound(self) -> float:
         """Seconds that the limits take where they are spent evenly."""
-        limits, spent = self.limits, self.requests * self.seconds * self.scale
-        window = limits.window_seconds / self.servers
-        return max(
-            self.requests / limits.requests * window,
-            spent / limits.execution_seconds * window,
-            spent / (limits.concurrent * self.servers),
-        )
+        return max(self._even.values())
+
+    @property
+    def binds(self) -> str:
+        """Which limit makes it so long."""
+        return max(self._even, key=lambda name: self._even[name])
 
     @property
     def burst_bound(self) -> float:
         """Seconds that they take at least, from an empty window on."""
         limits, cost = self.limits, self.seconds * self.scale
-        most = self.servers * min(limits.requests, limits.execution_seconds / cost)
+        # Requests that are under way when the execution time is spent are answered still.
+        in_time = limits.execution_seconds / cost + limits.concurrent
+        most = self.servers * min(limits.requests, in_time)
         windows = max(math.ceil(self.requests / most) - 1, 0)
         last = self.requests - windows * most
         at_once = limits.concurrent * self.servers
         return windows * limits.window_seconds + max(last * cost / at_once, cost)
+
+    @property
+    def _even(self) -> dict[str, float]:
+        limits, spent = self.limits, self.requests * self.seconds * self.scale
+        window = limits.window_seconds / self.servers
+        return {
+            "requests": self.requests / limits.requests * window,
+            "execution time": spent / limits.execution_seconds * window,
+            "requests at once": spent / (limits.concurrent * self.servers),
+        }
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,10 @@ class PageSide:
     def _selected(self, options: Options, start: int, end: int) -> list[bytes]:
         """Some columns of a row."""
         names = {"@odata.etag", *(options.get("$select") or "").split(",")}
-        rows = (json.loads(text) for text in self._pages["lookups"].texts(start, end))
+        pages = self._pages.get("narrow")
+        if pages is None or pages.rows < self._rows or not names <= {"@odata.etag", *NARROW}:
+            pages = self._pages["lookups"]
+        rows = (json.loads(text) for text in pages.texts(start, end))
         shown = ({name: row[name] for name in row if name in names} for row in rows)
         return [json.dumps(row, separators=(",", ":")).encode() for row in shown]
 
@@ -211,10 +214,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--limits", type=json.loads, help="settings of the limits, as JSON")
-    parser.add_argument("--latency", type=float, help="scale of the latency model")
+    parser.add_argument("--latency", type=float, help="seconds that an answer takes")
     options = parser.parse_args()
     limits = LimitSettings(enforced=True, **options.limits) if options.limits else None
-    latency = LatencySettings.guess(options.latency) if options.latency else None
+    latency = LatencySettings(options.latency) if options.latency else None
     settings: dict[str, Any] = {"limits": limits, "latency": latency, "control_port": 0}
     serve(PageSandbox(options.folder, options.rows, **settings).start())
 

@@ -50,7 +50,7 @@ def page_server(
         folder: from `make_pages`.
         rows: how many accounts it shows.
         limits: service protection limits to enforce.
-        latency: scale of the latency model.
+        latency: seconds that an answer takes.
     """
     command = [sys.executable, "-m", "benchmarks.page_server", str(folder), "--rows", str(rows)]
     command += ["--limits", json.dumps(dict(limits))] if limits else []
