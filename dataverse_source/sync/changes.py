@@ -105,10 +105,8 @@ def keep_by_changes(run: TableRun, state: TableState) -> Steps:
 
 def _tracked(run: TableRun, state: TableState) -> TableState:
     """The state with a delta link for everything that changes from now on."""
-    link = None
     try:
-        for page in run.reader.key_changes():
-            link = page.delta_link
+        link = run.reader.first_delta_link()
     except ResponseError as refusal:
         if _is_not_tracked(refusal):
             raise NotTrackedError(_reason(refusal)) from refusal
@@ -204,7 +202,7 @@ def _pages(run: TableRun, state: TableState) -> Iterator[Page]:
     reader, token = run.reader, str(state.token)
     url = restore(token, reader.client.environment_url, reader.select)
     try:
-        return _started(reader.changes(url))
+        return _started(reader.changes(url, run.crew))
     except ResponseError as refusal:
         if state.token_columns or not _is_about_the_query(refusal):
             raise _refused(refusal) from refusal

@@ -18,7 +18,8 @@ from dataverse_source.query import preferences, rows_query
 from dataverse_source.schema import TableSchema, table_schema
 from dataverse_source.settings import MAX_PAGE_SIZE, TableSettings
 from dataverse_source.sync.crew import Crew
-from dataverse_source.sync.flow import Flow
+from dataverse_source.sync.flow import Flow, link_at_the_end
+from dataverse_source.urls import pinned
 
 TRACK_CHANGES = "odata.track-changes"
 VERSION = "versionnumber"
@@ -35,6 +36,13 @@ ELASTIC_PAGE_SIZE = 500
 """Rows a page, at most, of an elastic table (docs: "Elastic tables")."""
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """A page of which nothing is wanted but where the next one is."""
+
+    next_link: str
 
 
 @dataclass(frozen=True)
@@ -97,17 +105,22 @@ class TableReader:
         """
         return self._pages(url, self.columns, self.schema)
 
-    def flow(self, url: str, crew: Crew) -> Iterator[Page]:
+    def flow(self, url: str, crew: Crew, *, tracked: bool = False) -> Iterator[Page]:
         """The same, each page decoded by ``crew`` while the next one is on its way.
+
+        Args:
+            url: of the first page.
+            crew: decodes.
+            tracked: the pages are those of a delta.
 
         Raises:
             DataverseError: see `pages`.
         """
 
         def decode(body: bytes) -> Page:
-            return decode_page(body, self.schema)
+            return decode_page(body, self.schema, delta=tracked)
 
-        prefer = preferences(self.page_size, self.columns)
+        prefer = self._prefer(self.columns, self.page_size, tracked=tracked)
         return Flow(self.client, crew, decode).pages(url, prefer)
 
     def batches(
@@ -171,21 +184,31 @@ class TableReader:
             for page in self.pages(self.url([wanted])):
                 yield page.rows
 
-    def key_changes(self, url: str | None = None) -> Iterator[Page]:
-        """Pages of a tracked chain of nothing but keys.
+    def first_delta_link(self) -> str | None:
+        """A delta link for all that changes from now on: at the end of a tracked chain of all keys.
 
-        Args:
-            url: a delta link; None for all rows, of which the last page gives a delta link.
+        The keys themselves are not looked at.
 
         Raises:
             DataverseError: see `pages`.
         """
-        url = url or self.client.url(self.name, {"$select": self._key_column.wire_name})
-        columns = (self._key_column,)
-        return self._pages(url, columns, self._key_schema, size=self._key_page, tracked=True)
 
-    def changes(self, url: str) -> Iterator[Page]:
-        """Pages of a delta.
+        def glance(body: bytes) -> Page | _Passed:
+            link = link_at_the_end(body)
+            return (
+                decode_page(body, self._key_schema, delta=True) if link is None else _Passed(link)
+            )
+
+        url = self.client.url(self.name, {"$select": self._key_column.wire_name})
+        prefer = self._prefer((self._key_column,), self._key_page, tracked=True)
+        found = None
+        for page in self.client.pages(url, prefer=prefer, parse=glance):
+            signals.raise_if_signalled()
+            found = page.delta_link if isinstance(page, Page) else None
+        return found
+
+    def key_changes(self, url: str) -> Iterator[Page]:
+        """Pages of a delta of nothing but keys.
 
         Args:
             url: a delta link.
@@ -193,7 +216,24 @@ class TableReader:
         Raises:
             DataverseError: see `pages`.
         """
-        return self._pages(url, self.columns, self.schema, tracked=True)
+        columns = (self._key_column,)
+        return self._pages(url, columns, self._key_schema, size=self._key_page, tracked=True)
+
+    def changes(self, url: str, crew: Crew) -> Iterator[Page]:
+        """Pages of a delta; after the first one as `flow` gives them.
+
+        Args:
+            url: a delta link.
+            crew: decodes.
+
+        Raises:
+            DataverseError: see `pages`.
+        """
+        first = next(self._pages(url, self.columns, self.schema, tracked=True))
+        yield first
+        if first.next_link is not None:
+            link = pinned(first.next_link, self.client.environment_url)
+            yield from self.flow(link, crew, tracked=True)
 
     @cached_property
     def _key_column(self) -> Column:
@@ -224,15 +264,16 @@ class TableReader:
         def decode(body: bytes) -> Page:
             return decode_page(body, schema, delta=tracked)
 
-        size = size or self.page_size
-        if self.table.kind == "elastic":
-            size = min(size, ELASTIC_PAGE_SIZE)
-        prefer = preferences(size, columns)
-        if tracked:
-            prefer.append(TRACK_CHANGES)
+        prefer = self._prefer(columns, size or self.page_size, tracked=tracked)
         for page in self.client.pages(url, prefer=prefer, parse=decode):
             signals.raise_if_signalled()
             yield page
+
+    def _prefer(self, columns: Sequence[Column], size: int, *, tracked: bool) -> list[str]:
+        if self.table.kind == "elastic":
+            size = min(size, ELASTIC_PAGE_SIZE)
+        prefer = preferences(size, columns)
+        return [*prefer, TRACK_CHANGES] if tracked else prefer
 
 
 def joined(chunks: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
