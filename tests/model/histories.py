@@ -25,6 +25,7 @@ from dataverse_source.errors import AccessDeniedError, DataverseError
 from dataverse_source.sandbox.faults import Fault
 from dataverse_source.sandbox.limits import LimitSettings
 from dataverse_source.settings import make_settings
+from dataverse_source.sync import table_rows
 from tests.model.life import KINDS, LOOKBACK, Life
 from tests.model.memory import Killed, MemoryDestination, Schedule
 from tests.model.oracle import assert_in_step
@@ -42,6 +43,9 @@ REMODELLING = st.sampled_from(
 )
 REAL_LIMITS = LimitSettings(enforced=True, requests=25, window_seconds=20.0, concurrent=52)
 """Few requests a window: a longer run meets several 429s, and the wait that each one asks for."""
+
+USUAL = (table_rows.SLOW_PAGE_SECONDS, table_rows.FEW_PAGES)
+"""Which tables are read by intervals of createdon, side by side."""
 
 
 class Histories(RuleBasedStateMachine):
@@ -69,6 +73,7 @@ class Histories(RuleBasedStateMachine):
         labels=st.booleans(),
         rows=st.integers(0, 7),
         over_the_wire=st.sampled_from([False, False, False, False, True]),
+        side_by_side=st.sampled_from([False, False, True]),
     )
     def begin(
         self,
@@ -80,8 +85,11 @@ class Histories(RuleBasedStateMachine):
         labels: bool,
         rows: int,
         over_the_wire: bool,
+        side_by_side: bool,
     ) -> None:
         self.scene = scene
+        if side_by_side:  # however few pages there are, and however quickly they come
+            table_rows.SLOW_PAGE_SECONDS, table_rows.FEW_PAGES = 0.0, 0
         self.world.wire.over_the_wire = over_the_wire
         given: dict[str, Any] = {"page_size": page_size, "labels": labels}
         given |= {"max_rows_per_load": limit, "sweep_interval": sweeps, "deletes": deletes}
@@ -100,6 +108,7 @@ class Histories(RuleBasedStateMachine):
                 self.life.create(table, number)
 
     def teardown(self) -> None:
+        table_rows.SLOW_PAGE_SECONDS, table_rows.FEW_PAGES = USUAL
         self.sandbox.hooks.clear()
         self.sandbox.faults.clear()
 
