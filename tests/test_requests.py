@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import dlt
 import pytest
 
+from benchmarks.many_tables import PREFIX, add_tables
 from dataverse_source import dataverse
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.tables import Column, Table
 
 pytestmark = pytest.mark.slow
 
@@ -22,34 +21,11 @@ AROUND = 10
 """Requests for other things than rows: sign-in, metadata."""
 
 
-def _table(number: int) -> Table:
-    name = f"new_many{number:03}"
-    return Table(
-        logical_name=name,
-        schema_name=name,
-        entity_set_name=f"{name}set",
-        primary_id=f"{name}id",
-        primary_name="new_name",
-        object_type_code=12_000 + number,
-        columns=(
-            Column(f"{name}id", "Uniqueidentifier", is_primary_id=True),
-            Column("new_name", "String", is_primary_name=True, max_length=100),
-            Column("createdon", "DateTime", date_behavior="UserLocal"),
-            Column("modifiedon", "DateTime", date_behavior="UserLocal"),
-            Column("versionnumber", "BigInt"),
-        ),
-    )
-
-
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """An environment with many tables, of one row each."""
     with Sandbox(rows={}, seed=1) as running:
-        base = running.store.schema
-        tables = [_table(number) for number in range(TABLES)]
-        running.store.change_schema(replace(base, tables=(*base.tables, *tables)))
-        for table in tables:
-            running.store.create(table.logical_name, {"new_name": "One"})
+        add_tables(running, TABLES)
         yield running
 
 
@@ -62,7 +38,7 @@ def requests_of_a_run(
     def once(**settings: Any) -> Counter[str]:
         source = dataverse(
             environment_url=sandbox.environment_url,
-            tables=["new_many*"],
+            tables=[f"{PREFIX}*"],
             credentials=credentials,
             ca_bundle=sandbox.ca_bundle,
             **settings,
@@ -70,7 +46,7 @@ def requests_of_a_run(
         sandbox.requests.clear()
         new_pipeline().extract(source)
         names = (request.path.rpartition("/")[2] for request in sandbox.requests)
-        return Counter(name if name.startswith("new_many") else "around" for name in names)
+        return Counter(name if name.startswith(PREFIX) else "around" for name in names)
 
     return once
 
@@ -79,7 +55,7 @@ def test_tables_without_changes_cost_a_request_each(
     requests_of_a_run: Callable[..., Counter[str]],
 ) -> None:
     cursor = {"sync": "cursor", "lookback_seconds": 0}
-    by_cursor = {f"new_many{number:03}": cursor for number in range(0, TABLES, 3)}
+    by_cursor = {f"{PREFIX}{number:03}": cursor for number in range(0, TABLES, 3)}
     first = requests_of_a_run(table_settings=by_cursor)
     assert len(first) == TABLES + 1
     requests_of_a_run(table_settings=by_cursor)  # what has changed while the first one read

@@ -14,14 +14,14 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-import requests.adapters
-import source_microsoft_dataverse.dataverse  # type: ignore[import-not-found,unused-ignore]
 import source_microsoft_dataverse.source  # type: ignore[import-not-found,unused-ignore]
 from airbyte_cdk.entrypoint import (  # type: ignore[import-not-found,unused-ignore]
     launch,
 )
+
+from tests.peers.drivers.airbyte_source import sign_in_at, trust
 
 
 class Counting(io.StringIO):
@@ -38,19 +38,6 @@ class Counting(io.StringIO):
         return self._sink.write(text)
 
 
-def sign_in_at(token_url: str) -> None:
-    """Sends the source's sign-in to ``token_url``."""
-    made = source_microsoft_dataverse.dataverse.get_auth
-
-    def get_auth(config: Any) -> Any:
-        authenticator = made(config)
-        authenticator._token_refresh_endpoint = token_url
-        return authenticator
-
-    source_microsoft_dataverse.dataverse.get_auth = get_auth
-    source_microsoft_dataverse.source.get_auth = get_auth
-
-
 def run(*arguments: str) -> None:
     """One command of the source."""
     launch(source_microsoft_dataverse.source.SourceMicrosoftDataverse(), list(arguments))
@@ -59,7 +46,7 @@ def run(*arguments: str) -> None:
 def main() -> None:
     """Discovers, then reads accounts in full."""
     connection = json.loads(sys.argv[1])
-    requests.adapters.DEFAULT_CA_BUNDLE_PATH = connection["ca_bundle"]
+    trust(connection["ca_bundle"])
     host = f"{connection['authority_host']}/{connection['tenant_id']}"
     sign_in_at(f"{host}/oauth2/v2.0/token")
     config = {
