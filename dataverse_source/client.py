@@ -242,7 +242,12 @@ class DataverseClient:
         return self.get(path, query=query, prefer=prefer, parse=answers.json_object)
 
     def pages(
-        self, url: str, *, prefer: Sequence[str] = (), parse: Callable[[bytes], P]
+        self,
+        url: str,
+        *,
+        prefer: Sequence[str] = (),
+        parse: Callable[[bytes], P],
+        before: str | None = None,
     ) -> Iterator[P]:
         """An answer and all that its next links lead to, each page once.
 
@@ -254,28 +259,28 @@ class DataverseClient:
             url: of the first page.
             prefer: preferences for the ``Prefer`` header.
             parse: makes a page of a body.
+            before: URL of the page that has led to ``url``, if it has been read already.
 
         Raises:
             ProtocolError: a next link leads to another host, or in a circle.
             DataverseError: see `get`.
         """
-        seen = {url}
-        cookie = paging_cookie(url)
+        seen = set() if before is None else {before}
+        last = None if before is None else paging_cookie(before)
         while True:
-            page, prefer = self._page(url, prefer, parse)
-            yield page
-            link = page.next_link
-            if link is None:
-                return
-            last, cookie = cookie, paging_cookie(link)
-            if link in seen or (cookie is not None and cookie == last):
+            cookie = paging_cookie(url)
+            if url in seen or (cookie is not None and cookie == last):
                 raise ProtocolError(
                     "The next link leads in a circle: the same rows would be read for ever",
-                    where=safe_url(link),
+                    where=safe_url(url),
                     remedy="A fault of the server; another page_size or select may avoid it.",
                 )
-            url = pinned(link, self.environment_url)
             seen.add(url)
+            page, prefer = self._page(url, prefer, parse)
+            yield page
+            if page.next_link is None:
+                return
+            last, url = cookie, pinned(page.next_link, self.environment_url)
 
     def _page(
         self, url: str, prefer: Sequence[str], parse: Callable[[bytes], T]

@@ -176,6 +176,16 @@ def test_a_chain_that_starts_in_the_middle_is_guarded_too(bench: Bench) -> None:
         read(chain, bench)
 
 
+def test_a_link_back_to_a_page_that_was_read_before(bench: Bench) -> None:
+    for one, other in (("/a", "/a"), (f"/a?{cookie(2, 'A')}", f"/a?{cookie(3, 'A')}")):
+        with serving(script(linked("", "/b", [1]))) as server:
+            url, before = f"{server.url}{other}", f"{server.url}{one}"
+            pages = bench.client(server.url).pages(url, parse=parse_page, before=before)
+            with pytest.raises(ProtocolError, match="in a circle"):
+                next(pages)
+        assert not server.received
+
+
 def test_simple_paging_has_no_cookie_to_watch(bench: Bench) -> None:
     tokens = [
         f"/a?$skiptoken=%3Ccookie%20pagenumber=%22{n}%22%20pagingcookie=%22%22%20/%3E"

@@ -35,6 +35,8 @@ NewPipeline = Callable[[], dlt.Pipeline]
 Run = Callable[..., LoadReport]
 
 ACCOUNTS = r"/accounts\?"
+ROWS = r"/accounts\?.*select=\w+,"
+"""Not those of keys alone."""
 
 
 @pytest.fixture
@@ -94,10 +96,12 @@ def test_a_failed_run_leaves_destination_and_cursor_as_before(
     assert all(row["name"].startswith("Changed") for row in rows.values())
 
 
+@pytest.mark.parametrize("skip", [0, 1])
+@pytest.mark.parametrize("kind", ["no_value", "repeated_next_link"])
 def test_a_first_run_that_fails_leaves_nothing(
-    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, kind: Any, skip: int
 ) -> None:
-    sandbox.faults.plan("no_value", path=ACCOUNTS, skip=1)
+    sandbox.faults.plan(Fault(kind), path=ROWS, skip=skip)
     with pytest.raises(ProtocolError):
         run()
     run()

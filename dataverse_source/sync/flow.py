@@ -51,14 +51,19 @@ class Flow:
         self._crew = crew
         self._decode = decode
 
-    def pages(self, url: str, prefer: list[str]) -> Iterator[Page]:
+    def pages(self, url: str, prefer: list[str], before: str | None = None) -> Iterator[Page]:
         """The pages from ``url`` on.
+
+        Args:
+            url: of the first page.
+            prefer: preferences for the ``Prefer`` header.
+            before: see `DataverseClient.pages`.
 
         Raises:
             DataverseError: see `DataverseClient.pages`.
         """
         with self._crew:
-            arrived = self._client.pages(url, prefer=prefer, parse=self._begin)
+            arrived = self._client.pages(url, prefer=prefer, parse=self._begin, before=before)
             for one in ahead(arrived, self._crew, PAGES_AHEAD):
                 self._crew.first_done([one.page])
                 try:

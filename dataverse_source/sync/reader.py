@@ -105,12 +105,13 @@ class TableReader:
         """
         return self._pages(url, self.columns, self.schema)
 
-    def flow(self, url: str, crew: Crew, *, tracked: bool = False) -> Iterator[Page]:
+    def flow(self, url: str, crew: Crew, *, before: str, tracked: bool = False) -> Iterator[Page]:
         """The same, each page decoded by ``crew`` while the next one is on its way.
 
         Args:
             url: of the first page.
             crew: decodes.
+            before: URL of the page that has led to ``url``.
             tracked: the pages are those of a delta.
 
         Raises:
@@ -121,7 +122,7 @@ class TableReader:
             return decode_page(body, self.schema, delta=tracked)
 
         prefer = self._prefer(self.columns, self.page_size, tracked=tracked)
-        return Flow(self.client, crew, decode).pages(url, prefer)
+        return Flow(self.client, crew, decode).pages(url, prefer, before)
 
     def batches(
         self, filters: Sequence[str] = (), *, order: str | None = None
@@ -233,7 +234,7 @@ class TableReader:
         yield first
         if first.next_link is not None:
             link = pinned(first.next_link, self.client.environment_url)
-            yield from self.flow(link, crew, tracked=True)
+            yield from self.flow(link, crew, before=url, tracked=True)
 
     @cached_property
     def _key_column(self) -> Column:

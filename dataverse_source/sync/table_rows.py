@@ -86,7 +86,7 @@ def read_rows(
     if intervals:
         read = _side_by_side(run, _Spread(intervals, _most(run, None), limit))
         return (yield from read)
-    from_start, pages = _chain(run, state.link)
+    from_start, url, pages = _chain(run, state.link)
     began = time.monotonic()
     page = next(pages)
     if from_start and page.next_link and time.monotonic() - began >= SLOW_PAGE_SECONDS:
@@ -97,7 +97,8 @@ def read_rows(
             except _RefusedError as refusal:
                 logger.info("%s is read in one chain: %s", run.name, refusal)
     if limit is None and page.next_link is not None:
-        pages = run.reader.flow(pinned(page.next_link, run.reader.client.environment_url), run.crew)
+        following = pinned(page.next_link, run.reader.client.environment_url)
+        pages = run.reader.flow(following, run.crew, before=url)
     pages = itertools.chain([page], pages)
     return (yield from _until(pages, limit, from_start=from_start))
 
@@ -115,14 +116,14 @@ def _until(
     return Left(from_start=from_start)
 
 
-def _chain(run: TableRun, link: str | None) -> tuple[bool, Iterator[Page]]:
-    """The pages from ``link`` on, and whether they are all pages of the table."""
+def _chain(run: TableRun, link: str | None) -> tuple[bool, str, Iterator[Page]]:
+    """Whether a read begins at the table's start, where it does, and the pages from there on."""
     reader = run.reader
     if link is not None:
         url = restore(link, reader.client.environment_url, reader.select)
         try:
             pages = reader.pages(url)
-            return False, itertools.chain([next(pages)], pages)
+            return False, url, itertools.chain([next(pages)], pages)
         except ResponseError as refusal:
             if not is_about_the_query(refusal):
                 raise
@@ -132,7 +133,8 @@ def _chain(run: TableRun, link: str | None) -> tuple[bool, Iterator[Page]]:
                 run.name,
                 refusal.code or refusal.status,
             )
-    return True, reader.pages(reader.url())
+    url = reader.url()
+    return True, url, reader.pages(url)
 
 
 class _RefusedError(Exception):

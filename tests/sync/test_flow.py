@@ -33,7 +33,14 @@ class Bodies:
         self.asked.append(url)
         return parse(self.bodies[url])
 
-    def pages(self, url: str, *, prefer: list[str], parse: Callable[[bytes], Any]) -> Iterator[Any]:
+    def pages(
+        self,
+        url: str,
+        *,
+        prefer: list[str],
+        parse: Callable[[bytes], Any],
+        before: str | None = None,
+    ) -> Iterator[Any]:
         while True:
             page = self.get(url, prefer=prefer, parse=parse)
             yield page
