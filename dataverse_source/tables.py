@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -95,6 +96,7 @@ class Tables:
         self._retention: Retention | None = None
         self._crew = Crew()
         self._at_once = AtOnce(self._concurrency)
+        self._run_id = secrets.token_hex(4)
 
     def items(
         self, name: str, state: dict[str, Any], cursor: Incremental[datetime] | None
@@ -239,6 +241,7 @@ class Tables:
             labels,
             lambda: table_references(self._connection, schema),
             self._crew,
+            run_id=self._run_id,
         )
 
     def _tables(self, name: str, place: Place) -> list[Table]:

@@ -73,6 +73,7 @@ class TableRun:
         references: gives the other loaded tables that this one points at.
         crew: threads that fetch and decode pages.
         load_began: when the load package began that takes the rows.
+        run_id: tells one run of the pipeline, of several packages maybe, from others.
     """
 
     reader: TableReader
@@ -83,6 +84,7 @@ class TableRun:
     references: Callable[[], list[TTableReferenceInline]] = list
     crew: Crew = field(default_factory=Crew)
     load_began: datetime | None = None
+    run_id: str = ""
 
     @property
     def settings(self) -> TableSettings:

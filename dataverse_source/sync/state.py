@@ -30,6 +30,7 @@ class TableState:
         unsettled: when the first delta link was given around which rows may have been committed
             late, ISO 8601.
         refused_links: delta links that were refused since one was last taken.
+        begun_by: the run that began the read under way, of a table that is always read in full.
         link: next link of a full read that goes on in the next load package, as ``token``.
         parts: intervals of createdon that such a read has left, where it is read side by side.
         since: start of the next read by modifiedon, ISO 8601.
@@ -48,6 +49,7 @@ class TableState:
     token_time: str | None = None
     unsettled: str | None = None
     refused_links: int = 0
+    begun_by: str | None = None
     link: str | None = None
     parts: tuple[dict[str, str], ...] = ()
     since: str | None = None

@@ -89,8 +89,17 @@ def _written(run: TableRun, plan: Plan, state: TableState) -> Generator[Any, Non
 
 def _keep_in_step(run: TableRun, plan: Plan, state: TableState) -> Steps:
     if plan.mode == "full":
-        state = yield from read_all(run, replace(state, complete=False))
-        return replace(state, more=not state.complete)  # nothing follows a whole read
+        return (yield from _read_in_full(run, state))
     if plan.column is not None:
         return (yield from keep_by_cursor(run, state, plan.column))
     return (yield from keep_by_changes(run, state))
+
+
+def _read_in_full(run: TableRun, state: TableState) -> Steps:
+    """All rows, and nothing after them: so those that an earlier run has read are read again."""
+    if state.link is None and not state.parts:
+        state = replace(state, begun_by=run.run_id)
+    state = yield from read_all(run, replace(state, complete=False))
+    if not state.complete:
+        return replace(state, more=True)
+    return replace(state, more=state.begun_by != run.run_id, begun_by=None)

@@ -9,13 +9,14 @@ import dlt
 import pytest
 from dlt.common.storages import PackageStorage
 
-from dataverse_source import ConfigurationError, PipelineError
+from dataverse_source import ConfigurationError, PipelineError, dataverse
+from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.faults import Fault
 from dataverse_source.sandbox.schema_changes import with_column
 from dataverse_source.sandbox.switches import Switches
 from dataverse_source.sandbox.tables import Column
-from tests.comparing import assert_equal
+from tests.comparing import assert_equal, destination_rows
 from tests.sync.asking import keys, queries, read, state
 
 pytestmark = pytest.mark.slow
@@ -91,6 +92,31 @@ def test_delta_links_that_are_refused_as_soon_as_they_are_given(
     assert_equal(new_pipeline(), sandbox, "accounts")
     assert state(new_pipeline())["mode"] == "changes"
     assert "refused_links" not in state(new_pipeline())
+
+
+def test_rows_that_changed_after_an_interrupted_run_has_read_them_in_full(
+    run: Run,
+    sandbox: Sandbox,
+    credentials: DataverseCredentials,
+    new_pipeline: NewPipeline,
+) -> None:
+    settings: dict[str, Any] = {"sync": "full", "page_size": 10, "max_rows_per_load": 20}
+    source = dataverse(
+        environment_url=sandbox.environment_url,
+        tables=["accounts"],
+        credentials=credentials,
+        ca_bundle=sandbox.ca_bundle,
+        **settings,
+    )
+    new_pipeline().run(source)  # the first package only, as if the run had ended after it
+    already = destination_rows(new_pipeline(), "accounts", "accountid")
+    assert len(already) == 20
+    for key in list(already)[:2]:
+        sandbox.store.update("account", key, {"name": "Changed"})
+    for _ in range(2):
+        run(**settings)
+        assert_equal(new_pipeline(), sandbox, "accounts")
+        assert "more" not in state(new_pipeline())
 
 
 def test_what_may_be_late_is_read_once_and_then_no_more(
