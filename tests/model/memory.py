@@ -19,10 +19,12 @@ from dlt.extract.items import DataItemWithMeta
 
 from dataverse_source.connection import Connection
 from dataverse_source.errors import DataverseError
+from dataverse_source.sync.destination import VALID_TO
 from dataverse_source.sync.isolation import Isolation, isolated
 from dataverse_source.sync.output import DELETED
 from dataverse_source.table_names import is_pattern
 from dataverse_source.tables import Tables
+from tests.model.kept_versions import Versions
 
 Row = dict[str, Any]
 State = dict[str, dict[str, Any]]
@@ -46,10 +48,14 @@ class Package:
 
 @dataclass
 class MemoryDestination:
-    """Tables by name, rows by key; their columns; the state and number of the last load."""
+    """Tables by name, rows by key; their columns; the state and number of the last load.
+
+    Of a table with its history these are the rows that have not ended.
+    """
 
     tables: dict[str, dict[Any, Row]] = field(default_factory=dict)
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
+    histories: dict[str, Versions] = field(default_factory=dict)
     state: State = field(default_factory=dict)
     newest: int = 0
 
@@ -65,7 +71,10 @@ class MemoryDestination:
             by_table.setdefault(name, []).append(item.data)
         for name, batches in by_table.items():
             self._note_columns(name, hints[name]["columns"])
-            self._load_table(name, batches, hints[name])
+            if VALID_TO in hints[name]["columns"]:
+                self._load_versions(name, batches, hints[name], package.number)
+            else:
+                self._load_table(name, batches, hints[name])
         self.state, self.newest = copy.deepcopy(package.state), package.number
 
     def _note_columns(self, name: str, given: Mapping[str, Any]) -> None:
@@ -75,6 +84,18 @@ class MemoryDestination:
             before = known.setdefault(column, hint)
             types = before.get("data_type"), hint.get("data_type")
             assert types[0] == types[1], f"{name}.{column} was {types[0]} and becomes {types[1]}"
+
+    def _load_versions(
+        self, name: str, batches: list[pa.Table], hints: Mapping[str, Any], package: int
+    ) -> None:
+        rows = [row for batch in batches for row in batch.to_pylist()]
+        key = next(iter(hints["columns"]))
+        versions = self.histories.setdefault(name, Versions(name, key))
+        if hints["write_disposition"] == "replace":
+            versions.replace(rows, package)
+        else:
+            versions.merge(rows, package)
+        self.tables[name] = versions.present()
 
     def _load_table(self, name: str, batches: list[pa.Table], hints: Mapping[str, Any]) -> None:
         rows = [row for batch in batches for row in batch.to_pylist()]

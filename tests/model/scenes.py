@@ -85,4 +85,17 @@ IN_FULL = Scene(
     changing=("account", "new_project"),
     settings={"accounts": {"sync": "full"}, "new_projects": {"sync": "cursor"}},
 )
-SCENES = (CORE, SINGLE, CUSTOM, CASCADES, IN_FULL)
+VERSIONS = {"history": True, "deletes": "remove"}
+WITH_HISTORY = Scene(
+    names=("account", "contacts", "new_setting", "new_ledgerentry", "new_archive"),
+    changing=("account", "contact", "account", "new_setting", "new_ledgerentry", "new_archive"),
+    settings={
+        "account": VERSIONS,
+        "contacts": {"sync": "cursor", **EVERY_RUN, **VERSIONS},
+        "new_setting": {**EVERY_RUN, **VERSIONS},
+        "new_ledgerentry": {**EVERY_RUN, **VERSIONS},
+        "new_archive": {"sync": "full", **VERSIONS},
+    },
+    remodelled=("account",),
+)
+SCENES = (CORE, SINGLE, CUSTOM, CASCADES, IN_FULL, WITH_HISTORY)
