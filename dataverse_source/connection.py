@@ -19,6 +19,7 @@ from dataverse_source.credentials import (
     identity,
     token_source,
 )
+from dataverse_source.memory import give_back_large_blocks
 from dataverse_source.metadata_cache import MetadataCache
 from dataverse_source.metadata_reader import MetadataReader
 from dataverse_source.settings import SANDBOX, Settings
@@ -79,6 +80,7 @@ class Connection:
             return self._opened
 
     def _connect(self) -> tuple[DataverseClient, MetadataReader]:
+        give_back_large_blocks()
         url, ca_bundle, credentials = reached(self.settings, self._credentials)
         session = new_session(ca_bundle=ca_bundle)
         client = DataverseClient(

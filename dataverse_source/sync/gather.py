@@ -15,7 +15,7 @@ from dataverse_source.sync.state import TableState
 ROWS_A_BATCH = 50_000
 """More brings nothing, by measurement."""
 
-BYTES_A_BATCH = 32 * 2**20
+BYTES_A_BATCH = 16 * 2**20
 """Wide rows fill a batch sooner, so that memory stays flat."""
 
 
