@@ -13,7 +13,7 @@ from benchmarks.contenders import contenders
 from benchmarks.pages import make_pages
 from benchmarks.serving import page_server
 
-DUCKDB = {"memory_limit": "200MB"}
+DUCKDB = {"memory_limit": "150MB"}
 """DuckDB takes what it finds, up to four fifths of the machine's memory, unless it is told."""
 
 

@@ -36,7 +36,7 @@ def main() -> None:
         report = load(pipeline, _source(connection, options.get("settings", {})))
         taken = time.perf_counter() - began
     told = {
-        "rows": _rows([table.name for table in report.tables]),
+        "rows": _rows([table.name for table in report.tables], options.get("duckdb", {})),
         "seconds": taken,
         "steps": _steps(pipeline),
         "counters": asdict(report.counters),
@@ -66,9 +66,9 @@ def _source(connection: dict[str, str], settings: dict[str, Any]) -> Any:
     )
 
 
-def _rows(tables: list[str]) -> int:
+def _rows(tables: list[str], duckdb_settings: dict[str, Any]) -> int:
     """Rows in all tables; rows of accounts that came twice are an error."""
-    with duckdb.connect("loaded.duckdb", read_only=True) as database:
+    with duckdb.connect("loaded.duckdb", read_only=True, config=duckdb_settings) as database:
         counts = {
             name: database.sql(f"SELECT count(*) FROM dataverse.{name}").fetchall()[0][0]  # noqa: S608
             for name in tables
