@@ -51,6 +51,10 @@ MOMENTS: tuple[tuple[Any, str], ...] = (
 """A process may end before and after each call of these: in every step, and between them."""
 
 
+DEADLINE_SECONDS = 600
+"""A run that takes longer hangs, and is ended by SIGALRM; one takes a second or two."""
+
+
 class Countdown:
     """Ends the process, without a word, when it has come to 0."""
 
@@ -110,6 +114,7 @@ def main() -> None:
         answer.unlink(missing_ok=True)
         child = os.fork()
         if child == 0:
+            signal.alarm(DEADLINE_SECONDS)
             _in_child(asked, answer)
             os._exit(0)
         _, status = os.waitpid(child, 0)
