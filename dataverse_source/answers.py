@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import requests
 
-from dataverse_source import page_size, refusals, retry
+from dataverse_source import bodies, page_size, refusals, retry, transport
 from dataverse_source.errors import MalformedBodyError, ProtocolError, safe_url
 from dataverse_source.retry import TransientError
 
@@ -59,7 +59,10 @@ def parsed(answer: requests.Response, parse: Callable[[bytes], T]) -> T:
         ProtocolError: it can't be right.
     """
     try:
-        return parse(answer.content)
+        return bodies.parsed(answer, parse)
+    except requests.RequestException as error:
+        url = str(answer.url)
+        raise transport.network_fault(error, url, setting="environment_url") from error
     except ProtocolError as error:
         error.where = error.where or safe_url(str(answer.url))
         error.request_id = error.request_id or refusals.request_id(answer.headers)
@@ -85,7 +88,12 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def _error(answer: requests.Response) -> refusals.ErrorAnswer:
-    return refusals.read_error(answer.status_code, answer.headers, answer.content)
+    try:
+        content = answer.content
+    except requests.RequestException as error:
+        url = str(answer.url)
+        raise transport.network_fault(error, url, setting="environment_url") from error
+    return refusals.read_error(answer.status_code, answer.headers, content)
 
 
 def _refused(answer: requests.Response, url: str, *, patient: bool) -> Exception:

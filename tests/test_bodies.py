@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
+import threading
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from http.client import HTTPResponse
 from typing import Any
 
@@ -12,6 +17,7 @@ import pytest
 import requests
 import urllib3
 
+from dataverse_source import bodies
 from dataverse_source.bodies import gunzipped, receive
 
 
@@ -72,8 +78,10 @@ def test_a_body_that_is_shorter_than_announced() -> None:
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"no gzip at all"])
 def test_a_compressed_body_that_is_cut_or_none(damage: Any) -> None:
+    received = answer(damage(gzip.compress(b"page" * 1000)), "gzip")
+    receive(received)
     with pytest.raises(requests.exceptions.ContentDecodingError):
-        receive(answer(damage(gzip.compress(b"page" * 1000)), "gzip"))
+        received.content  # noqa: B018 (it is decompressed when it is wanted)
 
 
 @pytest.mark.parametrize("parts", [[b"first ", b"two"], [b"one", b"two"], [b"one"] * 3, [b""] * 2])
@@ -83,3 +91,38 @@ def test_members_follow_each_other(parts: list[bytes]) -> None:
 
 def test_a_body_that_becomes_very_long() -> None:
     assert gunzipped(gzip.compress(b"0" * 10_000_000)) == b"0" * 10_000_000
+
+
+def test_large_bodies_are_decompressed_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "_turns", threading.Semaphore(2))
+    data = random.Random(1).randbytes(bodies.LARGE * 2)
+    lock, under_way, most = threading.Lock(), 0, 0
+
+    def parse(body: bytes) -> bool:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.02)
+        with lock:
+            under_way -= 1
+        return body == data
+
+    def take(_: int) -> bool:
+        received = answer(gzip.compress(data), "gzip")
+        receive(received)
+        return bodies.parsed(received, parse)
+
+    with ThreadPoolExecutor(8) as crew:
+        assert all(crew.map(take, range(16)))
+    assert most == 2
+
+
+def test_a_body_that_fails_gives_its_turn_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "_turns", threading.Semaphore(1))
+    data = gzip.compress(random.Random(1).randbytes(bodies.LARGE * 2))
+    for sent in (data[:-9], data[:-9], data):
+        received = answer(sent, "gzip")
+        receive(received)
+        with nullcontext() if sent is data else pytest.raises(requests.RequestException):
+            assert bodies.parsed(received, len) == bodies.LARGE * 2
