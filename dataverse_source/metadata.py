@@ -47,6 +47,7 @@ class Column:
         precision: digits after the point, for Decimal, Double and Money.
         date_behavior: UserLocal, DateOnly or TimeZoneIndependent, for DateTime.
         targets: logical names of the tables that a lookup may point at.
+        metadata_id: the column's id; another one that is given its name has another.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Column:
     precision: int | None = None
     date_behavior: str | None = None
     targets: tuple[str, ...] = ()
+    metadata_id: str | None = None
 
     @property
     def is_lookup(self) -> bool:

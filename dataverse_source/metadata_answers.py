@@ -128,6 +128,7 @@ def _column(answer: Mapping[str, Any], details: Mapping[str, Any]) -> Column:
         precision=details.get("Precision") if kind in PRECISION_TYPES else None,
         date_behavior=_value(details.get("DateTimeBehavior")) if kind == "DateTimeType" else None,
         targets=tuple(details.get("Targets") or ()) if kind in LOOKUP_TYPES else (),
+        metadata_id=answer.get("MetadataId") or None,
     )
 
 

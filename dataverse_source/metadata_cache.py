@@ -29,7 +29,7 @@ from dataverse_source.metadata import (
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Raise it whenever a dataclass of `dataverse_source.metadata` changes."""
 
 LONGEST_USE = timedelta(hours=24)

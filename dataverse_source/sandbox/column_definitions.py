@@ -111,7 +111,8 @@ def kind_of(column: Column) -> str:
 
 def column_id(table: Table, column: Column) -> str:
     """The MetadataId of a column."""
-    return metadata_id("column", table.logical_name, column.name)
+    made = (str(column.made),) if column.made else ()
+    return metadata_id("column", table.logical_name, column.name, *made)
 
 
 def column_members(table: Table, column: Column, number: int) -> dict[str, Any]:

@@ -17,7 +17,9 @@ def with_column(schema: Schema, logical_name: str, column: Column) -> Schema:
     table = _table(schema, logical_name)
     if column.name in table.by_name:
         raise ValueError(f"Table {logical_name!r} has a column {column.name!r}.")
-    return _with_table(schema, replace(table, columns=(*table.columns, column)))
+    made = table.columns_made + 1
+    columns = (*table.columns, replace(column, made=made))
+    return _with_table(schema, replace(table, columns=columns, columns_made=made))
 
 
 def with_column_changed(schema: Schema, logical_name: str, name: str, **changes: Any) -> Schema:

@@ -49,6 +49,8 @@ class Column:
         calculation_of: for the base-currency twin of a Money column, the column it repeats.
         max_size_kb: for File and Image.
         is_custom: added by a maker or an app, not part of the platform.
+        made: which of the columns added to its table it is, 0 for one that was always there. One
+            that takes the name of a deleted one is another, with a MetadataId of its own.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Column:
     calculation_of: str | None = None
     max_size_kb: int | None = None
     is_custom: bool = False
+    made: int = 0
 
     @property
     def wire_name(self) -> str:
@@ -153,6 +156,8 @@ class Table:
     is_custom: bool = False
     is_logical_entity: bool = False
     """Has no storage of its own (owner)."""
+    columns_made: int = field(default=0, compare=False)
+    """How many columns have been added to it since."""
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

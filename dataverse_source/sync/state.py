@@ -108,12 +108,16 @@ def fingerprint(
     Args:
         environment: where the rows come from. What is remembered of another environment
             (its delta link, its cursor) says nothing about this one.
-        schema: the columns and their types.
+        schema: the columns with their types and ids: one that was deleted, and made anew under
+            the same name, has lost its values.
         condition: the filter of the settings.
         labels: fingerprint of the labels that are added.
         history: whether all versions of the rows are kept.
     """
-    parts = [f"{field.wire_name}:{field.arrow_type}" for field in schema.fields]
+    parts = [
+        f"{field.wire_name}:{field.arrow_type}:{field.column.metadata_id}"
+        for field in schema.fields
+    ]
     parts += [labels] if labels else []
     parts += ["history"] if history else []
     name = str(schema.table.entity_set_name)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dataverse_source.sandbox import schema_changes as change
 from dataverse_source.sandbox.catalog import default_schema
+from dataverse_source.sandbox.column_definitions import column_id
 from dataverse_source.sandbox.tables import Column
 
 SCHEMA = default_schema()
@@ -12,10 +15,18 @@ SCHEMA = default_schema()
 def test_column_added_changed_and_removed() -> None:
     column = Column("new_x", "Integer")
     more = change.with_column(SCHEMA, "account", column)
-    assert more.by_logical_name["account"].by_name["new_x"] == column
+    assert more.by_logical_name["account"].by_name["new_x"] == replace(column, made=1)
     other = change.with_column_changed(more, "account", "new_x", type="BigInt")
     assert other.by_logical_name["account"].by_name["new_x"].type == "BigInt"
     assert change.without_column(other, "account", "new_x") == SCHEMA
+
+
+def test_a_column_made_anew_is_another_one() -> None:
+    column = Column("new_x", "Integer")
+    first = change.with_column(SCHEMA, "account", column)
+    second = change.with_column(change.without_column(first, "account", "new_x"), "account", column)
+    one, other = (each.by_logical_name["account"] for each in (first, second))
+    assert column_id(one, one.by_name["new_x"]) != column_id(other, other.by_name["new_x"])
 
 
 def test_what_hangs_on_a_column_goes_with_it() -> None:

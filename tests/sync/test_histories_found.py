@@ -13,7 +13,7 @@ from dataverse_source import ConfigurationError, PipelineError, dataverse
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.faults import Fault
-from dataverse_source.sandbox.schema_changes import with_column
+from dataverse_source.sandbox.schema_changes import with_column, without_column
 from dataverse_source.sandbox.switches import Switches
 from dataverse_source.sandbox.tables import Column
 from tests.comparing import assert_equal, destination_rows
@@ -117,6 +117,23 @@ def test_rows_that_changed_after_an_interrupted_run_has_read_them_in_full(
         run(**settings)
         assert_equal(new_pipeline(), sandbox, "accounts")
         assert "more" not in state(new_pipeline())
+
+
+@pytest.mark.parametrize("sync", ["changes", "cursor"])
+def test_a_column_that_was_deleted_and_made_anew_with_the_same_type(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, sync: str
+) -> None:
+    sandbox.switches = Switches().changed(schema_change_expires="never")
+    store = sandbox.store
+    extra = Column("new_extra", "String")
+    store.change_schema(with_column(store.schema, "account", extra))
+    store.update("account", keys(sandbox)[0], {"new_extra": "Of the first one"})
+    run(sync=sync)
+    store.change_schema(without_column(store.schema, "account", "new_extra"))
+    store.change_schema(with_column(store.schema, "account", extra))
+    run(sync=sync)
+    rows = assert_equal(new_pipeline(), sandbox, "accounts")
+    assert {row["new_extra"] for row in rows.values()} == {None}
 
 
 def test_what_may_be_late_is_read_once_and_then_no_more(
