@@ -30,6 +30,11 @@ def begin_anew(pipeline: dlt.Pipeline) -> None:
     Jobs of tables that are appended to stay as they are: nothing would empty these. It may be
     interrupted at any moment, and is done again by the next run.
     """
+    extracted = pipeline._get_normalize_storage().extracted_packages
+    normalized = set(pipeline.list_normalized_load_packages())
+    for load_id in normalized & set(pipeline.list_extracted_load_packages()):
+        # All is normalized, but this was not cleared away; dlt would do it again, and fail.
+        extracted.delete_package(load_id)
     storage = pipeline._get_load_storage()
     packages = storage.normalized_packages
     for load_id in pipeline.list_normalized_load_packages():

@@ -194,6 +194,27 @@ def readings(pipeline: dlt.Pipeline) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in client.execute_sql(query) or []]
 
 
+def test_a_process_that_ends_right_after_it_has_normalized_rows(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete = PackageStorage.delete_package
+
+    def end(storage: PackageStorage, load_id: str, not_exists_ok: bool = False) -> None:
+        if not not_exists_ok:
+            raise KeyboardInterrupt
+        delete(storage, load_id, not_exists_ok)
+
+    monkeypatch.setattr(PackageStorage, "delete_package", end)
+    with pytest.raises((KeyboardInterrupt, PipelineError)):
+        run()
+    monkeypatch.undo()
+    pending = new_pipeline()
+    assert pending.list_extracted_load_packages() == pending.list_normalized_load_packages() != []
+    sandbox.store.create("account", {"name": "New"})
+    run()
+    assert_equal(new_pipeline(), sandbox, "accounts")
+
+
 def test_a_process_that_ends_right_after_rows_have_come_into_a_table(
     run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,7 +76,7 @@ def killed(
         env={**os.environ, **secrets},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert ended.returncode == -signal.SIGKILL, ended.stderr

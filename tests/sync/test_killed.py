@@ -75,7 +75,7 @@ def test_the_next_run_goes_on_where_a_killed_one_ended(
                 functools.partial(os.kill, pid, signal.SIGKILL),
                 nth=nth,
             )
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=600)
         sandbox.hooks.clear()
         if process.returncode == 0:
             break
