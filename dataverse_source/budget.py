@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dataverse_source.ledger import Ledger, even_rate, rate_of_return, seconds_until
+
 __all__ = ["Budgets", "Left", "Pace", "ServiceLimits", "UnderWay", "read_left"]
 
 PLENTY = 0.75
@@ -20,19 +22,14 @@ EVENLY = 0.96
 chance, so that one of them always has a little more to do."""
 
 SOON = 0.1
-"""Part of a window for which no even rate is planned."""
+"""Part of a window for which no even rate is planned, and over which it is looked at how fast
+spent budget comes back."""
 
 FULL = 0.98
 """Part of a server's budget after which nothing more is asked until some of it comes back."""
 
-PARTS = 120
-"""A window is booked in so many parts."""
-
 MOST_SERVERS = 16
 """How many servers are believed to be behind a host that does not tell them apart."""
-
-_AT_ONCE = 1e-6
-"""Seconds: the clock's digits do not suffice for less."""
 
 _NUMBER = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _AFFINITY = re.compile(r"\bARRAffinity=([^;,\s]+)")
@@ -86,123 +83,12 @@ def _number(text: str | None) -> float | None:
     return max(float(text.replace(",", "")), 0.0) if _NUMBER.fullmatch(text) else None
 
 
-class Ledger:
-    """Amounts spent within a sliding window, never fewer than there are.
-
-    Args:
-        window: seconds after which an amount does not count any more.
-    """
-
-    def __init__(self, window: float) -> None:
-        self._width = window / PARTS
-        self._parts: dict[int, float] = {}
-        self._total = 0.0
-        self._present = 0
-
-    def add(self, now: float, amount: float) -> None:
-        """Books an amount."""
-        part = self._part(now)
-        self._parts[part] = self._parts.get(part, 0.0) + amount
-        self._total += amount
-
-    def spent(self, now: float) -> float:
-        """What counts now."""
-        self._forget(now)
-        return self._total
-
-    def correct(self, now: float, spent: float, *, late: float) -> None:
-        """Makes the ledger say what the server says.
-
-        Args:
-            now: the present.
-            spent: what the server has counted.
-            late: how much of a surplus may be of requests whose answers are still on the way.
-                The rest was spent by somebody else; nobody knows when, so it is taken as
-                spread evenly over the window.
-        """
-        booked = self.spent(now)
-        if spent <= booked:
-            self._lower(now, booked, spent)
-        elif spent - booked <= late:
-            self.add(now, spent - booked)
-        else:
-            for index in range(PARTS):
-                self.add(now - index * self._width, (spent - booked) / PARTS)
-
-    def returning(self, now: float) -> list[tuple[float, float]]:
-        """When amounts cease to count: seconds from now, the soonest first, and how much."""
-        self._forget(now)
-        return [
-            (max((index + 1 + PARTS) * self._width - now, _AT_ONCE), self._parts[index])
-            for index in sorted(self._parts)
-        ]
-
-    def _lower(self, now: float, booked: float, spent: float) -> None:
-        """Takes from what the server has begun to forget, then from everything alike."""
-        forgotten = self._part(now) - PARTS
-        if forgotten in self._parts:
-            taken = min(booked - spent, self._parts[forgotten])
-            self._parts[forgotten] -= taken
-            booked -= taken
-        if booked > spent:
-            kept = spent / booked
-            self._parts = {index: amount * kept for index, amount in self._parts.items()}
-        self._total = sum(self._parts.values())
-
-    def _forget(self, now: float) -> None:
-        """Nothing ceases to count within a part: the next one is waited for."""
-        present = self._part(now)
-        if present == self._present:
-            return
-        self._present = present
-        oldest = present - PARTS
-        self._parts = {index: some for index, some in self._parts.items() if index >= oldest}
-        self._total = sum(self._parts.values())
-
-    def _part(self, now: float) -> int:
-        return math.floor(now / self._width)
-
-
 def _largest_share(requests: int, servers: int) -> float:
     """The part of the requests under way that one server may have got, by chance."""
     if not requests or servers == 1:
         return 1.0
     mean = requests / servers
     return min((mean + 2.0 * math.sqrt(mean * (1.0 - 1.0 / servers))) / requests, 1.0)
-
-
-def seconds_until(ledger: Ledger, now: float, most: float) -> float:
-    """How long until no more than ``most`` counts; what can't be had is had when all is gone."""
-    spent = ledger.spent(now)
-    if spent <= most:
-        return 0.0
-    wait = 0.0
-    for wait, amount in ledger.returning(now):  # noqa: B007 (the last one is wanted)
-        spent -= amount
-        if spent <= most:
-            break
-    return wait
-
-
-def even_rate(
-    returning: list[tuple[float, float]], limit: float, window: float, soonest: float = 0.0
-) -> float:
-    """The highest rate, a second, that can be kept up without exceeding ``limit``.
-
-    Args:
-        returning: see `Ledger.returning`.
-        limit: what may count at once.
-        window: of the ledger.
-        soonest: seconds from now before which it may be exceeded: a few requests more or less
-            would make the rate jump otherwise.
-    """
-    counted = sum(amount for _, amount in returning)
-    rate = limit / window
-    for seconds, amount in returning:
-        if seconds >= soonest:
-            rate = min(rate, (limit - counted) / seconds)
-        counted -= amount
-    return max(rate, 0.0)
 
 
 @dataclass
@@ -371,7 +257,11 @@ class Budgets:
             for seconds, amount in server.ledgers[what].returning(now):
                 returning[seconds] = returning.get(seconds, 0.0) + amount
         parts, window = sorted(returning.items()), self.limits.window_seconds
-        rate = unnamed * even_rate(parts, EVENLY * limit, window, SOON * window)
+        soon = SOON * window
+        rate = unnamed * max(
+            even_rate(parts, EVENLY * limit, window, soon),
+            rate_of_return(parts, EVENLY * limit, under_way / unnamed, soon),
+        )
         if any(server.is_in_doubt(what) for server in self._servers.values()):
             rate = max(rate, next_one / self._now_and_then)
         return rate

@@ -20,7 +20,8 @@ from weakref import WeakValueDictionary
 
 from dlt.common import logger
 
-from dataverse_source.budget import PARTS, Budgets, Pace, ServiceLimits, UnderWay, read_left
+from dataverse_source.budget import Budgets, Pace, ServiceLimits, UnderWay, read_left
+from dataverse_source.ledger import PARTS
 from dataverse_source.load_gauge import LoadGauge
 from dataverse_source.retry import (
     JITTER,

@@ -1,4 +1,4 @@
-"""The ledger of what was spent: never less than was, hardly more; rates that never exceed."""
+"""What is spent on several servers, and how fast it may be spent on."""
 
 from __future__ import annotations
 
@@ -6,90 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.budget import (
-    FULL,
-    PARTS,
-    Budgets,
-    Ledger,
-    Left,
-    ServiceLimits,
-    UnderWay,
-    even_rate,
-    read_left,
-    seconds_until,
-)
+from dataverse_source.budget import FULL, Budgets, Left, ServiceLimits, UnderWay, read_left
+from dataverse_source.ledger import PARTS
 
 WINDOW = 300.0
 PART = WINDOW / PARTS
 COST = 1.5
 NOTHING = UnderWay()
 
-gaps = st.floats(0.0, 2 * WINDOW, allow_subnormal=False)
-amounts = st.floats(0.001, 100.0)
-spending = st.lists(st.tuples(gaps, amounts), min_size=1, max_size=40)
 
-
-def booked(spent: list[tuple[float, float]]) -> tuple[Ledger, list[tuple[float, float]], float]:
-    """A ledger, what is in it with its times, and the time of the last entry."""
-    ledger, entries, now = Ledger(WINDOW), [], 0.0
-    for gap, amount in spent:
-        now += gap
-        ledger.add(now, amount)
-        entries.append((now, amount))
-    return ledger, entries, now
-
-
-def exact(entries: list[tuple[float, float]], now: float, window: float = WINDOW) -> float:
-    return sum(amount for moment, amount in entries if moment > now - window)
-
-
-@given(spending, gaps)
-def test_a_ledger_tells_never_less_and_forgets_within_a_part(
-    spent: list[tuple[float, float]], later: float
-) -> None:
-    ledger, entries, now = booked(spent)
-    now += later
-    told = ledger.spent(now)
-    assert told >= exact(entries, now) - 1e-6
-    assert told <= exact(entries, now, WINDOW + PART + 1e-6) + 1e-6
-
-
-@given(spending, st.floats(0.0, 500.0))
-def test_after_the_wait_no_more_counts_than_wanted(
-    spent: list[tuple[float, float]], most: float
-) -> None:
-    ledger, _, now = booked(spent)
-    wait = seconds_until(ledger, now, most)
-    assert 0.0 <= wait <= WINDOW + PART + 1e-6
-    assert ledger.spent(now + wait + 1e-6) <= most + 1e-6
-
-
-@given(spending, st.floats(0.0, 2000.0), st.floats(0.0, 500.0))
-def test_a_correction_makes_the_ledger_say_what_the_server_says(
-    spent: list[tuple[float, float]], told: float, late: float
-) -> None:
-    ledger, _, now = booked(spent)
-    ledger.correct(now, told, late=late)
-    assert ledger.spent(now) == pytest.approx(told, abs=1e-6)
-
-
-@given(spending, st.floats(1.0, 5000.0), st.floats(0.0, WINDOW))
-def test_the_even_rate_never_exceeds_the_limit(
-    spent: list[tuple[float, float]], limit: float, soonest: float
-) -> None:
-    ledger, _, now = booked(spent)
-    returning = ledger.returning(now)
-    rate = even_rate(returning, limit, WINDOW, soonest)
-    assert 0.0 <= rate <= limit / WINDOW + 1e-9
-    if rate == 0.0:
-        return
-    for moment, _ in returning:  # just before an amount ceases to count, most of all counts
-        counted = sum(amount for ends, amount in returning if ends >= moment)
-        assert moment < soonest or counted + rate * moment <= limit * (1 + 1e-9)
-
-
-def test_nothing_spent_may_be_spent_evenly() -> None:
-    assert even_rate([], 1200.0, WINDOW) == 4.0
+def exactly(entries: list[tuple[float, float]], now: float) -> float:
+    return sum(amount for moment, amount in entries if moment > now - WINDOW)
 
 
 @given(
@@ -109,13 +36,13 @@ def test_no_server_is_asked_for_more_than_it_grants(
         server = chance % servers
         if spent[server]:  # a server that never answered is not known of
             assert len([1 for moment, _ in spent[server] if moment > now - WINDOW]) < 20
-            assert exact(spent[server], now) < 120
+            assert exactly(spent[server], now) < 120
         now += seconds
         spent[server].append((now, seconds))
         left = Left(
             str(server),
             max(20 - sum(moment > now - WINDOW for moment, _ in spent[server]), 0),
-            max(120 - exact(spent[server], now), 0.0),
+            max(120 - exactly(spent[server], now), 0.0),
         )
         budgets.answered(now, seconds, left, 0.0)
 
@@ -135,6 +62,21 @@ def test_a_budget_is_spent_fast_then_evenly_then_not_at_all() -> None:
         budgets.answered(now, COST, Left("a"), 0.0)
     assert budgets.pace(now, COST, NOTHING).wait == pytest.approx(WINDOW, abs=2 * PART)
     assert budgets.pace(now + WINDOW + PART, COST, NOTHING).wait == 0.0
+
+
+def test_what_comes_back_at_once_may_be_spent_again_as_fast() -> None:
+    budgets, now = Budgets(ServiceLimits()), 0.0
+    for _ in range(600):  # within 60 s
+        now += 0.1
+        budgets.answered(now, COST, Left("a"), 0.0)
+    for _ in range(100):
+        now += 1.5
+        budgets.answered(now, COST, Left("a"), 0.0)
+    evenly = budgets.pace(now, COST, NOTHING).execution_rate
+    assert evenly is not None
+    assert evenly < 1.2  # little is left, and little comes back soon
+    back = budgets.pace(WINDOW + 5.0, COST, NOTHING).execution_rate
+    assert back == pytest.approx(COST / 0.1, rel=0.2)  # as fast as it was spent
 
 
 def test_requests_under_way_count_too() -> None:
