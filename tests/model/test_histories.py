@@ -12,7 +12,7 @@ from tests.model.histories import search
 from tests.model.switchboard import LEFT_OUT, switch_values
 
 PARTS = 4
-HISTORIES = int(os.environ.get("DATAVERSE_MODEL_HISTORIES", "25"))
+HISTORIES = int(os.environ.get("DATAVERSE_MODEL_HISTORIES", "75"))
 """In each part; a machine that has the time may look at more."""
 
 
