@@ -5,7 +5,7 @@ A batch becomes a row group of the Parquet file, and destinations read large one
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 
 import pyarrow as pa
 
@@ -19,9 +19,36 @@ BYTES_A_BATCH = 16 * 2**20
 """Wide rows fill a batch sooner, so that memory stays flat."""
 
 
+class _Batch:
+    """Rows of several pages, not yet joined."""
+
+    def __init__(self) -> None:
+        self._pages: list[Rows] = []
+        self._count = self._size = 0
+
+    def add(self, page: Rows) -> None:
+        """Takes one more page."""
+        self._pages.append(page)
+        self._count += page.table.num_rows
+        self._size += page.table.nbytes  # looks at every column: once is enough
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is large enough."""
+        return self._count >= ROWS_A_BATCH or self._size >= BYTES_A_BATCH
+
+    def emptied(self) -> Iterator[Output]:
+        """The rows joined, if there are any."""
+        pages, self._pages = self._pages, []
+        self._count = self._size = 0
+        if pages:
+            tables = [one.table for one in pages]
+            yield Rows(pa.concat_tables(tables), replace=pages[0].replace)
+
+
 def gathered(steps: Steps) -> Steps:
     """The same rows in the same order, in larger batches."""
-    rows: list[Rows] = []
+    batch = _Batch()
     while True:
         try:
             output = next(steps)
@@ -29,24 +56,11 @@ def gathered(steps: Steps) -> Steps:
             state: TableState = end.value
             break
         if isinstance(output, Rows):
-            rows.append(output)
-            if _is_full(rows):
-                yield from _joined(rows)
-                rows = []
+            batch.add(output)
+            if batch.is_full:
+                yield from batch.emptied()
         else:
-            yield from _joined(rows)
-            rows = []
+            yield from batch.emptied()
             yield output
-    yield from _joined(rows)
+    yield from batch.emptied()
     return state
-
-
-def _is_full(rows: list[Rows]) -> bool:
-    count = sum(one.table.num_rows for one in rows)
-    size = sum(one.table.nbytes for one in rows)
-    return bool(count >= ROWS_A_BATCH or size >= BYTES_A_BATCH)
-
-
-def _joined(rows: list[Rows]) -> Generator[Output, None, None]:
-    if rows:
-        yield Rows(pa.concat_tables([one.table for one in rows]), replace=rows[0].replace)
