@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dataverse_source.sync.history import begins
-from dataverse_source.sync.ranges import to_state
+from dataverse_source.sync.ranges import to_states
 from dataverse_source.sync.reader import joined
 from dataverse_source.sync.run import Rows, Steps, TableRun
 from dataverse_source.sync.state import TableState
@@ -38,7 +38,7 @@ def read_all(run: TableRun, state: TableState) -> Steps:
         if not in_place:
             keys.append(rows[run.reader.key])
     if not left.nothing:
-        parts = tuple(map(to_state, left.intervals))
+        parts = to_states(left.intervals)
         return replace(state, link=left.link, parts=parts, more=True)
     goes_on = state.link is not None or bool(state.parts) or left.side_by_side
     done = replace(state, complete=True, link=None, parts=(), more=goes_on)

@@ -8,7 +8,7 @@ documented.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +17,10 @@ from dataverse_source.query import literal
 CREATED_ON = "createdon"
 
 SECOND = timedelta(seconds=1)
+
+LINKS_AT_MOST = 7_000
+"""Characters of links that a table's state keeps for its intervals: with what else is in it, it
+stays below 10 kB. Most links are shorter than 800; they grow with names and with the filter."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,22 @@ def to_state(interval: Interval) -> dict[str, str]:
         "undated": "yes" if interval.undated else None,
     }
     return {name: value for name, value in bounds.items() if value is not None}
+
+
+def to_states(intervals: Iterable[Interval]) -> tuple[dict[str, str], ...]:
+    """The intervals as a table's state keeps them, without the links that it has no room for.
+
+    Without its link, an interval goes on from its start: the second of the last row that was
+    read. One link stays in any case, so that rows of a single second, or those without a
+    createdon, are not begun anew for ever.
+    """
+    kept: list[dict[str, str]] = []
+    room = LINKS_AT_MOST
+    for interval in sorted(intervals, key=lambda one: not one.undated):
+        room -= len(interval.link or "")
+        stays = room >= 0 or not kept
+        kept.append(to_state(interval if stays else replace(interval, link=None)))
+    return tuple(kept)
 
 
 def from_state(stored: Mapping[str, str]) -> Interval:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from dataverse_source.sync.cursor import MOST_MARKS, _marks
 from dataverse_source.sync.links import shorten
+from dataverse_source.sync.ranges import Interval, from_state, to_states
 from dataverse_source.sync.state import TableState, write_state
+from dataverse_source.sync.table_rows import LEFT_AT_MOST
 
 MOST_BYTES = 10_000
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -77,3 +80,64 @@ def test_all_that_is_remembered_is_small(link: str) -> None:
     assert size(state) < MOST_BYTES
     values = {link: shorten(LONG_LINK)}
     assert size(TableState("changes", "0123456789abcdef", **values)) < MOST_BYTES  # type: ignore[arg-type]
+
+
+KEY = f"contoso_{'k' * 48}id"
+"""About as long as a name may be (docs "Create tables": a schema name has up to 50 characters
+beside the publisher's prefix)."""
+
+
+def next_link(interval: Interval, filter_length: int) -> str:
+    """One of the form that the docs print ("Page results"), for a read by createdon and key."""
+    moment, key = "2026-01-01T00:00:00-05:00", "{D5026A4D-D01C-ED11-B83E-000D3A572421}"
+    inner = "".join(
+        f'<{name} last="{value}" first="{value}" />'
+        for name, value in (("createdon", moment), (KEY, key))
+    )
+    encoded = quote(quote(f'<cookie page="12345">{inner}</cookie>', safe=""), safe="")
+    cookie = f'<cookie pagenumber="12346" pagingcookie="{encoded}" istracking="False" />'
+    condition = quote(f"{interval.condition} and ({'f' * filter_length})")
+    return (
+        f"https://contoso.crm4.dynamics.com/api/data/v9.2/{KEY}s?$select={'c' * 9000}"
+        f"&$filter={condition}&$orderby=createdon,{KEY}&$skiptoken={quote(cookie)}"
+    )
+
+
+@pytest.mark.parametrize("filter_length", [0, 300, 3000, 7500])
+def test_intervals_are_small_however_long_their_links_are(filter_length: int) -> None:
+    bounds = [START + timedelta(days=day) for day in range(LEFT_AT_MOST)]
+    dated = [Interval(low, high) for low, high in zip(bounds, [*bounds[1:], None], strict=True)][
+        : LEFT_AT_MOST - 1
+    ]
+    intervals = tuple(
+        Interval(one.low, one.high, one.undated, shorten(next_link(one, filter_length)))
+        for one in (*dated, Interval(undated=True))
+    )
+    stored = to_states(intervals)
+    state = TableState(
+        "changes",
+        "0123456789abcdef",
+        token=shorten(f"https://contoso/api/data/v9.2/{KEY}s?$deltatoken={'t' * 300}"),
+        token_time=START.isoformat(),
+        unsettled=START.isoformat(),
+        parts=stored,
+        refused=START.isoformat(),
+        refusal="the application user may not follow changes, which takes read access to all rows",
+        more=True,
+    )
+    assert size(state) < MOST_BYTES
+    kept = tuple(map(from_state, stored))
+    assert {(one.low, one.high, one.undated) for one in kept} == {
+        (one.low, one.high, one.undated) for one in intervals
+    }
+    links = [one.link is not None for one in kept]
+    assert links == sorted(links, reverse=True)
+    assert kept[0].undated
+    assert links[0]
+
+
+def test_usual_links_all_stay() -> None:
+    intervals = tuple(
+        Interval(START + timedelta(days=day), link="l" * 800) for day in range(LEFT_AT_MOST)
+    )
+    assert tuple(map(from_state, to_states(intervals))) == intervals
