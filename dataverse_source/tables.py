@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import copy
 import itertools
+import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-import dlt
-from dlt.common.configuration.container import Container
-from dlt.common.pipeline import PipelineContext
 from dlt.extract.incremental import Incremental
-from dlt.extract.source import SourceInjectableContext
 
+from dataverse_source.access import refused_tables
 from dataverse_source.columns import select_columns
 from dataverse_source.connection import Connection
 from dataverse_source.described import table_labels, table_references
@@ -29,6 +27,7 @@ from dataverse_source.errors import (
 )
 from dataverse_source.labels import NO_LABELS
 from dataverse_source.metadata import Table
+from dataverse_source.package import Package, current_package
 from dataverse_source.progress import Observer, current_observer, observing
 from dataverse_source.schema import table_schema
 from dataverse_source.settings import Settings, table_not_loaded
@@ -36,26 +35,25 @@ from dataverse_source.sync.at_once import AtOnce, Job
 from dataverse_source.sync.changes import has_expired
 from dataverse_source.sync.crew import Crew
 from dataverse_source.sync.cursor import read_range
-from dataverse_source.sync.destination import LoadedTable, NothingLoaded, merge_strategies
-from dataverse_source.sync.history import check_history, load_began
+from dataverse_source.sync.destination import merge_strategies
+from dataverse_source.sync.history import check_history
 from dataverse_source.sync.isolation import Aside, Isolation, current_isolation
 from dataverse_source.sync.output import MERGE
 from dataverse_source.sync.plan import Plan, make_plan
 from dataverse_source.sync.reader import TableReader
 from dataverse_source.sync.retention import Retention
-from dataverse_source.sync.run import Destination, TableRun
+from dataverse_source.sync.run import TableRun
 from dataverse_source.sync.state import TableState, fingerprint
 from dataverse_source.sync.table import range_items, table_items
 from dataverse_source.table_names import is_pattern
+
+logger = logging.getLogger(__name__)
 
 SHARED_BY_ALL = (ConfigurationError, UnknownNameError, AuthenticationError)
 """Failures that no other table can be better off with."""
 
 
 T = TypeVar("T")
-
-Place = Callable[[str, str], Destination]
-"""Gives what is loaded of a table, by its name and its key column."""
 
 _Complete = tuple[Aside, dict[str, Any]]
 """The items of a table that has been read, and its new state."""
@@ -69,16 +67,14 @@ class _Reading:
         table: its overview entry.
         name: what stands for it in the settings.
         stored: its state.
-        place: where it is loaded.
-        began: when the load began, by dlt's reckoning.
+        package: that takes its rows.
         observer: who is told how far it is.
     """
 
     table: Table
     name: str
     stored: dict[str, Any]
-    place: Place
-    began: datetime
+    package: Package
     observer: Observer | None
 
 
@@ -93,6 +89,7 @@ class Tables:
         self._connection = connection
         self._lock = threading.Lock()
         self._found: dict[str, list[Table]] | None = None
+        self._refused: tuple[str | None, frozenset[str]] = None, frozenset()
         self._retention: Retention | None = None
         self._crew = Crew()
         self._at_once = AtOnce(self._concurrency)
@@ -114,15 +111,16 @@ class Tables:
             DataverseError: what went wrong; when tables are isolated (see
                 `dataverse_source.sync.isolation`) only what no table gets by.
         """
-        isolation = current_isolation()
-        place, began = _place(), load_began()
-        readings = []
-        for table in self._tables(name, place):
-            if isolation and isolation.only and table.logical_name not in isolation.only:
+        isolation, package = current_isolation(), current_package()
+        tables, readings = self._tables(name, package), []
+        refused = self._refused_tables(package, isolation)
+        for table in tables:
+            if isolation and not isolation.takes(table.logical_name):
                 continue
             stored = state.setdefault("tables", {}).setdefault(table.logical_name, {})
-            readings.append(_Reading(table, name, stored, place, began, current_observer()))
-        if isolation is None and self._is_alone():
+            if table.logical_name not in refused:
+                readings.append(_Reading(table, name, stored, package, current_observer()))
+        if isolation is None and len(list(self._selected(package))) <= 1:
             for reading in readings:
                 yield from self._begun(reading, reading.stored, cursor, take=_started)
             return
@@ -133,14 +131,48 @@ class Tables:
         for job in jobs:  # dlt wants to be told of a range on its own thread
             yield from job.give(job.read)
 
-    def _is_alone(self) -> bool:
-        """Whether there is no other table that could be read meanwhile."""
-        found = self._found or {}
-        container = Container()
-        if SourceInjectableContext in container:
-            selected = container[SourceInjectableContext].source.selected_resources
-            found = {name: tables for name, tables in found.items() if name in selected}
-        return sum(map(len, found.values())) <= 1
+    def _selected(self, package: Package) -> Iterator[tuple[str, Table]]:
+        """The tables that are read in this run, each with what stands for it in the settings."""
+        for name, tables in (self._found or {}).items():
+            if package.selected is None or name in package.selected:
+                yield from ((name, table) for table in tables)
+
+    def _refused_tables(self, package: Package, isolation: Isolation | None) -> frozenset[str]:
+        """Logical names of the tables that the user may not read; told before any is read."""
+        if package.load_id is None:
+            return frozenset()
+        with self._lock:
+            if package.load_id != self._refused[0]:
+                refused = refused_tables(self._connection.client, self._new(package, isolation))
+                self._tell(refused, isolation)
+                names = frozenset(table.logical_name for table, _ in refused)
+                self._refused = package.load_id, names
+            return self._refused[1]
+
+    def _new(self, package: Package, isolation: Isolation | None) -> list[Table]:
+        """The tables that have not been read before; none where there is only one to read."""
+        selected = list(self._selected(package))
+        if len(selected) <= 1:
+            return []
+        new = [table for name, table in selected if not package.knows(name, table.logical_name)]
+        return [one for one in new if isolation is None or isolation.takes(one.logical_name)]
+
+    def _tell(
+        self, refused: Sequence[tuple[Table, DataverseError]], isolation: Isolation | None
+    ) -> None:
+        """Notes failures of isolated tables; raises the first one of others."""
+        client, observer = self._connection.client, current_observer()
+        for table, error in refused:
+            name = str(table.entity_set_name)
+            if isolation is None:
+                logger.error("%s can't be read: %s", name, error)
+                continue
+            isolation.failed(table.logical_name, name, error)
+            if observer is not None:
+                observer.began(name, client)
+                observer.ended(name, error)
+        if isolation is None and refused:
+            raise refused[0][1]
 
     def _concurrency(self) -> int:
         return self._connection.client.concurrency
@@ -189,9 +221,7 @@ class Tables:
         A failure before that may come from a change of the schema while it was read: then it
         is tried once more with the columns that the table has now.
         """
-        run = replace(
-            self._run(reading.table, reading.name, reading.place), load_began=reading.began
-        )
+        run = self._run(reading.table, reading.name, reading.package)
         try:
             return take(_items(run, stored, cursor))
         except ResponseError as error:
@@ -209,13 +239,12 @@ class Tables:
         metadata.refresh()
         try:
             table = metadata.resolve(run.reader.table.logical_name)
-            changed = self._run(table, reading.name, reading.place)
-            changed = replace(changed, load_began=reading.began)
+            changed = self._run(table, reading.name, reading.package)
         except UnknownNameError:
             return None
         return changed if expired or changed.columns != run.columns else None
 
-    def _run(self, overview: Table, name: str, place: Place) -> TableRun:
+    def _run(self, overview: Table, name: str, package: Package) -> TableRun:
         settings = self._connection.settings.of_table(
             name, str(overview.entity_set_name), overview.logical_name
         )
@@ -229,7 +258,7 @@ class Tables:
             self._retention = Retention(client)
         return TableRun(
             reader,
-            place(reader.name, reader.key),
+            package.place(reader.name, reader.key),
             fingerprint(
                 self._connection.environment,
                 schema,
@@ -241,17 +270,18 @@ class Tables:
             labels,
             lambda: table_references(self._connection, schema),
             self._crew,
+            load_began=package.began,
             run_id=self._run_id,
         )
 
-    def _tables(self, name: str, place: Place) -> list[Table]:
+    def _tables(self, name: str, package: Package) -> list[Table]:
         """The tables of one configured name; all of the source are checked at first."""
         with self._lock:
             if self._found is None:
-                self._found = self._checked(place)
+                self._found = self._checked(package)
             return self._found[name]
 
-    def _checked(self, place: Place) -> dict[str, list[Table]]:
+    def _checked(self, package: Package) -> dict[str, list[Table]]:
         settings, metadata = self._connection.settings, self._connection.metadata
         found: dict[str, list[Table]] = {}
         taken: set[str] = set()
@@ -263,7 +293,7 @@ class Tables:
         _check_table_settings(settings, found)
         for name, tables in found.items():
             for table in tables:
-                run = self._run(table, name, place)
+                run = self._run(table, name, package)
                 plan = make_plan(run.reader.table, run.settings, TableState(), run.now())
                 check_history(run)
                 _check_merging(run, plan)
@@ -299,20 +329,6 @@ def _items(
 def _started(items: Iterator[Any]) -> Iterable[Any]:
     """The items, of which the first has come already."""
     return itertools.chain(list(itertools.islice(items, 1)), items)
-
-
-def _place() -> Place:
-    """Gives tables in the destination of the pipeline that runs; asked on dlt's own thread."""
-    context = Container()[PipelineContext]
-    if not context.is_active():
-        return _nowhere
-    pipeline = cast(dlt.Pipeline, context.pipeline())
-    schema = dlt.current.source_schema()
-    return lambda name, key: LoadedTable(pipeline, schema, name, key)
-
-
-def _nowhere(_name: str, _key: str) -> Destination:
-    return NothingLoaded()
 
 
 def _check_table_settings(settings: Settings, found: Mapping[str, Sequence[Table]]) -> None:

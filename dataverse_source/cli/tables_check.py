@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dataverse_source.access import one_key, refusal
 from dataverse_source.batch import LONGEST, Answer, Question
 from dataverse_source.cli.findings import Findings
 from dataverse_source.errors import AccessDeniedError, DataverseError
@@ -59,11 +60,10 @@ def questions_of(tables: Sequence[Table], user_id: str) -> list[Question]:
 
 def _questions(table: Table) -> Iterator[Question]:
     """The table's privileges, one row, and the beginning of its changes."""
-    name, select = str(table.entity_set_name), {"$select": table.primary_id}
     definition = f"EntityDefinitions(LogicalName='{table.logical_name}')"
     yield Question(definition, {"$select": "LogicalName,Privileges"})
-    yield Question(name, {**select, "$top": "1"})
-    yield Question(name, select, TRACKED)
+    yield one_key(table)
+    yield Question(str(table.entity_set_name), {"$select": table.primary_id}, TRACKED)
 
 
 def check_tables(
@@ -103,15 +103,14 @@ def _held(answer: Answer) -> dict[str, str]:
 def _rights(table: Table, held: dict[str, str], answers: Sequence[Answer]) -> Rights:
     definition, rows, changes = answers
     privilege, depth = _read_privilege(definition, held)
-    refusal = _refusal(rows)
     if not table.change_tracking:
         tracking: str | None = "change tracking is off for it"
     else:
-        refused = _refusal(changes)
+        refused = refusal(changes)
         tracking = None if refused is None else _why(refused)
         if refused is None:
             depth = "Global"  # which following changes takes, and privileges of teams hide
-    return Rights(refusal, depth, privilege, tracking)
+    return Rights(refusal(rows), depth, privilege, tracking)
 
 
 def _read_privilege(answer: Answer, held: dict[str, str]) -> tuple[str | None, str | None]:
@@ -124,14 +123,6 @@ def _read_privilege(answer: Answer, held: dict[str, str]) -> tuple[str | None, s
         if one.get("PrivilegeType") == "Read":
             return str(one.get("Name")), held.get(str(one.get("PrivilegeId")).lower())
     return None, None
-
-
-def _refusal(answer: Answer) -> DataverseError | None:
-    try:
-        answer.json()
-    except DataverseError as error:
-        return error
-    return None
 
 
 def _why(refused: DataverseError) -> str:

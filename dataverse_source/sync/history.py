@@ -14,11 +14,9 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.common.schema.typing import TColumnSchema
-from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
 from dataverse_source.errors import ConfigurationError
 from dataverse_source.schema import MOMENT, TEXT
@@ -169,15 +167,6 @@ def _cells(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     label, colon, end = (pa.scalar(one, pa.binary()) for one in (name.encode(), b":", b";"))
     whole = pc.binary_join_element_wise(label, length, value, colon)
     return pc.fill_null(pc.binary_join_element_wise(whole, end, pa.scalar(b"")), b"")
-
-
-def load_began() -> datetime:
-    """The time that dlt gives to versions which this load begins or ends; on dlt's own thread."""
-    try:
-        began: Any = dlt.current.load_package_state()["state"]["created_at"]
-    except CurrentLoadPackageStateNotAvailable:  # the source is looked into by hand
-        return datetime.now(timezone.utc)
-    return datetime.fromisoformat(str(began)).astimezone(timezone.utc)
 
 
 def newest(steps: Steps, key: str) -> Steps:

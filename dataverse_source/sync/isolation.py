@@ -38,9 +38,13 @@ class Isolation(ContainerInjectableContext):
     only: frozenset[str] | None = None
     failures: dict[str, tuple[str, DataverseError]] = field(default_factory=dict)
 
+    def takes(self, logical_name: str) -> bool:
+        """Whether a table is to be read."""
+        return self.only is None or logical_name in self.only
+
     def failed(self, logical_name: str, shown: str, error: DataverseError) -> None:
         """Notes why a table has failed."""
-        logger.error("%s is left as it was: %s", shown, error.what)
+        logger.error("%s is left as it was: %s", shown, error)
         self.failures[logical_name] = shown, error
 
 

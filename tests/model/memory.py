@@ -8,9 +8,11 @@ sort column), it fails.
 from __future__ import annotations
 
 import copy
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 from unittest import mock
 
@@ -19,6 +21,7 @@ from dlt.extract.items import DataItemWithMeta
 
 from dataverse_source.connection import Connection
 from dataverse_source.errors import DataverseError
+from dataverse_source.package import Package as PackageToFill
 from dataverse_source.sync.destination import VALID_TO
 from dataverse_source.sync.isolation import Isolation, isolated
 from dataverse_source.sync.output import DELETED
@@ -215,7 +218,9 @@ class Schedule:
         def loaded(name: str, key: str) -> LoadedInMemory:
             return LoadedInMemory(self.destination, name)
 
-        with mock.patch("dataverse_source.tables._place", return_value=loaded):
+        began = datetime.now(timezone.utc)
+        to_fill = PackageToFill(uuid.uuid4().hex, began, loaded, copy.deepcopy(self.state))
+        with mock.patch("dataverse_source.tables.current_package", return_value=to_fill):
             for name in names:
                 stored = state.setdefault(name, {})
                 if only is not None and not only & set(stored.get("tables", {})):
