@@ -25,7 +25,7 @@ TABLES = {"accounts": "account", "contacts": "contact"}
 RUN_SECONDS = 1800
 """Far above what a run takes, also on a machine that has other things to do."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.orchestration]
+pytestmark = pytest.mark.slow
 
 Run = Callable[[], None]
 
@@ -122,6 +122,7 @@ def empty_database(programs: Path, home: Path, variables: dict[str, str]) -> Non
     shutil.copy(kept, home / "airflow.db")
 
 
+@pytest.mark.orchestration
 def test_airflow(organization: Sandbox, variables: dict[str, str], tmp_path: Path) -> None:
     programs = environment_with("apache-airflow>=3.1,<4")
     dags = tmp_path / "dags"
@@ -147,6 +148,7 @@ def test_airflow(organization: Sandbox, variables: dict[str, str], tmp_path: Pat
     assert choice_labels(tmp_path / "dataverse__dataverse_catalog.duckdb") > 100
 
 
+@pytest.mark.orchestration
 def test_dagster(organization: Sandbox, variables: dict[str, str], tmp_path: Path) -> None:
     programs = environment_with("dagster>=1.11,<2")
     home = tmp_path / "dagster"
@@ -175,6 +177,7 @@ prefect_flow.dataverse_tables()
 """Runs the flow; a failure is told at once."""
 
 
+@pytest.mark.orchestration
 def test_prefect(organization: Sandbox, variables: dict[str, str], tmp_path: Path) -> None:
     # Prefect 3.8 does not start with the newest fastapi: Body() has lost its min_items.
     programs = environment_with("prefect>=3.4,<4", "fastapi<0.120")
