@@ -21,12 +21,14 @@ from dataverse_source.sync import table_rows
 def main() -> None:
     """Loads; what differs from a first load of accounts follows the connection, as JSON.
 
-    ``settings``: of the source; ``duckdb``: DuckDB's own; ``limits``: the service's, where they
-    are not those of the documentation; ``time_scale``: how long a second of the service takes;
-    ``runs``: how many, the last is the one that is timed.
+    ``settings``: of the source; ``dlt``: dlt's; ``duckdb``: DuckDB's own; ``limits``: the
+    service's, where they are not those of the documentation; ``time_scale``: how long a second of
+    the service takes; ``runs``: how many, the last is the one that is timed.
     """
     connection = json.loads(sys.argv[1])
     options: dict[str, Any] = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+    for name, value in options.get("dlt", {}).items():
+        dlt.config[name] = value
     if "limits" in options:
         throttle.SERVICE_LIMITS = ServiceLimits(**options["limits"])
     table_rows.SLOW_PAGE_SECONDS *= options.get("time_scale", 1.0)

@@ -161,7 +161,7 @@ def test_toml_is_taken_as_settings(
     written(tmp_path / "federated-token", assertion().encode())
     content = StringTomlProvider.loads(block.text).unwrap()
     if "sources" not in content:  # dlt's own settings
-        assert content.keys() <= {"destination", "load", "normalize", "runtime"}
+        assert content.keys() <= {"data_writer", "destination", "load", "normalize", "runtime"}
         return
     own = content["sources"]["dataverse"]
     file = "secrets.toml" if "credentials" in own else "config.toml"
