@@ -16,9 +16,9 @@ from benchmarks.serving import page_server
 DUCKDB = {"memory_limit": "150MB"}
 """DuckDB takes what it finds, up to four fifths of the machine's memory, unless it is told."""
 
-DLT = {"data_writer.file_max_items": 1_000_000, "load.parallelism_strategy": "table-sequential"}
-"""Files of a million rows, as the tables of contents of longer ones take memory; loaded one after
-the other, as DuckDB can't share its limit among several."""
+DLT = {"data_writer.file_max_items": 250_000, "load.parallelism_strategy": "table-sequential"}
+"""Several files, as the table of contents of a long one takes memory; loaded one after the other,
+as DuckDB can't share its limit among several."""
 
 
 def measure_memory(

@@ -104,7 +104,7 @@ PARTS: dict[str, tuple[str, Callable[[Any], str]]] = {
         "Under service protection limits: three servers, a page in 1.5 s, time x 0.2",
         limits,
     ),
-    "memory": ("Memory, with DuckDB's memory_limit at 150 MB, a million rows a file", memory),
+    "memory": ("Memory, with DuckDB's memory_limit at 150 MB, 250,000 rows a file", memory),
     "unchanged": ("Nothing has changed", unchanged),
     "imports": ("Import", imports),
 }
