@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import secrets
 import sys
 
 from tests.model.histories import search
@@ -14,11 +15,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
     parser.add_argument("--histories", type=int, default=1000, help="how many")
     parser.add_argument("--steps", type=int, default=25, help="longest history")
-    parser.add_argument("--seed", type=int, help="the same number gives the same histories")
+    parser.add_argument(
+        "--seed", type=int, help="the same number gives the same histories; a new one is printed"
+    )
     parser.add_argument("--as-found", action="store_true", help="do not shorten what fails")
     options = parser.parse_args()
+    start = secrets.randbelow(2**32) if options.seed is None else options.seed
+    sys.stdout.write(f"--seed {start}\n")
+    sys.stdout.flush()
     logging.disable(logging.CRITICAL)  # every other run is one that is to go wrong
-    search(options.histories, steps=options.steps, start=options.seed, shrink=not options.as_found)
+    search(options.histories, steps=options.steps, start=start, shrink=not options.as_found)
     sys.stdout.write(f"{options.histories} histories went well\n")
     return 0
 

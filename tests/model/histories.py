@@ -316,18 +316,16 @@ def _stored(state: dict[str, dict[str, Any]], logical_name: str) -> dict[str, An
     return next(found, {})
 
 
-def search(histories: int, *, steps: int, start: int | None = None, shrink: bool = True) -> None:
+def search(histories: int, *, steps: int, start: int, shrink: bool = True) -> None:
     """Looks for a history after which a cell differs.
 
     Args:
         histories: how many to try.
         steps: the longest one.
-        start: the same number gives the same histories; None: others each time.
+        start: the seed: the same number gives the same histories.
         shrink: whether a history that fails is made shorter.
     """
-    machine: Any = type("Histories", (Histories,), {})
-    if start is not None:
-        machine = seed(start)(machine)
+    machine: Any = seed(start)(type("Histories", (Histories,), {}))
     run_state_machine_as_test(
         machine,
         settings=settings(
