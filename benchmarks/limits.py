@@ -34,12 +34,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from dataverse_source.budget import ServiceLimits
-from dataverse_source.client import DataverseClient
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.client.counters import Counters
+from dataverse_source.client.session import new_session
+from dataverse_source.client.throttle.budget import ServiceLimits
+from dataverse_source.client.throttle.limiter import Governor
 from dataverse_source.credentials import DataverseCredentials, token_source
-from dataverse_source.throttle import Governor
-from dataverse_source.transport import new_session
-from dataverse_source.usage import Counters
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
         UnknownTenantError,
         WrongSecretError,
     )
-    from dataverse_source.preview import top_by_name
-    from dataverse_source.runner import LoadReport, load
+    from dataverse_source.loading.preview import top_by_name
+    from dataverse_source.loading.run import LoadReport, load
     from dataverse_source.source import dataverse
 
 __all__ = [
@@ -72,10 +72,10 @@ __all__ = [
 
 _HOMES = {
     "DataverseCredentials": "credentials",
-    "LoadReport": "runner",
+    "LoadReport": "loading.run",
     "dataverse": "source",
-    "load": "runner",
-    "top_by_name": "preview",
+    "load": "loading.run",
+    "top_by_name": "loading.preview",
 }
 
 

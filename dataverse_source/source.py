@@ -12,12 +12,12 @@ import dlt
 from dlt.extract import DltResource
 from dlt.extract.incremental import Incremental
 
-from dataverse_source.configuration import DataverseConfiguration, configured
+from dataverse_source.config.settings import Settings
 from dataverse_source.credentials import DataverseCredentials, TokenCredential
-from dataverse_source.settings import Settings
+from dataverse_source.loading.configuration import DataverseConfiguration, configured
 
 if TYPE_CHECKING:
-    from dataverse_source.tables import Tables
+    from dataverse_source.loading.tables import Tables
 
 
 @dlt.source(name="dataverse", section="dataverse", spec=DataverseConfiguration)
@@ -51,7 +51,7 @@ def dataverse(
             either (``new_*``).
         credentials: who signs in: settings, or an object with ``get_token`` (azure-identity's).
         sync: ``auto``, ``changes``, ``cursor`` or ``full``; see
-            `dataverse_source.settings.TableSettings`.
+            `dataverse_source.config.settings.TableSettings`.
         deletes: ``remove``, or ``keep`` to leave deleted rows and list them.
         sweep_interval: hours between comparisons of keys that find deleted rows; 0: every run.
         max_rows_per_load: rows after which a long read ends its load package; `load` goes on.
@@ -92,9 +92,9 @@ def dataverse(
         page_size=page_size,
         lookback_seconds=lookback_seconds,
     )
-    from dataverse_source.connection import Connection
-    from dataverse_source.described import catalog_resource
-    from dataverse_source.tables import Tables
+    from dataverse_source.loading.catalog.resource import catalog_resource
+    from dataverse_source.loading.connection import Connection
+    from dataverse_source.loading.tables import Tables
 
     connection = Connection(settings, found)
     tables_to_read = Tables(connection)

@@ -9,9 +9,9 @@ from typing import Any
 
 import requests
 
-from dataverse_source.client import DataverseClient
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.client.throttle.limiter import Governor, Time
 from dataverse_source.errors import MalformedBodyError
-from dataverse_source.throttle import Governor, Time
 from tests.servers import Answer, ScriptedServer, json_answer
 
 HTML_503 = Answer(503, b"<html><title>Down</title></html>", {"Content-Type": "text/html"})

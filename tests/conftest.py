@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
-
-from .conformance.summary import tell
+from tests.conformance.summary import tell
 
 # No test may fail because the machine is slow, nor write outside of its own folder. Seeds are
 # fixed, so that a test run never fails by chance; `--hypothesis-profile random` takes new ones.

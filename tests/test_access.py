@@ -13,15 +13,15 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dataverse_source import AccessDeniedError, TablesFailedError, dataverse, load
-from dataverse_source.access import TABLES_PER_REQUEST, refused_tables
-from dataverse_source.client import DataverseClient
-from dataverse_source.connection import Connection
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.config.settings import make_settings
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.metadata import Table
-from dataverse_source.progress import observed
-from dataverse_source.runner import dataverse_error
+from dataverse_source.loading.connection import Connection
+from dataverse_source.loading.progress import observed
+from dataverse_source.loading.read_access import TABLES_PER_REQUEST, refused_tables
+from dataverse_source.loading.run import dataverse_error
+from dataverse_source.metadata.model import Table
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.settings import make_settings
 from tests.comparing import assert_equal, destination_rows
 from tests.test_progress import Notes
 

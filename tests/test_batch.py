@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dataverse_source.batch import Question, read_answers, to_body
-from dataverse_source.client import DataverseClient
-from dataverse_source.connection import Connection
+from dataverse_source.client.batch import Question, read_answers, to_body
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.config.settings import make_settings
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.errors import MalformedBodyError, NotFoundError, ProtocolError
+from dataverse_source.loading.connection import Connection
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.settings import make_settings
 
 WHO_AM_I = b"--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{}\r\n--b--\r\n"
 

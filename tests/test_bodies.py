@@ -17,8 +17,8 @@ import pytest
 import requests
 import urllib3
 
-from dataverse_source import bodies
-from dataverse_source.bodies import gunzipped, receive
+from dataverse_source.client import body
+from dataverse_source.client.body import gunzipped, receive
 
 
 class _Socket:
@@ -94,8 +94,8 @@ def test_a_body_that_becomes_very_long() -> None:
 
 
 def test_large_bodies_are_decompressed_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "_turns", threading.Semaphore(2))
-    data = random.Random(1).randbytes(bodies.LARGE * 2)
+    monkeypatch.setattr(body, "_turns", threading.Semaphore(2))
+    data = random.Random(1).randbytes(body.LARGE * 2)
     lock, under_way, most = threading.Lock(), 0, 0
 
     def parse(body: bytes) -> bool:
@@ -111,7 +111,7 @@ def test_large_bodies_are_decompressed_in_turn(monkeypatch: pytest.MonkeyPatch) 
     def take(_: int) -> bool:
         received = answer(gzip.compress(data), "gzip")
         receive(received)
-        return bodies.parsed(received, parse)
+        return body.parsed(received, parse)
 
     with ThreadPoolExecutor(8) as crew:
         assert all(crew.map(take, range(16)))
@@ -119,10 +119,10 @@ def test_large_bodies_are_decompressed_in_turn(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_body_that_fails_gives_its_turn_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "_turns", threading.Semaphore(1))
-    data = gzip.compress(random.Random(1).randbytes(bodies.LARGE * 2))
+    monkeypatch.setattr(body, "_turns", threading.Semaphore(1))
+    data = gzip.compress(random.Random(1).randbytes(body.LARGE * 2))
     for sent in (data[:-9], data[:-9], data):
         received = answer(sent, "gzip")
         receive(received)
         with nullcontext() if sent is data else pytest.raises(requests.RequestException):
-            assert bodies.parsed(received, len) == bodies.LARGE * 2
+            assert body.parsed(received, len) == body.LARGE * 2

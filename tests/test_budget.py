@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.budget import FULL, Budgets, Left, ServiceLimits, UnderWay, read_left
-from dataverse_source.ledger import PARTS
+from dataverse_source.client.throttle.budget import (
+    FULL,
+    Budgets,
+    Left,
+    ServiceLimits,
+    UnderWay,
+    read_left,
+)
+from dataverse_source.client.throttle.sliding_window import PARTS
 
 WINDOW = 300.0
 PART = WINDOW / PARTS

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from dataverse_source.catalog import CatalogTable, Described, catalog, fingerprint
-from dataverse_source.metadata_reader import MetadataReader
+from dataverse_source.loading.catalog.tables import CatalogTable, Described, catalog, fingerprint
+from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.sandbox import Sandbox
 from tests.test_metadata_ways import client_of
 

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataverse_source.client import environment_base
+from dataverse_source.client.client import environment_base
+from dataverse_source.client.session import new_session
 from dataverse_source.credentials import DataverseCredentials, token_source
 from dataverse_source.errors import (
     ConfigurationError,
     NotFoundError,
     ProtocolError,
 )
-from dataverse_source.transport import new_session
 from tests.clients import EMPTY, Bench, parse_page
 from tests.servers import (
     CLIENT,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from dataverse_source.client.session import new_session
 from dataverse_source.errors import (
     ProtocolError,
 )
-from dataverse_source.transport import new_session
 from tests.clients import EMPTY, HTML_503, Bench, Page, parse_page, targets
 from tests.servers import (
     Answer,

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from dlt.common import logger
 
-from dataverse_source.client import Counters
+from dataverse_source.client.client import Counters
+from dataverse_source.client.session import new_session
 from dataverse_source.errors import (
     AccessDeniedError,
     ConnectionFailedError,
@@ -23,7 +24,6 @@ from dataverse_source.errors import (
     ThrottledError,
     UnauthorizedError,
 )
-from dataverse_source.transport import new_session
 from tests.clients import EMPTY, HTML_503, Bench
 from tests.servers import (
     Answer,

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from dataverse_source.columns import readable_columns, select_columns
-from dataverse_source.decode import decode_page
+from dataverse_source.arrow.decode import decode_page
+from dataverse_source.arrow.schema import table_schema
 from dataverse_source.errors import UnknownNameError
-from dataverse_source.metadata import Column, Table
-from dataverse_source.schema import table_schema
+from dataverse_source.metadata.column_selection import readable_columns, select_columns
+from dataverse_source.metadata.model import Column, Table
 
 NOTE = Table(
     "annotation",

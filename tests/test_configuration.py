@@ -18,9 +18,9 @@ from dlt.common.configuration.providers import (
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from dataverse_source import ConfigurationError, DataverseCredentials, dataverse, top_by_name
-from dataverse_source.configuration import DataverseConfiguration, configured, resolved
-from dataverse_source.setting_values import KINDS
-from dataverse_source.settings import Settings, TableSettings
+from dataverse_source.config.settings import Settings, TableSettings
+from dataverse_source.config.values import KINDS
+from dataverse_source.loading.configuration import DataverseConfiguration, configured, resolved
 from tests.servers import CLIENT, SECRET, TENANT
 
 URL = "https://contoso.crm4.dynamics.com"

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.columns import select_columns
-from dataverse_source.decode import decode_page
-from dataverse_source.decode_exact import decode_exact
-from dataverse_source.metadata import Column, Table
-from dataverse_source.metadata_reader import MetadataReader
-from dataverse_source.schema import TableSchema, table_schema
+from dataverse_source.arrow.decode import decode_page
+from dataverse_source.arrow.decode_exact import decode_exact
+from dataverse_source.arrow.schema import TableSchema, table_schema
+from dataverse_source.metadata.column_selection import select_columns
+from dataverse_source.metadata.model import Column, Table
+from dataverse_source.metadata.reader import MetadataReader
 
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared"
 RECORDINGS = SHARED / "corpus" / "json" / "terraform-power-platform"

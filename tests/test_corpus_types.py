@@ -12,12 +12,12 @@ from xml.etree import ElementTree
 import pytest
 from dlt.common.libs.pyarrow import py_arrow_to_table_schema_columns
 
-from dataverse_source.columns import select_columns
-from dataverse_source.decode import decode_fast, decode_page
-from dataverse_source.decode_exact import decode_exact
+from dataverse_source.arrow.decode import decode_fast, decode_page
+from dataverse_source.arrow.decode_exact import decode_exact
+from dataverse_source.arrow.schema import table_schema
 from dataverse_source.errors import UnknownNameError
-from dataverse_source.metadata import Column, Table
-from dataverse_source.schema import table_schema
+from dataverse_source.metadata.column_selection import select_columns
+from dataverse_source.metadata.model import Column, Table
 
 CSDL = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus" / "csdl"
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"

@@ -9,12 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dataverse_source.decode import decode_fast, decode_page
-from dataverse_source.decode_exact import decode_exact
+from dataverse_source.arrow.decode import decode_fast, decode_page
+from dataverse_source.arrow.decode_exact import decode_exact
+from dataverse_source.arrow.page import Page
+from dataverse_source.arrow.schema import TableSchema, table_schema
 from dataverse_source.errors import DataError, MalformedBodyError, ProtocolError
-from dataverse_source.metadata import Column, Table
-from dataverse_source.page import Page
-from dataverse_source.schema import TableSchema, table_schema
+from dataverse_source.metadata.model import Column, Table
 
 KEY = Column("id", "UniqueidentifierType", is_primary_id=True)
 COLUMNS = (

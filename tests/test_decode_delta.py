@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.decode import decode_fast, decode_page
-from dataverse_source.decode_exact import decode_exact
+from dataverse_source.arrow.decode import decode_fast, decode_page
+from dataverse_source.arrow.decode_exact import decode_exact
+from dataverse_source.arrow.page import Page
+from dataverse_source.arrow.schema import table_schema
 from dataverse_source.errors import ProtocolError
-from dataverse_source.metadata import Column, Table
-from dataverse_source.page import Page
-from dataverse_source.schema import table_schema
+from dataverse_source.metadata.model import Column, Table
 
 COLUMNS = (
     Column("accountid", "UniqueidentifierType", is_primary_id=True),

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataverse_source.decode import decode_fast, decode_page
-from dataverse_source.decode_exact import decode_exact
+from dataverse_source.arrow.decode import decode_fast, decode_page
+from dataverse_source.arrow.decode_exact import decode_exact
 from dataverse_source.errors import DataverseError, ProtocolError
 from tests.test_decode import DESTINATION, FULL, OWNER, OWNER_TABLE, SCHEMA, body
 

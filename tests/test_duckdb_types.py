@@ -13,9 +13,9 @@ from typing import Any
 import dlt
 import pytest
 
-from dataverse_source.decode import decode_page
-from dataverse_source.metadata import Column, Table
-from dataverse_source.schema import table_schema
+from dataverse_source.arrow.decode import decode_page
+from dataverse_source.arrow.schema import table_schema
+from dataverse_source.metadata.model import Column, Table
 
 COLUMNS = (
     Column("accountid", "UniqueidentifierType", is_primary_id=True),

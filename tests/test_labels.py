@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from dataverse_source.columns import select_columns
-from dataverse_source.labels import labels_of
-from dataverse_source.metadata import Choice, Column, Option, Table
-from dataverse_source.schema import TableSchema, table_schema
+from dataverse_source.arrow.labels import labels_of
+from dataverse_source.arrow.schema import TableSchema, table_schema
+from dataverse_source.metadata.column_selection import select_columns
+from dataverse_source.metadata.model import Choice, Column, Option, Table
 
 
 def choice(column: str, kind: str, **labels: str) -> Choice:

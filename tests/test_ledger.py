@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.ledger import PARTS, Ledger, even_rate, rate_of_return, seconds_until
+from dataverse_source.client.throttle.sliding_window import (
+    PARTS,
+    Ledger,
+    even_rate,
+    rate_of_return,
+    seconds_until,
+)
 
 WINDOW = 300.0
 PART = WINDOW / PARTS

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.local import start_sandbox
+from dataverse_source.loading.local_sandbox import start_sandbox
 
 
 @pytest.mark.parametrize("package", ["trustme", "lark"])

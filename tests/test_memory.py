@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from dataverse_source.memory import _SETTINGS
+from dataverse_source.loading.malloc import _SETTINGS
 
 PROGRAM = """
 from pathlib import Path
-from dataverse_source.memory import give_back_large_blocks
+from dataverse_source.loading.malloc import give_back_large_blocks
 
 fixed = give_back_large_blocks()
 

@@ -12,8 +12,8 @@ from dataverse_source.errors import (
     UnauthorizedError,
     UnknownNameError,
 )
-from dataverse_source.metadata import ELASTIC_PROVIDER, Column, Table
-from dataverse_source.metadata_reader import MetadataReader
+from dataverse_source.metadata.model import ELASTIC_PROVIDER, Column, Table
+from dataverse_source.metadata.reader import MetadataReader
 
 ATTRIBUTES = "EntityDefinitions(LogicalName='contact')/Attributes"
 CAST = f"{ATTRIBUTES}/Microsoft.Dynamics.CRM."

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dataverse_source.client import DataverseClient
-from dataverse_source.metadata_cache import LONGEST_USE, MetadataCache
-from dataverse_source.metadata_reader import MetadataReader
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.metadata.cache import LONGEST_USE, MetadataCache
+from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.tables import Column
 from tests.test_metadata_ways import client_of

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from dataverse_source import metadata_changes, metadata_definitions
-from dataverse_source.client import DataverseClient
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.client.session import new_session
 from dataverse_source.credentials import DataverseCredentials, token_source
-from dataverse_source.metadata_cache import MetadataCache
-from dataverse_source.metadata_reader import MetadataReader
+from dataverse_source.metadata import bulk, per_table
+from dataverse_source.metadata.cache import MetadataCache
+from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.csdl_reader import read_schema
 from dataverse_source.sandbox.faults import Kind
-from dataverse_source.transport import new_session
 
 CSDL = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus" / "csdl"
 
@@ -41,13 +41,13 @@ def shared_sandbox() -> Iterator[Sandbox]:
 
 def assert_both_ways_agree(sandbox: Sandbox) -> int:
     client = client_of(sandbox)
-    names = [table.logical_name for table in metadata_definitions.read_tables(client)]
-    columns = metadata_changes.read_columns(client, names)
-    described = metadata_changes.read_descriptions(client, names)
+    names = [table.logical_name for table in per_table.read_tables(client)]
+    columns = bulk.read_columns(client, names)
+    described = bulk.read_descriptions(client, names)
     assert columns.keys() == described.keys() == set(names)
     for name in names:
-        assert columns[name] == metadata_definitions.read_columns(client, name)
-        assert described[name] == metadata_definitions.read_description(client, name)
+        assert columns[name] == per_table.read_columns(client, name)
+        assert described[name] == per_table.read_description(client, name)
     return len(names)
 
 
@@ -87,7 +87,7 @@ def test_many_tables_take_few_requests(shared_sandbox: Sandbox) -> None:
     for table in tables:
         assert reader.table(table.logical_name).columns
         assert reader.description(table.logical_name).table == table.logical_name
-    chunks = -(-len(tables) // metadata_changes.TABLES_PER_REQUEST)
+    chunks = -(-len(tables) // bulk.TABLES_PER_REQUEST)
     assert len(list(shared_sandbox.requests)) == 2 * chunks
 
 

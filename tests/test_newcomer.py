@@ -226,7 +226,7 @@ def test_7_a_clock_that_is_off_and_a_certificate(
     sandbox.application.add_certificate(pem(certificate()))
     wrong = clock_that_is_off(seconds)
     monkeypatch.setattr("msal.oauth2cli.assertion.time", wrong)
-    monkeypatch.setattr("dataverse_source.credentials.login_refusals.time", wrong)
+    monkeypatch.setattr("dataverse_source.credentials.aadsts_errors.time", wrong)
     message = mistake(
         CREDENTIALS__CLIENT_SECRET=None,
         CREDENTIALS__CERTIFICATE_PATH=written(tmp_path / "etl.pem", key_pem(), pem(certificate())),

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from dlt.common import logger
 
+from dataverse_source.client.page_size import SMALLEST, is_too_heavy, smaller
+from dataverse_source.client.session import new_session
+from dataverse_source.client.throttle.limiter import Governor
 from dataverse_source.errors import ServerError
-from dataverse_source.page_size import SMALLEST, is_too_heavy, smaller
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.throttle import Governor
-from dataverse_source.transport import new_session
 from tests.clients import EMPTY, Bench, parse_page
 from tests.servers import ca_file, dataverse_error, json_answer, script, serving
 from tests.test_service_limits import reading

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataverse_source.config.setting_names import CREDENTIALS_SETTINGS, places, variable
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.places import CREDENTIALS_SETTINGS, places, variable
 
 
 def test_settings_of_the_source() -> None:

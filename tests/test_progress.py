@@ -8,9 +8,9 @@ import dlt
 import pytest
 
 from dataverse_source import TablesFailedError, dataverse, load
-from dataverse_source.client import DataverseClient
+from dataverse_source.client.client import DataverseClient
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.progress import observed, watched
+from dataverse_source.loading.progress import observed, watched
 from dataverse_source.sandbox import Sandbox
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from dataverse_source.metadata import Column
-from dataverse_source.query import (
+from dataverse_source.metadata.model import Column
+from dataverse_source.sync.read.query import (
     MAX_SELECT_LENGTH,
     literal,
     modified_filters,

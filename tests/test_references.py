@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from dataverse_source.columns import select_columns
-from dataverse_source.metadata_reader import MetadataReader
-from dataverse_source.references import references_of
+from dataverse_source.arrow.schema import table_schema
+from dataverse_source.loading.catalog.references import references_of
+from dataverse_source.metadata.column_selection import select_columns
+from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.schema import table_schema
 from tests.test_metadata_ways import client_of
 
 LOADED = ("accounts", "contacts", "systemusers", "leads", "accountleadscollection")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source import refusals
+from dataverse_source.client import error_responses
 from dataverse_source.errors import (
     AccessDeniedError,
     NotFoundError,
@@ -27,20 +27,20 @@ CHALLENGE = (
 
 def answer(
     status: int, code: str = "", message: str = "", headers: dict[str, str] | None = None
-) -> refusals.ErrorAnswer:
+) -> error_responses.ErrorAnswer:
     body = json.dumps({"error": {"code": code, "message": message}}).encode()
-    return refusals.read_error(status, headers or {}, body)
+    return error_responses.read_error(status, headers or {}, body)
 
 
 def error(status: int, code: str = "", message: str = "") -> ResponseError:
-    return refusals.to_error(answer(status, code, message), URL)
+    return error_responses.to_error(answer(status, code, message), URL)
 
 
 def test_all_that_support_asks_for_is_in_the_message() -> None:
     read = answer(
         400, "0x80060888", "Could not find\n a property", {"x-ms-service-request-id": "a-1,b-2"}
     )
-    text = str(refusals.to_error(read, URL))
+    text = str(error_responses.to_error(read, URL))
     for part in ("HTTP status 400", "0x80060888", "Could not find a property", "a-1,b-2"):
         assert part in text
     assert "https://contoso.crm4.dynamics.com/api/data/v9.2/accounts" in text
@@ -66,9 +66,9 @@ def test_request_id_of_the_other_header() -> None:
     ],
 )
 def test_bodies_that_are_no_dataverse_error(body: bytes, message: str) -> None:
-    read = refusals.read_error(502, {}, body)
+    read = error_responses.read_error(502, {}, body)
     assert (read.code, read.message, read.from_dataverse) == (None, message, False)
-    assert "502" in str(refusals.to_error(read, URL))
+    assert "502" in str(error_responses.to_error(read, URL))
 
 
 def test_an_empty_code_is_none() -> None:
@@ -78,13 +78,13 @@ def test_an_empty_code_is_none() -> None:
 
 def test_a_byte_order_mark_does_no_harm() -> None:
     body = b'\xef\xbb\xbf{"error": {"code": "0x1", "message": "m"}}'
-    assert refusals.read_error(400, {}, body).code == "0x1"
+    assert error_responses.read_error(400, {}, body).code == "0x1"
 
 
 @given(st.integers(400, 599), st.binary(max_size=200))
 def test_any_body_becomes_an_error(status: int, body: bytes) -> None:
-    read = refusals.read_error(status, {}, body)
-    assert refusals.to_error(read, URL).status == status
+    read = error_responses.read_error(status, {}, body)
+    assert error_responses.to_error(read, URL).status == status
 
 
 json_values = st.recursive(
@@ -98,9 +98,9 @@ json_values = st.recursive(
 
 @given(st.integers(400, 599), json_values)
 def test_any_json_becomes_an_error(status: int, value: object) -> None:
-    read = refusals.read_error(status, {}, json.dumps(value).encode())
-    assert refusals.to_error(read, URL).status == status
-    refusals.is_worth_a_retry(read)
+    read = error_responses.read_error(status, {}, json.dumps(value).encode())
+    assert error_responses.to_error(read, URL).status == status
+    error_responses.is_worth_a_retry(read)
 
 
 @pytest.mark.parametrize("status", [403, 401])
@@ -117,7 +117,7 @@ def test_set_up_faults(status: int, code: str, says: str) -> None:
     assert isinstance(found, AccessDeniedError)
     assert says in found.what
     assert "admin centre" in str(found)
-    assert not refusals.is_worth_a_retry(answer(status, code))
+    assert not error_responses.is_worth_a_retry(answer(status, code))
 
 
 @pytest.mark.parametrize(
@@ -142,13 +142,13 @@ def test_denied_without_a_privilege() -> None:
 
 
 def test_denied_by_something_in_between() -> None:
-    read = refusals.read_error(403, {}, b"<html><title>Forbidden</title></html>")
-    assert "before it came to Dataverse" in str(refusals.to_error(read, URL))
+    read = error_responses.read_error(403, {}, b"<html><title>Forbidden</title></html>")
+    assert "before it came to Dataverse" in str(error_responses.to_error(read, URL))
 
 
 def test_unauthorized_names_tenant_and_resource() -> None:
-    read = refusals.read_error(401, {"WWW-Authenticate": CHALLENGE}, b"")
-    found = refusals.to_error(read, URL)
+    read = error_responses.read_error(401, {"WWW-Authenticate": CHALLENGE}, b"")
+    found = error_responses.to_error(read, URL)
     assert isinstance(found, UnauthorizedError)
     assert "https://login.microsoftonline.com/1-2/oauth2/authorize" in str(found)
     assert "resource_id https://contoso.crm4.dynamics.com/" in str(found)
@@ -157,7 +157,7 @@ def test_unauthorized_names_tenant_and_resource() -> None:
 
 def test_quoted_challenges_are_read_too() -> None:
     header = 'Bearer error="invalid_token", error_description="The audience is wrong"'
-    read = refusals.read_error(401, {"WWW-Authenticate": header}, b"")
+    read = error_responses.read_error(401, {"WWW-Authenticate": header}, b"")
     assert read.challenge == "error invalid_token; error_description The audience is wrong"
 
 
@@ -170,7 +170,9 @@ def test_unknown_segment(code: str) -> None:
 
 
 def test_a_host_that_is_no_dataverse() -> None:
-    found = refusals.to_error(refusals.read_error(404, {}, b"<html>nginx</html>"), URL)
+    found = error_responses.to_error(
+        error_responses.read_error(404, {}, b"<html>nginx</html>"), URL
+    )
     assert isinstance(found, NotFoundError)
     assert "environment_url" in str(found)
 
@@ -191,8 +193,8 @@ def test_throttling_by_status_or_code(status: int, code: str, says: str) -> None
     assert isinstance(found, ThrottledError)
     assert says in found.what
     assert "max_concurrency" in str(found.remedy)
-    assert refusals.is_throttled(answer(status, code))
-    assert refusals.is_worth_a_retry(answer(status, code))
+    assert error_responses.is_throttled(answer(status, code))
+    assert error_responses.is_worth_a_retry(answer(status, code))
 
 
 def test_server_errors() -> None:
@@ -219,7 +221,7 @@ def test_server_errors() -> None:
     ],
 )
 def test_what_is_worth_a_retry(status: int, code: str, message: str, again: bool) -> None:
-    assert refusals.is_worth_a_retry(answer(status, code, message)) is again
+    assert error_responses.is_worth_a_retry(answer(status, code, message)) is again
 
 
 @pytest.mark.parametrize("status", [413, 414])

@@ -16,9 +16,9 @@ from dlt.common.runtime import signals
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source import retry
+from dataverse_source.client import retry
+from dataverse_source.client.retry import MAX_WAIT, RetryPolicy, TransientError
 from dataverse_source.errors import ConnectionFailedError, ServerError
-from dataverse_source.retry import MAX_WAIT, RetryPolicy, TransientError
 
 NOW = datetime(2026, 10, 21, 7, 28, tzinfo=timezone.utc)
 

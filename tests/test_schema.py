@@ -3,8 +3,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from dataverse_source.metadata import Column, Table
-from dataverse_source.schema import TableSchema, table_schema
+from dataverse_source.arrow.schema import TableSchema, table_schema
+from dataverse_source.metadata.model import Column, Table
 
 KEY = Column("id", "UniqueidentifierType", is_primary_id=True)
 

@@ -16,13 +16,13 @@ from dlt.common import logger
 from dlt.common.exceptions import SignalReceivedException
 from dlt.common.runtime import signals
 
-from dataverse_source.budget import ServiceLimits
-from dataverse_source.client import DataverseClient
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.client.session import new_session
+from dataverse_source.client.throttle.budget import ServiceLimits
+from dataverse_source.client.throttle.cpu_gauge import LoadGauge
+from dataverse_source.client.throttle.limiter import Governor
 from dataverse_source.credentials import DataverseCredentials, token_source
-from dataverse_source.load_gauge import LoadGauge
 from dataverse_source.sandbox import LatencySettings, LimitSettings, Sandbox, Switches
-from dataverse_source.throttle import Governor
-from dataverse_source.transport import new_session
 
 DEADLINE = 60.0
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from dataverse_source.config.settings import TableSettings, environment_variable, make_settings
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.settings import TableSettings, environment_variable, make_settings
 
 URL = "https://contoso.crm4.dynamics.com"
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from dataverse_source.errors import UnknownNameError
-from dataverse_source.metadata import Table
-from dataverse_source.metadata_reader import MetadataReader
+from dataverse_source.metadata.model import Table
+from dataverse_source.metadata.reader import MetadataReader
+from dataverse_source.metadata.table_selection import find_table, is_pattern, select_tables
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.table_names import find_table, is_pattern, select_tables
 from tests.test_metadata_ways import client_of
 
 TABLES = (

@@ -16,11 +16,11 @@ from dlt.common.runtime import signals
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.budget import ServiceLimits
+from dataverse_source.client.retry import Stopped, TransientError, stopping
+from dataverse_source.client.throttle.budget import ServiceLimits
+from dataverse_source.client.throttle.cpu_gauge import LoadGauge
+from dataverse_source.client.throttle.limiter import Governor, Slot, governor_of
 from dataverse_source.errors import ServerError, ThrottledError
-from dataverse_source.load_gauge import LoadGauge
-from dataverse_source.retry import Stopped, TransientError, stopping
-from dataverse_source.throttle import Governor, Slot, governor_of
 from tests.clients import FastTime
 
 DEADLINE = 30.0

@@ -10,9 +10,9 @@ import pytest
 import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from dataverse_source.client.retry import TransientError
+from dataverse_source.client.session import is_loopback, network_fault, new_session, timeouts
 from dataverse_source.errors import ConfigurationError, ConnectionFailedError
-from dataverse_source.retry import TransientError
-from dataverse_source.transport import is_loopback, network_fault, new_session, timeouts
 from tests.servers import Answer, ca_file, json_answer, script, serving, tls_context
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

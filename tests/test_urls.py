@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataverse_source.client.urls import environment_base, paging_cookie, pinned, request_url
 from dataverse_source.errors import ConfigurationError, ProtocolError
-from dataverse_source.urls import environment_base, paging_cookie, pinned, request_url
 
 BASE = "https://contoso.crm4.dynamics.com"
 ROOT = f"{BASE}/api/data/v9.2"

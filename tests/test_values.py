@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.values import converter
+from dataverse_source.arrow.json_values import converter
 
 INTEGER = converter(pa.int64())
 DECIMAL = converter(pa.decimal128(23, 10))

@@ -13,9 +13,10 @@ import dlt
 import duckdb
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-from dataverse_source import DataverseCredentials, dataverse, load, throttle
-from dataverse_source.budget import ServiceLimits
-from dataverse_source.sync import table_rows
+from dataverse_source import DataverseCredentials, dataverse, load
+from dataverse_source.client.throttle import limiter
+from dataverse_source.client.throttle.budget import ServiceLimits
+from dataverse_source.sync.read import whole_table
 
 
 def main() -> None:
@@ -30,8 +31,8 @@ def main() -> None:
     for name, value in options.get("dlt", {}).items():
         dlt.config[name] = value
     if "limits" in options:
-        throttle.SERVICE_LIMITS = ServiceLimits(**options["limits"])
-    table_rows.SLOW_PAGE_SECONDS *= options.get("time_scale", 1.0)
+        limiter.SERVICE_LIMITS = ServiceLimits(**options["limits"])
+    whole_table.SLOW_PAGE_SECONDS *= options.get("time_scale", 1.0)
     for _ in range(options.get("runs", 1)):
         began = time.perf_counter()
         pipeline = _pipeline(options.get("duckdb", {}))

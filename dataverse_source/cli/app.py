@@ -59,7 +59,7 @@ class Commands(click.Group):
         """The command, None when there is none of this name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"dataverse_source.cli.{cmd_name}")
+        module = importlib.import_module(f"dataverse_source.cli.commands.{cmd_name}")
         command: click.Command = module.command
         return command
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from dlt.extract import DltSource
 
-from dataverse_source.configuration import Credentials, configured, resolved
-from dataverse_source.connection import Connection
-from dataverse_source.described import CATALOG
-from dataverse_source.settings import Settings
+from dataverse_source.config.settings import Settings
+from dataverse_source.loading.catalog.resource import CATALOG
+from dataverse_source.loading.configuration import Credentials, configured, resolved
+from dataverse_source.loading.connection import Connection
 from dataverse_source.source import dataverse
 
 EVERY_TABLE = "*"

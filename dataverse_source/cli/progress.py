@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from dlt.common.runtime.collector_base import Collector
 
 from dataverse_source.cli.screen import Screen, grid
-from dataverse_source.client import DataverseClient
-from dataverse_source.progress import observed
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.loading.progress import observed
 
 if TYPE_CHECKING:
     import dlt
@@ -64,7 +64,7 @@ class Progress:
         self.step = "starting"
 
     def began(self, table: str, client: DataverseClient) -> None:
-        """See `dataverse_source.progress.Observer`."""
+        """See `dataverse_source.loading.progress.Observer`."""
         with self.lock:
             now = time.monotonic()
             earlier = self.tables.pop(table, None)  # its last package
@@ -74,12 +74,12 @@ class Progress:
             self.clients[id(client)] = client
 
     def read(self, table: str, rows: int) -> None:
-        """See `dataverse_source.progress.Observer`."""
+        """See `dataverse_source.loading.progress.Observer`."""
         with self.lock:
             self.tables[table].rows += rows
 
     def ended(self, table: str, error: BaseException | None) -> None:
-        """See `dataverse_source.progress.Observer`."""
+        """See `dataverse_source.loading.progress.Observer`."""
         with self.lock:
             one = self.tables[table]
             one.seconds = time.monotonic() - one.began
@@ -116,7 +116,7 @@ class Lines(Progress):
         self._last: dict[str, tuple[int, str]] = {}
 
     def read(self, table: str, rows: int) -> None:
-        """See `dataverse_source.progress.Observer`."""
+        """See `dataverse_source.loading.progress.Observer`."""
         super().read(table, rows)
         one, now = self.tables[table], time.monotonic()
         if now - one.told >= LINE_EVERY:
@@ -124,7 +124,7 @@ class Lines(Progress):
             self._say(f"{table}: {one.rows:,} rows, {one.rows_a_second(now):,.0f} rows/s")
 
     def ended(self, table: str, error: BaseException | None) -> None:
-        """See `dataverse_source.progress.Observer`."""
+        """See `dataverse_source.loading.progress.Observer`."""
         super().ended(table, error)
         one = self.tables[table]
         if self._last.get(table) == (one.rows, one.state):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dataverse_source.credentials.spec import DataverseCredentials, TokenCredential
 
 if TYPE_CHECKING:
-    from dataverse_source.credentials.sign_in import identity, token_source
+    from dataverse_source.credentials.factory import identity, token_source
     from dataverse_source.credentials.tokens import RenewingTokens, TokenSource
 
 __all__ = [
@@ -27,8 +27,8 @@ __all__ = [
 _HOMES = {
     "RenewingTokens": "tokens",
     "TokenSource": "tokens",
-    "identity": "sign_in",
-    "token_source": "sign_in",
+    "identity": "factory",
+    "token_source": "factory",
 }
 
 

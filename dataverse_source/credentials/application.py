@@ -10,13 +10,13 @@ from typing import Any
 
 import msal
 
+from dataverse_source.client.retry import RetryPolicy
+from dataverse_source.config.setting_names import places
+from dataverse_source.credentials.aadsts_errors import sign_in_error
 from dataverse_source.credentials.clouds import Authority
-from dataverse_source.credentials.login import LoginHttp
-from dataverse_source.credentials.login_refusals import sign_in_error
+from dataverse_source.credentials.login_http import LoginHttp
 from dataverse_source.credentials.tokens import IssuedToken, seconds
 from dataverse_source.errors import AuthenticationError, DataverseError
-from dataverse_source.places import places
-from dataverse_source.retry import RetryPolicy
 
 Proof = str | dict[str, Any]
 """What MSAL calls a client credential: a secret, a key with its certificate, or an assertion."""

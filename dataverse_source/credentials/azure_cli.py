@@ -11,11 +11,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from dataverse_source.credentials.login_refusals import without_secrets
+from dataverse_source.client.retry import RetryPolicy
+from dataverse_source.config.setting_names import places
+from dataverse_source.credentials.aadsts_errors import without_secrets
 from dataverse_source.credentials.tokens import IssuedToken, seconds
 from dataverse_source.errors import AuthenticationError, ConfigurationError
-from dataverse_source.places import places
-from dataverse_source.retry import RetryPolicy
 
 # Seconds; the CLI takes some to start, and asks the login service.
 TIMEOUT = 60.0

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from dataverse_source.client.urls import secure_base
+from dataverse_source.config.setting_names import places
 from dataverse_source.credentials.spec import DataverseCredentials, setting
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.places import places
-from dataverse_source.urls import secure_base
 
 PUBLIC = "https://login.microsoftonline.com"
 US_GOVERNMENT = "https://login.microsoftonline.us"

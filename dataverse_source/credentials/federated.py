@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dataverse_source.config.setting_names import places
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.places import places
 
 # Header, claims and signature of a signed token (RFC 7515, section 3.1).
 _SIGNED_TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)

@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 import msal
 import requests
 
-from dataverse_source.credentials.login import Wire
-from dataverse_source.credentials.login_refusals import without_secrets
+from dataverse_source.client.retry import RetryPolicy, TransientError, is_transient_error
+from dataverse_source.config.setting_names import places
+from dataverse_source.credentials.aadsts_errors import without_secrets
+from dataverse_source.credentials.login_http import Wire
 from dataverse_source.credentials.tokens import IssuedToken, seconds
 from dataverse_source.errors import (
     AuthenticationError,
@@ -24,8 +26,6 @@ from dataverse_source.errors import (
     DataverseError,
     safe_url,
 )
-from dataverse_source.places import places
-from dataverse_source.retry import RetryPolicy, TransientError, is_transient_error
 
 # Seconds. The endpoint is on the machine or its host; elsewhere nobody ever answers.
 CONNECT_TIMEOUT = 5.0

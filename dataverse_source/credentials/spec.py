@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from dlt.common.configuration.specs import CredentialsConfiguration, configspec
 from dlt.common.typing import TSecretStrValue
 
-from dataverse_source.places import CREDENTIALS
+from dataverse_source.config.setting_names import CREDENTIALS
 
 _PLACEHOLDER = "<configure me>"  # what `dlt init` writes into secrets.toml
 

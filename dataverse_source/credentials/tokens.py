@@ -11,9 +11,9 @@ from typing import Protocol
 
 from dlt.common import logger
 
+from dataverse_source.client.retry import RetryPolicy
+from dataverse_source.config.setting_names import places
 from dataverse_source.errors import AuthenticationError, DataverseError
-from dataverse_source.places import places
-from dataverse_source.retry import RetryPolicy
 
 # A token is renewed when less than this is left, or half of a shorter life.
 RENEW_BEFORE = 300.0

@@ -18,13 +18,9 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataverse_source.decode import Page
+from dataverse_source.arrow.decode import Page
 from dataverse_source.errors import AccessDeniedError, ProtocolError, ResponseError
-from dataverse_source.sync.full import read_all
-from dataverse_source.sync.late import read_late
-from dataverse_source.sync.links import restore, selects, shorten, token_version
-from dataverse_source.sync.reader import VERSION, joined
-from dataverse_source.sync.run import (
+from dataverse_source.sync.context import (
     Gone,
     Output,
     Rows,
@@ -34,6 +30,10 @@ from dataverse_source.sync.run import (
     read_again,
     without,
 )
+from dataverse_source.sync.full import read_all
+from dataverse_source.sync.late_commits import read_late
+from dataverse_source.sync.read.stored_links import restore, selects, shorten, token_version
+from dataverse_source.sync.read.table_reader import VERSION, joined
 from dataverse_source.sync.state import TableState, moment
 from dataverse_source.sync.sweep import is_due, sweep
 

@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 import pyarrow.compute as pc
 from dlt.extract.incremental import Incremental
 
-from dataverse_source.query import MODIFIED_ON, modified_filters
-from dataverse_source.sync.crew import ahead
+from dataverse_source.sync.context import Rows, Steps, TableRun
 from dataverse_source.sync.full import read_all
-from dataverse_source.sync.reader import VERSION, VERSION_MARGIN, joined
-from dataverse_source.sync.run import Rows, Steps, TableRun
+from dataverse_source.sync.read.query import MODIFIED_ON, modified_filters
+from dataverse_source.sync.read.table_reader import VERSION, VERSION_MARGIN, joined
+from dataverse_source.sync.read.workers import ahead
 from dataverse_source.sync.state import TableState, moment
 from dataverse_source.sync.sweep import is_due, sweep
 

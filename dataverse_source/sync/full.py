@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dataverse_source.sync.history import begins
-from dataverse_source.sync.ranges import to_states
-from dataverse_source.sync.reader import joined
-from dataverse_source.sync.run import Rows, Steps, TableRun
+from dataverse_source.sync.context import Rows, Steps, TableRun
+from dataverse_source.sync.read.created_on import to_states
+from dataverse_source.sync.read.table_reader import joined
+from dataverse_source.sync.read.whole_table import Left, read_rows
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.sweep import sweep
-from dataverse_source.sync.table_rows import Left, read_rows
+from dataverse_source.sync.write.history import begins
 
 
 def read_all(run: TableRun, state: TableState) -> Steps:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, NoReturn
 
+from dataverse_source.config.settings import TableSettings
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.metadata import Table
-from dataverse_source.query import MODIFIED_ON
-from dataverse_source.settings import TableSettings
-from dataverse_source.sync.reader import VERSION
+from dataverse_source.metadata.model import Table
+from dataverse_source.sync.read.query import MODIFIED_ON
+from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import TableState, moment
 
 Mode = Literal["changes", "cursor", "full"]

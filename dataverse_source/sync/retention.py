@@ -6,7 +6,7 @@ import logging
 import threading
 from datetime import timedelta
 
-from dataverse_source.client import DataverseClient
+from dataverse_source.client.client import DataverseClient
 from dataverse_source.errors import ResponseError
 
 logger = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from dataverse_source.schema import TableSchema
-from dataverse_source.sync.ranges import Interval, from_state
+from dataverse_source.arrow.schema import TableSchema
+from dataverse_source.sync.read.created_on import Interval, from_state
 
 
 @dataclass(frozen=True)

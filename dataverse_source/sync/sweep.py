@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 
-from dataverse_source.sync.run import Gone, Steps, TableRun, read_again, without
+from dataverse_source.sync.context import Gone, Steps, TableRun, read_again, without
 from dataverse_source.sync.state import TableState, moment
 
 logger = logging.getLogger(__name__)

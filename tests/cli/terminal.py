@@ -12,8 +12,7 @@ import pexpect
 import pyte
 
 from dataverse_source.sandbox import Sandbox
-
-from .conftest import settings_of
+from tests.cli.conftest import settings_of
 
 COLUMNS = 80
 LINES = 120

@@ -17,8 +17,7 @@ from dataverse_source.errors import (
     TablesFailedError,
     UnknownNameError,
 )
-
-from .conftest import Cli
+from tests.cli.conftest import Cli
 
 HEAVY = ("dlt", "pyarrow", "msal", "requests", "duckdb", "cryptography", "rich", "lark")
 
@@ -41,7 +40,9 @@ def failing_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def command() -> None:
         raise error
 
-    monkeypatch.setattr(importlib.import_module("dataverse_source.cli.init"), "command", command)
+    monkeypatch.setattr(
+        importlib.import_module("dataverse_source.cli.commands.init"), "command", command
+    )
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -59,7 +60,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("name", [one for one in COMMANDS if one != "sandbox"])
 def test_each_command_tells_what_it_does(cli: Cli, name: str) -> None:
-    module = importlib.import_module(f"dataverse_source.cli.{name}")
+    module = importlib.import_module(f"dataverse_source.cli.commands.{name}")
     assert module.command.name == name
     told = cli(name, "--help")
     assert told.code == 0
@@ -121,7 +122,7 @@ def test_an_error_for_machines(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Non
             {"leads": ConfigurationError("Two settings are wrong", problems=(inner, inner))}, 3
         )
 
-    monkeypatch.setattr("dataverse_source.cli.init._write", lambda *_: fail())
+    monkeypatch.setattr("dataverse_source.cli.commands.init._write", lambda *_: fail())
     told = cli("init", "--json")
     assert told.code == 1
     error = told.json()["error"]

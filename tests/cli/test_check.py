@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from dataverse_source.cli.app import run
-from dataverse_source.cli.tables_check import MOST_TABLES
+from dataverse_source.cli.checks.tables import MOST_TABLES
 from dataverse_source.sandbox import Sandbox
-
-from .conftest import Cli
+from tests.cli.conftest import Cli
 
 MOST_REQUESTS = 5
 

@@ -12,8 +12,7 @@ import pytest
 
 from dataverse_source.cli.app import COMMANDS
 from dataverse_source.sandbox import Sandbox
-
-from .conftest import Cli
+from tests.cli.conftest import Cli
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "command-line.md"
 OF_THE_ENVIRONMENT = {"facts", "destination"}

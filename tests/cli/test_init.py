@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from dataverse_source.cli.options import PIPELINE
-
-from .conftest import Cli
+from tests.cli.conftest import Cli
 
 FILES = ["pipeline.py", ".dlt/config.toml", ".dlt/example.secrets.toml", ".gitignore"]
 

@@ -10,8 +10,7 @@ import duckdb
 import pytest
 
 from dataverse_source.sandbox import Sandbox
-
-from .conftest import Cli
+from tests.cli.conftest import Cli
 
 
 @pytest.fixture

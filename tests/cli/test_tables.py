@@ -7,8 +7,7 @@ from decimal import Decimal
 import pytest
 
 from dataverse_source.sandbox import Sandbox
-
-from .conftest import Cli
+from tests.cli.conftest import Cli
 
 
 def test_tables(cli: Cli, configured: Sandbox) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from dataverse_source.sandbox import Sandbox
-
-from .terminal import PATIENCE, Terminal, steady
+from tests.cli.terminal import PATIENCE, Terminal, steady
 
 pytestmark = [
     pytest.mark.slow,

@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from dataverse_source.sandbox.cosmos_queries import paging_cookie
-
-from . import setting_up as up
-from .corner import Corner
-from .corpus import Exchange
+from tests.conformance import setting_up as up
+from tests.conformance.corner import Corner
+from tests.conformance.corpus import Exchange
 
 Prepare = Callable[[Corner, Exchange], None]
 

@@ -19,9 +19,8 @@ from dataverse_source.sandbox.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.metadata_side import MetadataSide
 from dataverse_source.sandbox.store import Store
 from dataverse_source.sandbox.tables import Schema
-
-from .comparing import HOST
-from .extras import extended
+from tests.conformance.comparing import HOST
+from tests.conformance.extras import extended
 
 USER = "4026be43-6b69-e111-8f65-78e7d1620f5e"
 CALLER = Caller(USER, "22222222-2222-2222-2222-222222222222")

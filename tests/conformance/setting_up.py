@@ -13,10 +13,9 @@ from urllib.parse import unquote
 
 from dataverse_source.sandbox.files import put_file
 from dataverse_source.sandbox.tables import Table
-
-from .corner import Corner
-from .corpus import Exchange, exchanges
-from .planting import plant
+from tests.conformance.corner import Corner
+from tests.conformance.corpus import Exchange, exchanges
+from tests.conformance.planting import plant
 
 HIGHEST = "00000000-0000-0000-0000-ffff{:08x}"
 LOWEST = "00000000-0000-0000-0000-{:012x}"

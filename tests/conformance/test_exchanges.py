@@ -20,12 +20,11 @@ from urllib.parse import quote
 import pytest
 
 from dataverse_source.sandbox.messages import Response
-
-from . import setting_up as up
-from .cases import CASES, Case
-from .comparing import differences, header_differences, short
-from .corner import Corner, corner
-from .corpus import EXCHANGES, Exchange, exchanges, parsed
+from tests.conformance import setting_up as up
+from tests.conformance.cases import CASES, Case
+from tests.conformance.comparing import differences, header_differences, short
+from tests.conformance.corner import Corner, corner
+from tests.conformance.corpus import EXCHANGES, Exchange, exchanges, parsed
 
 NONE_THERE = "the docs' exchanges are not here"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from dataverse_source.client.session import new_session
 from dataverse_source.sandbox import Application, Sandbox
-from dataverse_source.transport import new_session
 from tests.servers import ca_file
 from tests.sign_in import Clock
 

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
-from dataverse_source.client import DataverseClient
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.client.session import new_session
 from dataverse_source.credentials import DataverseCredentials, TokenCredential, token_source
 from dataverse_source.sandbox import Application, FederatedCredential, Sandbox
-from dataverse_source.transport import new_session
 
 PASSWORD = "pa55-wörd-that-nobody-may-see"
 ISSUER = "https://kubernetes.example"

@@ -10,8 +10,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import hashes
 
+from dataverse_source.client.session import new_session
 from dataverse_source.credentials import DataverseCredentials, token_source
-from dataverse_source.transport import new_session
 from tests.credentials.material import certificate, key, key_pem, pem, written
 from tests.servers import (
     CLIENT,

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from dataverse_source.client.session import new_session
 from dataverse_source.credentials import DataverseCredentials, azure_cli, token_source
 from dataverse_source.errors import AuthenticationError, ConfigurationError
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.sandbox import USER_ID
-from dataverse_source.transport import new_session
 from tests.credentials.material import user_of
 from tests.sandbox.clients import sign_in
 from tests.sign_in import Clock

@@ -12,11 +12,11 @@ import dlt
 import pytest
 
 from dataverse_source import DataverseError
+from dataverse_source.client.session import new_session
 from dataverse_source.credentials import TokenCredential, token_source
 from dataverse_source.errors import AuthenticationError, ConfigurationError
 from dataverse_source.sandbox import Application, Sandbox
 from dataverse_source.sandbox.sandbox import USER_ID
-from dataverse_source.transport import new_session
 from tests.credentials.material import certificate, key_pem, pem, user_id, user_of, written
 from tests.sandbox.clients import sign_in
 from tests.sign_in import Clock

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.credentials.kinds import auth_type
+from dataverse_source.credentials.auth_type import auth_type
 from dataverse_source.errors import ConfigurationError
 
 ID = "66666666-7777-8888-9999-000000000000"

@@ -10,6 +10,7 @@ import pytest
 import requests
 from dlt.common import logger
 
+from dataverse_source.client.session import new_session
 from dataverse_source.credentials import token_source
 from dataverse_source.errors import (
     AuthenticationError,
@@ -20,7 +21,6 @@ from dataverse_source.errors import (
     UnknownTenantError,
     WrongSecretError,
 )
-from dataverse_source.transport import new_session
 from tests.servers import (
     SECRET,
     TENANT,

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from dataverse_source.client.session import new_session
 from dataverse_source.credentials import DataverseCredentials, token_source
 from dataverse_source.errors import AuthenticationError, ConfigurationError, ConnectionFailedError
 from dataverse_source.sandbox import Application, Sandbox
 from dataverse_source.sandbox.sandbox import USER_ID
-from dataverse_source.transport import new_session
 from tests.credentials.material import client, user_id, user_of
 from tests.servers import Answer, Received, json_answer, script, serving
 

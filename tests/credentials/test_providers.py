@@ -16,7 +16,7 @@ from dlt.common.configuration.providers.vault import VaultDocProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.credentials.kinds import auth_type
+from dataverse_source.credentials.auth_type import auth_type
 from tests.servers import CLIENT, SECRET, TENANT
 
 TOML = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import requests
 
-from dataverse_source.credentials.login import LoginHttp, Wire
-from dataverse_source.credentials.tenant import ask_environment
+from dataverse_source.client.retry import USUAL_POLICY
+from dataverse_source.credentials.login_http import LoginHttp, Wire
+from dataverse_source.credentials.tenant_discovery import ask_environment
 from dataverse_source.errors import AuthenticationError, ConfigurationError, ConnectionFailedError
-from dataverse_source.retry import USUAL_POLICY
 from tests.servers import TENANT, Answer, script, serving, tls_context
 
 

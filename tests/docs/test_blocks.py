@@ -19,7 +19,7 @@ from dlt.common.configuration.providers import ConfigTomlProvider, SecretsTomlPr
 from dlt.common.configuration.providers.toml import StringTomlProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
-from dataverse_source.configuration import configured, resolved
+from dataverse_source.loading.configuration import configured, resolved
 from dataverse_source.sandbox import Sandbox
 from tests.credentials.material import assertion, certificate, key_pem, pem, written
 from tests.docs.blocks import NEED_A_TENANT, NOT_RUN, ROOT, Block, blocks
@@ -42,7 +42,7 @@ case "$1" in
 esac
 """
 CHECK_SETTINGS = """
-from dataverse_source.configuration import configured, resolved
+from dataverse_source.loading.configuration import configured, resolved
 settings, credentials = configured(None, **resolved())
 print(settings.environment_url, *settings.tables)
 """

@@ -9,15 +9,16 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dataverse_source import errors, page_size, refusals
-from dataverse_source.budget import ServiceLimits
+from dataverse_source import errors
+from dataverse_source.arrow.schema import DATE_TYPES, SIMPLE_TYPES, Field, TableSchema, table_schema
 from dataverse_source.cli.app import COMMANDS
-from dataverse_source.credentials import login_refusals
-from dataverse_source.metadata import Column, Table
-from dataverse_source.places import CREDENTIALS_SETTINGS
-from dataverse_source.schema import DATE_TYPES, SIMPLE_TYPES, Field, TableSchema, table_schema
-from dataverse_source.setting_values import KINDS
-from dataverse_source.settings import OF_A_TABLE, Settings, TableSettings
+from dataverse_source.client import error_responses, page_size
+from dataverse_source.client.throttle.budget import ServiceLimits
+from dataverse_source.config.setting_names import CREDENTIALS_SETTINGS
+from dataverse_source.config.settings import OF_A_TABLE, Settings, TableSettings
+from dataverse_source.config.values import KINDS
+from dataverse_source.credentials import aadsts_errors
+from dataverse_source.metadata.model import Column, Table
 from tests.docs.blocks import pages, rows_of_tables, text_of
 
 CODE = re.compile(r"`([^`]+)`")
@@ -75,8 +76,8 @@ def test_every_error_has_a_heading() -> None:
 def test_every_refusal_of_the_login_service_is_explained() -> None:
     rows = rows_of_tables(section("docs/errors.md", "Sign-in"))
     told = {int(code): row for row in rows for code in re.findall(r"AADSTS(\d+)", row[0])}
-    known = login_refusals._REFUSALS
-    assert told.keys() == known.keys() | login_refusals._FEDERATED_REFUSALS.keys()
+    known = aadsts_errors._REFUSALS
+    assert told.keys() == known.keys() | aadsts_errors._FEDERATED_REFUSALS.keys()
     for code, refusal in known.items():
         assert refusal.what == told[code][1]
         assert told[code][2]
@@ -85,11 +86,16 @@ def test_every_refusal_of_the_login_service_is_explained() -> None:
 def test_every_refusal_of_dataverse_is_explained() -> None:
     page = text_of("docs/errors.md")
     told = {code: row for row in rows_of_tables(page) for code in CODE.findall(row[0])}
-    for code, (what, _) in refusals._SET_UP.items():
+    for code, (what, _) in error_responses._SET_UP.items():
         assert told[code][1] == what
         assert told[code][2]
-    single = (refusals._INVALID_ODATA, refusals._SQL_TIMEOUT)
-    for code in (*refusals._LIMITS, *refusals._NO_PRIVILEGE, *single, *page_size._TOO_HEAVY):
+    single = (error_responses._INVALID_ODATA, error_responses._SQL_TIMEOUT)
+    for code in (
+        *error_responses._LIMITS,
+        *error_responses._NO_PRIVILEGE,
+        *single,
+        *page_size._TOO_HEAVY,
+    ):
         assert f"`{code}`" in page
 
 

@@ -21,11 +21,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from dataverse_source.config.settings import make_settings
 from dataverse_source.errors import AccessDeniedError, DataverseError
 from dataverse_source.sandbox.faults import Fault
 from dataverse_source.sandbox.limits import LimitSettings
-from dataverse_source.settings import make_settings
-from dataverse_source.sync import table_rows
+from dataverse_source.sync.read import whole_table
 from tests.model.life import KINDS, LOOKBACK, Life
 from tests.model.memory import Killed, MemoryDestination, Schedule
 from tests.model.oracle import assert_in_step
@@ -44,7 +44,7 @@ REMODELLING = st.sampled_from(
 REAL_LIMITS = LimitSettings(enforced=True, requests=25, window_seconds=20.0, concurrent=52)
 """Few requests a window: a longer run meets several 429s, and the wait that each one asks for."""
 
-USUAL = (table_rows.SLOW_PAGE_SECONDS, table_rows.FEW_PAGES)
+USUAL = (whole_table.SLOW_PAGE_SECONDS, whole_table.FEW_PAGES)
 """Which tables are read by intervals of createdon, side by side."""
 
 
@@ -89,7 +89,7 @@ class Histories(RuleBasedStateMachine):
     ) -> None:
         self.scene = scene
         if side_by_side:  # however few pages there are, and however quickly they come
-            table_rows.SLOW_PAGE_SECONDS, table_rows.FEW_PAGES = 0.0, 0
+            whole_table.SLOW_PAGE_SECONDS, whole_table.FEW_PAGES = 0.0, 0
         self.world.wire.over_the_wire = over_the_wire
         given: dict[str, Any] = {"page_size": page_size, "labels": labels}
         given |= {"max_rows_per_load": limit, "sweep_interval": sweeps, "deletes": deletes}
@@ -108,7 +108,7 @@ class Histories(RuleBasedStateMachine):
                 self.life.create(table, number)
 
     def teardown(self) -> None:
-        table_rows.SLOW_PAGE_SECONDS, table_rows.FEW_PAGES = USUAL
+        whole_table.SLOW_PAGE_SECONDS, whole_table.FEW_PAGES = USUAL
         self.sandbox.hooks.clear()
         self.sandbox.faults.clear()
 

@@ -19,14 +19,14 @@ from unittest import mock
 import pyarrow as pa
 from dlt.extract.items import DataItemWithMeta
 
-from dataverse_source.connection import Connection
 from dataverse_source.errors import DataverseError
-from dataverse_source.package import Package as PackageToFill
-from dataverse_source.sync.destination import VALID_TO
-from dataverse_source.sync.isolation import Isolation, isolated
-from dataverse_source.sync.output import DELETED
-from dataverse_source.table_names import is_pattern
-from dataverse_source.tables import Tables
+from dataverse_source.loading.connection import Connection
+from dataverse_source.loading.load_package import Package as PackageToFill
+from dataverse_source.loading.run_context import Isolation, isolated
+from dataverse_source.loading.tables import Tables
+from dataverse_source.metadata.table_selection import is_pattern
+from dataverse_source.sync.write.destination import VALID_TO
+from dataverse_source.sync.write.items import DELETED
 from tests.model.kept_versions import Versions
 
 Row = dict[str, Any]
@@ -220,7 +220,7 @@ class Schedule:
 
         began = datetime.now(timezone.utc)
         to_fill = PackageToFill(uuid.uuid4().hex, began, loaded, copy.deepcopy(self.state))
-        with mock.patch("dataverse_source.tables.current_package", return_value=to_fill):
+        with mock.patch("dataverse_source.loading.tables.current_package", return_value=to_fill):
             for name in names:
                 stored = state.setdefault(name, {})
                 if only is not None and not only & set(stored.get("tables", {})):

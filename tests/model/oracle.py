@@ -10,7 +10,7 @@ from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.elastic import expire
 from dataverse_source.sandbox.layout import is_polymorphic, is_stored
 from dataverse_source.sandbox.tables import CHOICE_TYPES, Column, Table
-from dataverse_source.sync.output import DELETED
+from dataverse_source.sync.write.items import DELETED
 from tests.comparing import same
 from tests.model.memory import DELETIONS, MemoryDestination, Row
 

@@ -26,8 +26,8 @@ from dlt.load.load import Load
 from dlt.normalize.normalize import Normalize
 
 from dataverse_source import dataverse, load
-from dataverse_source.client import DataverseClient
-from dataverse_source.sync.output import TableWriter
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.sync.write.items import TableWriter
 
 MOMENTS: tuple[tuple[Any, str], ...] = (
     (DataverseClient, "get"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from dataverse_source.metadata.table_selection import is_pattern
 from dataverse_source.sandbox.tables import Schema, Table
-from dataverse_source.table_names import is_pattern
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from dataverse_source.client import DataverseClient
-from dataverse_source.connection import Connection
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.client.session import new_session
+from dataverse_source.client.throttle.limiter import Governor, Time
+from dataverse_source.config.settings import Settings, make_settings
 from dataverse_source.credentials import DataverseCredentials, token_source
-from dataverse_source.metadata_reader import MetadataReader
+from dataverse_source.loading.connection import Connection
+from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.catalog import default_schema
 from dataverse_source.sandbox.clock import Clock
@@ -23,9 +26,6 @@ from dataverse_source.sandbox.layout import sql_table
 from dataverse_source.sandbox.limits import LimitSettings
 from dataverse_source.sandbox.switches import Switches
 from dataverse_source.sandbox.tables import Schema, Table
-from dataverse_source.settings import Settings, make_settings
-from dataverse_source.throttle import Governor, Time
-from dataverse_source.transport import new_session
 from tests.model.wire import Direct
 
 COLUMNS = {

@@ -8,8 +8,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 
 from dataverse_source.sandbox.catalog import default_schema
-
-from .reading import USER, Reading, reading
+from tests.sandbox.reading import USER, Reading, reading
 
 CONTACT = "d5026a4d-d01c-ed11-b83e-000d3a572421"
 ACCOUNT = "60c4e274-0d87-e711-80e5-00155db19e6d"

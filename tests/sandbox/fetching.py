@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-from .reading import Reading, reading
+from tests.sandbox.reading import Reading, reading
 
 COOKIE = "@Microsoft.Dynamics.CRM.fetchxmlpagingcookie"
 MORE = "@Microsoft.Dynamics.CRM.morerecords"

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from dataverse_source.sandbox import apply
-
-from .reading import ROOT, Reading, reading
+from tests.sandbox.reading import ROOT, Reading, reading
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from dataverse_source.sandbox.catalog import default_schema
-
-from .reading import Reading, reading
+from tests.sandbox.reading import Reading, reading
 
 ALL_RIGHTS = (
     "ReadAccess, WriteAccess, AppendAccess, AppendToAccess, CreateAccess, DeleteAccess, "

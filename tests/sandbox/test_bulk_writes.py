@@ -9,8 +9,7 @@ import pytest
 
 from dataverse_source.sandbox.messages import Response
 from dataverse_source.sandbox.tables import AlternateKey
-
-from .reading import ROOT, Reading, reading, small_schema
+from tests.sandbox.reading import ROOT, Reading, reading, small_schema
 
 MAKER = {"@odata.type": "Microsoft.Dynamics.CRM.new_maker"}
 FIRST = "00000000-0000-0000-0000-000000000001"

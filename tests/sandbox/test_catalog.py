@@ -7,8 +7,7 @@ import pytest
 from dataverse_source.sandbox.catalog import default_schema
 from dataverse_source.sandbox.catalog.columns import options, readable_name
 from dataverse_source.sandbox.tables import LOOKUP_TYPES, Option, Table
-
-from .asking import recording
+from tests.sandbox.asking import recording
 
 SCHEMA = default_schema()
 TABLES = [pytest.param(table, id=table.logical_name) for table in SCHEMA.tables]

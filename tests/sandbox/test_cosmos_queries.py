@@ -8,8 +8,7 @@ import pytest
 
 from dataverse_source.sandbox.catalog import default_schema
 from dataverse_source.sandbox.environment import Caller
-
-from .reading import USER, Reading, reading
+from tests.sandbox.reading import USER, Reading, reading
 
 FROM = "from c where c.props.new_deviceid = 'a'"
 READINGS: tuple[tuple[str, str, str | None, dict[str, Any] | str | None], ...] = (

@@ -16,8 +16,7 @@ from dataverse_source.sandbox.csdl import metadata_document
 from dataverse_source.sandbox.csdl_reader import parse_schema, read_schema
 from dataverse_source.sandbox.edm import EDM_TYPES
 from dataverse_source.sandbox.tables import Schema, Table
-
-from .asking import SHARED, Asking
+from tests.sandbox.asking import SHARED, Asking
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 FILES = (

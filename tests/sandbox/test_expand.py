@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from dataverse_source.sandbox.tables import AlternateKey, Schema
-
-from .reading import HOST, ROOT, Reading, reading, small_schema
+from tests.sandbox.reading import HOST, ROOT, Reading, reading, small_schema
 
 MAKER = "78914942-34cb-ed11-b596-0022481d68cd"
 OTHER = "7a914942-34cb-ed11-b596-0022481d68cd"

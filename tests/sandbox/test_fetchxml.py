@@ -8,8 +8,7 @@ from decimal import Decimal
 import pytest
 
 from dataverse_source.sandbox.environment import Caller
-
-from .fetching import (
+from tests.sandbox.fetching import (
     ALL,
     ATTRIBUTE,
     EVERY,
@@ -23,7 +22,7 @@ from .fetching import (
     rows,
     widgets,
 )
-from .reading import ROOT, USER, Reading
+from tests.sandbox.reading import ROOT, USER, Reading
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from .fetching import ALL, ATTRIBUTE, FORMATTED, LINK, entity, rows, widgets
-from .reading import Reading
+from tests.sandbox.fetching import ALL, ATTRIBUTE, FORMATTED, LINK, entity, rows, widgets
+from tests.sandbox.reading import Reading
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from dataverse_source.sandbox.switches import Switches
-
-from .fetching import (
+from tests.sandbox.fetching import (
     ALL,
     COOKIE,
     EVERY,
@@ -24,7 +23,7 @@ from .fetching import (
     rows,
     widgets,
 )
-from .reading import Reading, reading
+from tests.sandbox.reading import Reading, reading
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .fetching import fetch, pages, rows
-from .reading import Reading, reading
-from .test_query_properties import COMPARISONS, POOLS, Row, expected, order_key
+from tests.sandbox.fetching import fetch, pages, rows
+from tests.sandbox.reading import Reading, reading
+from tests.sandbox.test_query_properties import COMPARISONS, POOLS, Row, expected, order_key
 
 NUMBERS = ("new_count", "new_rate", "new_price", "new_weight")
 PATTERNS = ["a%", "%A", "_xb", "a_b", "%[%]%", "[ab]%", "[^a]%", "%", "", "ünï", "alpha"]

@@ -8,9 +8,8 @@ from dataclasses import replace
 import pytest
 
 from dataverse_source.sandbox.switches import Switches
-
-from .fetching import LINK, address, condition, entity, refusal, rows, widgets
-from .reading import Reading, reading, small_schema
+from tests.sandbox.fetching import LINK, address, condition, entity, refusal, rows, widgets
+from tests.sandbox.reading import Reading, reading, small_schema
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,7 @@ import pytest
 
 from dataverse_source.sandbox.catalog import default_schema
 from dataverse_source.sandbox.tables import Column, Option, Schema, Table
-
-from .asking import ROOT, Asking
+from tests.sandbox.asking import ROOT, Asking
 
 DAY = 86_400
 

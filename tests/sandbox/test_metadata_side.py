@@ -10,8 +10,7 @@ import pytest
 
 from dataverse_source.sandbox.catalog import default_schema
 from dataverse_source.sandbox.switches import Switches
-
-from .asking import ROOT, SHARED, Asking, recording
+from tests.sandbox.asking import ROOT, SHARED, Asking, recording
 
 ACCOUNT = "EntityDefinitions(LogicalName='account')"
 NS = "Microsoft.Dynamics.CRM"

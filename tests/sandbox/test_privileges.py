@@ -5,8 +5,7 @@ from __future__ import annotations
 import requests
 
 from dataverse_source.sandbox import Sandbox
-
-from .clients import api, signed_in
+from tests.sandbox.clients import api, signed_in
 
 FUNCTION = "Microsoft.Dynamics.CRM.RetrieveUserPrivileges()"
 USER = "8061643d-ebf7-e811-a974-000d3a1e1c9a"

@@ -10,8 +10,7 @@ import pytest
 
 from dataverse_source.sandbox.catalog import default_schema
 from dataverse_source.sandbox.periods import FiscalCalendar, add_months, calendar_span
-
-from .reading import USER, Reading, reading
+from tests.sandbox.reading import USER, Reading, reading
 
 NOW = datetime(2024, 5, 15, 14, 30, tzinfo=timezone.utc)
 """A Wednesday in the second quarter."""

@@ -16,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataverse_source.sandbox.values import fold, guid_order
-
-from .reading import Reading, reading
+from tests.sandbox.reading import Reading, reading
 
 Row = dict[str, Any]
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)

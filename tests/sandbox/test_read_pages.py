@@ -8,9 +8,8 @@ from urllib.parse import unquote
 import pytest
 
 from dataverse_source.sandbox.switches import Switches
-
-from .accounts import three_accounts
-from .reading import ROOT, Reading, reading
+from tests.sandbox.accounts import three_accounts
+from tests.sandbox.reading import ROOT, Reading, reading
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,8 @@ from dataverse_source.sandbox.catalog import default_schema
 from dataverse_source.sandbox.environment import Caller
 from dataverse_source.sandbox.switches import Switches
 from dataverse_source.sandbox.tables import Schema
-
-from .accounts import ACCOUNT, CONTACT, three_accounts
-from .reading import ROOT, USER, Reading, reading, small_schema
+from tests.sandbox.accounts import ACCOUNT, CONTACT, three_accounts
+from tests.sandbox.reading import ROOT, USER, Reading, reading, small_schema
 
 FORMATTED = 'odata.include-annotations="OData.Community.Display.V1.FormattedValue"'
 

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from dataverse_source.sandbox.sql_parser import parse_sql
 from dataverse_source.sandbox.switches import Switches
-
-from .fetching import ALL, WIDGETS, widgets
-from .reading import Reading
+from tests.sandbox.fetching import ALL, WIDGETS, widgets
+from tests.sandbox.reading import Reading
 
 
 @pytest.fixture(scope="module")

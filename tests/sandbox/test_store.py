@@ -14,8 +14,7 @@ from dataverse_source.sandbox.clock import Clock
 from dataverse_source.sandbox.store import DuplicateRow, NoSuchRow, Store
 from dataverse_source.sandbox.tables import Column, Schema
 from dataverse_source.sandbox.values import ValueRefused
-
-from .reading import Reading, reading, small_schema, widget_table
+from tests.sandbox.reading import Reading, reading, small_schema, widget_table
 
 
 def test_a_row_keeps_exact_values_and_gets_its_times_and_version() -> None:

@@ -14,9 +14,8 @@ from dataverse_source.sandbox.time_zones import (
     UTC_CODE,
     local_milliseconds,
 )
-
-from .fetching import rows
-from .reading import USER, Reading, reading
+from tests.sandbox.fetching import rows
+from tests.sandbox.reading import USER, Reading, reading
 
 FORMATTED = "@OData.Community.Display.V1.FormattedValue"
 SHOWN = f'odata.include-annotations="{FORMATTED[1:]}"'

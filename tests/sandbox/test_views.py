@@ -8,9 +8,8 @@ import pytest
 
 from dataverse_source.sandbox.base_rows import fill
 from dataverse_source.sandbox.catalog import default_schema
-
-from .fetching import ALL, refusal, rows
-from .reading import Reading, reading
+from tests.sandbox.fetching import ALL, refusal, rows
+from tests.sandbox.reading import Reading, reading
 
 ACTIVE = (
     "<fetch><entity name='account'><attribute name='name'/><filter><condition "

@@ -14,8 +14,7 @@ from dataverse_source.sandbox.catalog import default_schema
 from dataverse_source.sandbox.environment import Caller
 from dataverse_source.sandbox.messages import Response
 from dataverse_source.sandbox.tables import AlternateKey, Column, ManyToMany, Schema, Table
-
-from .reading import ROOT, USER, Reading, reading, small_schema
+from tests.sandbox.reading import ROOT, USER, Reading, reading, small_schema
 
 NEW = "00000000-0000-0000-0000-000000000001"
 MISSING = "00000000-0000-0000-0000-000000000099"

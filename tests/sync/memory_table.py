@@ -14,10 +14,10 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pyarrow as pa
 
-from dataverse_source.decode import Page
-from dataverse_source.sync.crew import Crew
-from dataverse_source.sync.ranges import Interval
-from dataverse_source.sync.reader import TableReader
+from dataverse_source.arrow.decode import Page
+from dataverse_source.sync.read.created_on import Interval
+from dataverse_source.sync.read.table_reader import TableReader
+from dataverse_source.sync.read.workers import Crew
 
 START = datetime(2020, 1, 1, tzinfo=timezone.utc)
 NOW = START + timedelta(days=3650)

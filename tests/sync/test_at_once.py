@@ -12,8 +12,8 @@ import pytest
 
 from dataverse_source import TablesFailedError, dataverse
 from dataverse_source.credentials import DataverseCredentials
+from dataverse_source.loading.scheduler import AtOnce, Job
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sync.at_once import AtOnce, Job
 from tests.comparing import assert_equal
 
 PATIENCE = 120

@@ -11,7 +11,7 @@ import pytest
 from dataverse_source import AccessDeniedError, ConfigurationError
 from dataverse_source.sandbox import Sandbox, schema_changes
 from dataverse_source.sandbox.switches import Switches
-from dataverse_source.sync.links import restore
+from dataverse_source.sync.read.stored_links import restore
 from tests.comparing import assert_equal, destination_rows
 from tests.sync.asking import keys, queries, read, state
 

@@ -9,15 +9,14 @@ from typing import Any, cast
 import pyarrow as pa
 import pytest
 
-from dataverse_source.client import DataverseClient
-from dataverse_source.decode import Page
+from dataverse_source.arrow.decode import Page
+from dataverse_source.client.client import DataverseClient
 from dataverse_source.errors import MalformedBodyError, ProtocolError
-from dataverse_source.sync import gather
-from dataverse_source.sync.crew import Crew
-from dataverse_source.sync.flow import Flow, link_at_the_end
-from dataverse_source.sync.gather import gathered
-from dataverse_source.sync.run import Gone, Rows, Steps
+from dataverse_source.sync.context import Gone, Rows, Steps
+from dataverse_source.sync.read.prefetch import Flow, link_at_the_end
+from dataverse_source.sync.read.workers import Crew
 from dataverse_source.sync.state import TableState
+from dataverse_source.sync.write.batches import gathered
 
 NEXT = "@odata.nextLink"
 
@@ -129,7 +128,7 @@ def table(*keys: str) -> pa.Table:
 
 
 def test_pages_are_joined_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gather, "ROWS_A_BATCH", 3)
+    monkeypatch.setattr(batches, "ROWS_A_BATCH", 3)
 
     def steps() -> Steps:
         for key in "abcdefg":

@@ -11,10 +11,10 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.sync.history import newest, row_versions
-from dataverse_source.sync.reader import VERSION
-from dataverse_source.sync.run import Gone, Rows, Steps
+from dataverse_source.sync.context import Gone, Rows, Steps
+from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import TableState
+from dataverse_source.sync.write.history import newest, row_versions
 
 
 def _outputs(given: list[list[tuple[str, int, str]] | list[str]]) -> Steps:

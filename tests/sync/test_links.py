@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dataverse_source.sync.links import restore, selects, shorten, token_version
+from dataverse_source.sync.read.stored_links import restore, selects, shorten, token_version
 
 URL = "https://org.crm4.dynamics.com"
 ROOT = "/api/data/v9.2/accounts"

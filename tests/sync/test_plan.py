@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from dataverse_source import ConfigurationError
-from dataverse_source.metadata import Column, Table
-from dataverse_source.settings import TableSettings
+from dataverse_source.config.settings import TableSettings
+from dataverse_source.metadata.model import Column, Table
 from dataverse_source.sync.plan import make_plan
 from dataverse_source.sync.state import TableState, read_state, write_state
 

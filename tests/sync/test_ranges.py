@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.sync.ranges import WHOLE, Interval, from_state, marks, to_state
-
-from .memory_table import at, belongs
+from dataverse_source.sync.read.created_on import WHOLE, Interval, from_state, marks, to_state
+from tests.sync.memory_table import at, belongs
 
 seconds = st.integers(0, 100)
 bounds = st.one_of(st.none(), seconds)

@@ -15,7 +15,6 @@ from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.messages import DataverseFault
 from dataverse_source.sandbox.switches import Switches
-from dataverse_source.sync import table_rows
 from tests.comparing import assert_equal, destination_rows
 from tests.sync.asking import keys, queries, state
 
@@ -30,8 +29,8 @@ BY_INTERVALS = r"/accounts\?.*createdon(%20|\+| )(ge|lt|ne)"
 @pytest.fixture(autouse=True)
 def side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small and quick tables are read side by side, too."""
-    monkeypatch.setattr(table_rows, "SLOW_PAGE_SECONDS", 0)
-    monkeypatch.setattr(table_rows, "FEW_PAGES", 0)
+    monkeypatch.setattr(whole_table, "SLOW_PAGE_SECONDS", 0)
+    monkeypatch.setattr(whole_table, "FEW_PAGES", 0)
 
 
 def spread_out(sandbox: Sandbox) -> None:

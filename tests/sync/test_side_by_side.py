@@ -13,13 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataverse_source.errors import ProtocolError
-from dataverse_source.sync.crew import Crew, ahead
-from dataverse_source.sync.once import Once
-from dataverse_source.sync.ranges import WHOLE, Interval, from_state, to_state
-from dataverse_source.sync.reader import VERSION_MARGIN
-from dataverse_source.sync.side_by_side import Shares, SideBySide
-
-from .memory_table import NOW, START, MemoryTable, RandomCrew, at, belongs
+from dataverse_source.sync.read.created_on import WHOLE, Interval, from_state, to_state
+from dataverse_source.sync.read.parallel import Shares, SideBySide
+from dataverse_source.sync.read.recreated_rows import Once
+from dataverse_source.sync.read.table_reader import VERSION_MARGIN
+from dataverse_source.sync.read.workers import Crew, ahead
+from tests.sync.memory_table import NOW, START, MemoryTable, RandomCrew, at, belongs
 
 YEARS = int((NOW - START).total_seconds())
 

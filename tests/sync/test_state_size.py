@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataverse_source.sync.cursor import MOST_MARKS, _marks
-from dataverse_source.sync.links import shorten
-from dataverse_source.sync.ranges import Interval, from_state, to_states
+from dataverse_source.sync.read.created_on import Interval, from_state, to_states
+from dataverse_source.sync.read.stored_links import shorten
+from dataverse_source.sync.read.whole_table import LEFT_AT_MOST
 from dataverse_source.sync.state import TableState, write_state
-from dataverse_source.sync.table_rows import LEFT_AT_MOST
 
 MOST_BYTES = 10_000
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)

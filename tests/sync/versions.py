@@ -9,8 +9,8 @@ from typing import Any
 import dlt
 
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sync.destination import VALID_TO
-from dataverse_source.sync.history import ROW_VERSION, VALID_FROM
+from dataverse_source.sync.write.destination import VALID_TO
+from dataverse_source.sync.write.history import ROW_VERSION, VALID_FROM
 from tests.comparing import same, sandbox_rows
 from tests.sync.asking import keys
 

@@ -1,0 +1,1 @@
+"""From the bytes of a page to Arrow batches, with one schema a table."""

@@ -1,0 +1,199 @@
+"""Turns the bytes of a page into an Arrow table with the table's fixed schema.
+
+pyarrow's JSON reader takes the whole page in one pass, outside Python's interpreter lock. It is
+strict; whatever it refuses is decoded by `dataverse_source.arrow.decode_exact`, value by value.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import struct
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from dataverse_source.arrow.decode_exact import decode_exact
+from dataverse_source.arrow.page import (
+    CONTEXT,
+    DELETED_CONTEXT,
+    DELETED_KEY,
+    DELTA_LINK,
+    NEXT_LINK,
+    ROWS,
+    Page,
+    no_keys,
+)
+from dataverse_source.arrow.schema import MAX_DECIMAL_DIGITS, MOMENT, TEXT, WALL_CLOCK, TableSchema
+from dataverse_source.errors import ProtocolError
+
+__all__ = ["Page", "decode_fast", "decode_page"]
+
+logger = logging.getLogger(__name__)
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+BLOCK_SLACK = 1024
+"""More than the page is long, so that pyarrow never cuts it into blocks."""
+
+
+class _NotPlainError(Exception):
+    """The page holds something that only the exact decoder can judge."""
+
+
+def decode_page(body: bytes, schema: TableSchema, *, delta: bool = False) -> Page:
+    """The rows and links of one page.
+
+    A property that a row leaves out is null. Properties that the schema does not have are
+    ignored.
+
+    Args:
+        body: as received.
+        schema: of the table.
+        delta: deleted rows may stand among the rows.
+
+    Raises:
+        MalformedBodyError: ``body`` is not complete JSON.
+        ProtocolError: no list of rows, an error in place of rows, or a row without its key,
+            a deleted one too.
+        DataError: a value that its column can't hold without loss.
+    """
+    try:
+        page = decode_fast(body, schema, delta=delta)
+    except (_NotPlainError, pa.ArrowException, ValueError) as refusal:
+        logger.debug("%s: a page is decoded exactly: %s", schema.table.logical_name, refusal)
+        page = decode_exact(body, schema, delta=delta)
+    _check_keys(page, schema)
+    return replace(page, rows=_with_whole_keys(page.rows, schema))
+
+
+def decode_fast(body: bytes, schema: TableSchema, *, delta: bool = False) -> Page:
+    """The rows and links of a page that has nothing unusual in it.
+
+    Raises:
+        ValueError or another exception: anything unusual; says nothing about who is wrong.
+    """
+    # pyarrow crashes the process on a document that is the bare word null.
+    if not body.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"{"):
+        raise _NotPlainError("not an object")
+    _check_encoding(body)
+    document = pj.read_json(
+        pa.BufferReader(body),
+        read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + BLOCK_SLACK),
+        parse_options=pj.ParseOptions(
+            explicit_schema=_document_schema(schema, delta=delta),
+            unexpected_field_behavior="ignore",
+        ),
+        memory_pool=pa.system_memory_pool(),  # Arrow's own keeps more of it
+    )
+    if document.num_rows != 1:
+        raise _NotPlainError("several documents")
+    lists = document[ROWS].chunk(0)
+    rows = lists.flatten()
+    if lists.null_count or rows.null_count:
+        raise _NotPlainError("no list of rows")
+    rows, deleted = _take_deleted(rows) if delta else (rows, no_keys())
+    columns = [
+        _finish(values, field.type)
+        for values, field in zip(rows.flatten(), schema.arrow, strict=False)
+    ]
+    table = pa.Table.from_arrays(columns, schema=schema.arrow)
+    return Page(table, document[NEXT_LINK][0].as_py(), document[DELTA_LINK][0].as_py(), deleted)
+
+
+def _check_encoding(body: bytes) -> None:
+    """Checks that a page is UTF-8, which casting does, without copying the page.
+
+    The reader takes any bytes, in values and in names; a name that was damaged would be a
+    column without values.
+
+    Raises:
+        ValueError: it is not (pyarrow's ArrowInvalid is one).
+    """
+    text = pa.py_buffer(body)
+    ends = pa.py_buffer(struct.pack("=qq", 0, text.size))
+    pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, text]).cast(pa.large_string())
+
+
+def _take_deleted(rows: pa.StructArray) -> tuple[pa.StructArray, pa.Array]:
+    """The rows that are there, and the keys of the others."""
+    gone = pc.fill_null(pc.ends_with(rows.field(CONTEXT), DELETED_CONTEXT), False)
+    if not pc.any(gone).as_py():
+        return rows, no_keys()
+    return rows.filter(pc.invert(gone)), rows.field(DELETED_KEY).filter(gone).cast(TEXT)
+
+
+def _document_schema(schema: TableSchema, *, delta: bool) -> pa.Schema:
+    row = {field.wire_name: _read_type(field.arrow_type) for field in schema.fields}
+    if delta:  # behind the table's own columns, one of which may have the same name
+        row.setdefault(DELETED_KEY, TEXT)
+        row.setdefault(CONTEXT, TEXT)
+    return pa.schema(
+        [(ROWS, pa.list_(pa.struct(list(row.items())))), (NEXT_LINK, TEXT), (DELTA_LINK, TEXT)]
+    )
+
+
+def _read_type(target: pa.DataType) -> pa.DataType:
+    """The type that pyarrow's reader takes from JSON on the way to ``target``."""
+    if pa.types.is_decimal(target):
+        # Dataverse pads with zeros (5000000.0000000000): leave room for them.
+        return pa.decimal128(MAX_DECIMAL_DIGITS, target.scale)
+    if target == WALL_CLOCK:
+        return MOMENT
+    if pa.types.is_date(target) or pa.types.is_binary(target):
+        return TEXT
+    return target
+
+
+def _finish(values: pa.Array, target: pa.DataType) -> pa.Array:
+    """``values`` as they were read, as ``target``.
+
+    Raises:
+        ValueError: a value does not fit (pyarrow's ArrowInvalid is one).
+    """
+    if pa.types.is_binary(target):
+        return _from_base64(values, target)
+    if pa.types.is_floating(target) and not _all_finite(values):
+        # JSON has no NaN, and a number too big for a double must not become infinite.
+        raise _NotPlainError("a number that is not finite")
+    return values if values.type == target else values.cast(target)
+
+
+def _all_finite(values: pa.Array) -> bool:
+    return pc.all(pc.is_finite(values)).as_py() is not False
+
+
+def _from_base64(values: pa.Array, target: pa.DataType) -> pa.Array:
+    decoded = [
+        None if text is None else base64.b64decode(text, validate=True)
+        for text in values.to_pylist()
+    ]
+    return pa.array(decoded, target)
+
+
+def _with_whole_keys(rows: pa.Table, schema: TableSchema) -> pa.Table:
+    """``rows`` of an elastic table, each with its partition.
+
+    Docs "Use elastic tables": a row that was given no partitionid has its primary key as one.
+    """
+    first = rows[schema.primary_key]
+    for name in schema.key[1:]:
+        place = rows.schema.get_field_index(name)
+        rows = rows.set_column(place, schema.arrow.field(name), pc.coalesce(rows[name], first))
+    return rows
+
+
+def _check_keys(page: Page, schema: TableSchema) -> None:
+    missing = page.rows[schema.primary_key].null_count
+    if missing:
+        raise ProtocolError(
+            f"{missing} of {page.rows.num_rows} rows in a page have no primary key",
+            where=f"{schema.table.logical_name}.{schema.primary_key}",
+        )
+    if page.deleted.null_count:
+        raise ProtocolError(
+            f"{page.deleted.null_count} of {len(page.deleted)} deleted rows in a page have no key",
+            where=schema.table.logical_name,
+        )

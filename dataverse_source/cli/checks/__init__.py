@@ -1,0 +1,1 @@
+"""What ``dataverse-source check`` examines."""

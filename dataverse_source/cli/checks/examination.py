@@ -1,0 +1,239 @@
+"""Examines sign-in, environment and tables in at most five requests.
+
+The login service takes two (its discovery document, the token), and one more when no tenant is
+set; what is left for Dataverse are two batches. A failed request is not tried again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+
+from dataverse_source.cli.checks.findings import Findings, StoppedError
+from dataverse_source.cli.checks.tables import check_tables, questions_of
+from dataverse_source.client.batch import Answer, Question
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.client.retry import RetryPolicy
+from dataverse_source.client.session import new_session
+from dataverse_source.config.settings import Settings
+from dataverse_source.credentials import DataverseCredentials, RenewingTokens, token_source
+from dataverse_source.credentials.auth_type import auth_type
+from dataverse_source.credentials.spec import setting
+from dataverse_source.errors import DataverseError, UnknownNameError
+from dataverse_source.loading.configuration import Credentials
+from dataverse_source.loading.connection import reached
+from dataverse_source.metadata.model import Table
+from dataverse_source.metadata.parse import TABLE_PROPERTIES, items, table_from
+from dataverse_source.metadata.table_selection import select_tables
+
+ONCE = RetryPolicy(attempts=1, throttled_attempts=1)
+
+WORST_SKEW = 300.0
+"""Seconds by which clocks may differ; Entra ID refuses assertions that are off by more."""
+
+NOTABLE_SKEW = 30.0
+"""Seconds from which on a difference is worth a word: logs don't fit together any more."""
+
+SIGN_IN = {"sign_in": "Sign-in"}
+ENVIRONMENT = {
+    "who_am_i": "Access",
+    "organization": "Organization",
+    "user": "User",
+    "clock": "Clocks",
+    "limits": "Limits",
+    "metadata": "Definitions of tables",
+}
+TABLES = {"tables": "Tables"}
+
+CURRENT_ORGANIZATION = (
+    "RetrieveCurrentOrganization(AccessType=Microsoft.Dynamics.CRM.EndpointAccessType'Default')"
+)
+THE_CALLER = "Microsoft.Dynamics.CRM.EqualUserId(PropertyName='systemuserid')"
+
+QUESTIONS = (
+    Question("WhoAmI"),
+    Question(CURRENT_ORGANIZATION),
+    Question("systemusers", {"$select": "fullname", "$filter": THE_CALLER}),
+    Question("EntityDefinitions", {"$select": ",".join(TABLE_PROPERTIES)}),
+)
+
+
+class OneToken:
+    """Gives the token that there is and gets no other: a second sign-in would tell nothing new."""
+
+    def __init__(self, tokens: RenewingTokens) -> None:
+        self._tokens = tokens
+
+    def token(self) -> str:
+        """The token."""
+        return self._tokens.token()
+
+    def renew(self, rejected: str) -> str:
+        """The same token."""
+        return rejected
+
+
+def examine(settings: Settings, credentials: Credentials, names: Sequence[str]) -> Findings:
+    """What there is to say about sign-in, environment, and tables by name or pattern."""
+    found = Findings()
+    with contextlib.suppress(StoppedError):
+        _examine(found, settings, credentials, names)
+    return found
+
+
+def _examine(
+    found: Findings, settings: Settings, credentials: Credentials, names: Sequence[str]
+) -> None:
+    later = {**ENVIRONMENT, **TABLES}
+    with found.trying("configuration", "Configuration", then={**SIGN_IN, **later}):
+        url, ca_bundle, signs_in = reached(settings, credentials)
+        session = new_session(ca_bundle=ca_bundle)
+        tokens = token_source(signs_in, url, session=session, policy=ONCE)
+        client = DataverseClient(
+            url,
+            OneToken(tokens),
+            session=session,
+            api_version=settings.api_version,
+            request_timeout=settings.request_timeout,
+            policy=ONCE,
+        )
+        who = _who(signs_in)
+    found.ok(
+        "configuration",
+        "Configuration",
+        "\n".join([client.environment_url, *(f"{name} {text}" for name, text in who.items())]),
+        environment_url=client.environment_url,
+        **who,
+    )
+    with found.trying("sign_in", "Sign-in", then=later):
+        tokens.token()
+    login = tokens.where.partition(", ")[0]
+    found.ok("sign_in", "Sign-in", f"token from {login}", where=tokens.where)
+    known, user_id = _environment(found, client)
+    chosen = _chosen(found, names, known)
+    if chosen:
+        _tables(found, client, settings, chosen, user_id)
+
+
+def _who(credentials: Credentials) -> dict[str, str]:
+    """Kind of sign-in, client id, tenant."""
+    if not isinstance(credentials, DataverseCredentials):
+        return {"auth_type": type(credentials).__name__}
+    client_id, tenant = setting(credentials, "client_id"), setting(credentials, "tenant_id")
+    return {
+        "auth_type": auth_type(credentials),
+        "client_id": client_id or "none",
+        "tenant_id": tenant or "as the environment says",
+    }
+
+
+def _environment(found: Findings, client: DataverseClient) -> tuple[Sequence[Table], str]:
+    """The tables that the user sees, and the user's id."""
+    later = {name: title for name, title in ENVIRONMENT.items() if name != "who_am_i"}
+    with found.trying("who_am_i", ENVIRONMENT["who_am_i"], then={**later, **TABLES}):
+        asked = datetime.now(timezone.utc)
+        answers = client.batch(QUESTIONS)
+        answered = datetime.now(timezone.utc)
+        who = answers[0].json()
+    user_id, organization_id = str(who.get("UserId")), str(who.get("OrganizationId"))
+    found.ok(
+        "who_am_i",
+        ENVIRONMENT["who_am_i"],
+        f"organization id {organization_id}\nuser id {user_id}",
+        organization_id=organization_id,
+        user_id=user_id,
+    )
+    _organization(found, answers[1])
+    _user(found, answers[2])
+    _clock(found, client.server_time, asked, answered)
+    _limits(found, client)
+    with found.trying("metadata", ENVIRONMENT["metadata"], then=TABLES):
+        answer = answers[3].json()
+        known = [table_from(one) for one in items(answer, "value", "EntityDefinitions")]
+    found.ok("metadata", ENVIRONMENT["metadata"], f"{len(known):,} tables", tables=len(known))
+    return known, user_id
+
+
+def _organization(found: Findings, answer: Answer) -> None:
+    try:
+        detail = answer.json().get("Detail") or {}
+    except DataverseError as error:
+        found.warn("organization", "Organization", f"not told: {error.why or error.what}", None)
+        return
+    name, version = detail.get("FriendlyName"), detail.get("OrganizationVersion")
+    found.ok("organization", "Organization", f"{name}, version {version}",
+             name=name, version=version)  # fmt: skip
+
+
+def _user(found: Findings, answer: Answer) -> None:
+    try:
+        (user,) = answer.json()["value"]
+    except (DataverseError, KeyError, ValueError):
+        found.warn(
+            "user",
+            "User",
+            "its name is not told: the role may not read users",
+            "Nothing depends on it. To see names, let the role read User (prvReadUser).",
+        )
+        return
+    found.ok("user", "User", str(user.get("fullname")), name=user.get("fullname"))
+
+
+def _clock(found: Findings, server: datetime | None, asked: datetime, answered: datetime) -> None:
+    """Compares Dataverse's time with the time here between question and answer."""
+    if server is None:
+        found.warn("clock", "Clocks", "Dataverse did not tell its time", None)
+        return
+    earliest = asked - timedelta(seconds=1)  # Dataverse tells whole seconds
+    nearest = min(max(server, earliest), answered)
+    skew = (nearest - server).total_seconds()
+    off = f"{abs(skew):,.0f} s {'ahead of' if skew > 0 else 'behind'} Dataverse"
+    remedy = "Set this machine's clock, or have it set by NTP. No row is lost by it: cursors go "
+    remedy += "by Dataverse's own clock; but sign-in with a certificate fails."
+    if abs(skew) >= WORST_SKEW:
+        wrong = DataverseError(f"This machine's clock is {off}", remedy=remedy)
+        found.fail("clock", "Clocks", wrong, seconds_ahead=round(skew))
+    elif abs(skew) >= NOTABLE_SKEW:
+        text = f"this machine's clock is {off}"
+        found.warn("clock", "Clocks", text, remedy, seconds_ahead=round(skew))
+    else:
+        found.ok("clock", "Clocks", "this machine's and Dataverse's agree",
+                 seconds_ahead=round(skew))  # fmt: skip
+
+
+def _limits(found: Findings, client: DataverseClient) -> None:
+    limits, hint = client.rate_limits, client.dop_hint
+    told = [f"x-ms-dop-hint {hint}"] if hint else []
+    told += [f"{name} {text}" for name, text in sorted(limits.items())]
+    text = "\n".join(told) or "none are told"
+    found.ok("limits", "Limits", text, **{"x-ms-dop-hint": hint, **limits})
+
+
+def _chosen(
+    found: Findings, names: Sequence[str], known: Sequence[Table]
+) -> list[tuple[str, Table]]:
+    """The tables by the name or pattern that stands for them; says which names stand for none."""
+    chosen: dict[str, tuple[str, Table]] = {}
+    for name in names:
+        try:
+            for table in select_tables([name], known):
+                chosen.setdefault(table.logical_name, (name, table))
+        except UnknownNameError as error:
+            found.fail("table", name, error, table=name)
+    if not names:
+        remedy = "Name some: dataverse-source check accounts; or set tables."
+        found.warn("tables", TABLES["tables"], "none are chosen", remedy)
+    return list(chosen.values())
+
+
+def _tables(
+    found: Findings,
+    client: DataverseClient,
+    settings: Settings,
+    chosen: Sequence[tuple[str, Table]],
+    user_id: str,
+) -> None:
+    with found.trying("tables", TABLES["tables"], then={}):
+        answers = client.batch(questions_of([table for _, table in chosen], user_id))
+    check_tables(found, settings, chosen, answers)

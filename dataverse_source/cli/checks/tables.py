@@ -1,0 +1,164 @@
+"""What the roles of the user let it do with tables: read them, and follow their changes.
+
+Each table is tried, as only that tells for sure; privileges tell in addition whether the user
+sees all rows, or only its own or those of its business unit, which would be loaded as if they
+were all. Docs: "RetrieveUserPrivileges Function" (privileges from teams come with the least
+depth, whatever it is), "Use change tracking to synchronize data with external systems".
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from dataverse_source.cli.checks.findings import Findings
+from dataverse_source.client.batch import LONGEST, Answer, Question
+from dataverse_source.config.settings import Settings
+from dataverse_source.errors import AccessDeniedError, DataverseError
+from dataverse_source.loading.read_access import one_key, refusal
+from dataverse_source.metadata.model import Table
+
+QUESTIONS_A_TABLE = 3
+
+MOST_TABLES = (LONGEST - 1) // QUESTIONS_A_TABLE
+"""Tables that one batch has room for."""
+
+DEPTHS = {
+    "Basic": "its own",
+    "Local": "those of its business unit",
+    "Deep": "those of its business unit and the ones below",
+    "Global": "all",
+}
+"""Which rows a user may read, by PrivilegeDepth."""
+
+TRACKED = ("odata.track-changes", "odata.maxpagesize=1")
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What the user may do with one table.
+
+    Attributes:
+        refusal: why rows can't be read, None when they can.
+        depth: of the read privilege, see `DEPTHS`; None when it is not known.
+        privilege: name of the read privilege, such as ``prvReadAccount``.
+        tracking_refusal: why changes can't be followed, None when they can.
+    """
+
+    refusal: DataverseError | None
+    depth: str | None
+    privilege: str | None
+    tracking_refusal: str | None
+
+
+def questions_of(tables: Sequence[Table], user_id: str) -> list[Question]:
+    """What is asked about tables, all in one batch."""
+    privileges = f"systemusers({user_id})/Microsoft.Dynamics.CRM.RetrieveUserPrivileges()"
+    return [Question(privileges), *itertools.chain(*map(_questions, tables[:MOST_TABLES]))]
+
+
+def _questions(table: Table) -> Iterator[Question]:
+    """The table's privileges, one row, and the beginning of its changes."""
+    definition = f"EntityDefinitions(LogicalName='{table.logical_name}')"
+    yield Question(definition, {"$select": "LogicalName,Privileges"})
+    yield one_key(table)
+    yield Question(str(table.entity_set_name), {"$select": table.primary_id}, TRACKED)
+
+
+def check_tables(
+    found: Findings,
+    settings: Settings,
+    chosen: Sequence[tuple[str, Table]],
+    answers: Sequence[Answer],
+) -> None:
+    """Adds what the answers to `questions_of` tell of each table.
+
+    Args:
+        found: what is added to.
+        settings: whether a table must be trackable.
+        chosen: (name or pattern of the settings, table).
+        answers: in the order of the questions.
+    """
+    held = _held(answers[0])
+    asked = chosen[:MOST_TABLES]
+    for index, (name, table) in enumerate(asked):
+        start = 1 + index * QUESTIONS_A_TABLE
+        rights = _rights(table, held, answers[start : start + QUESTIONS_A_TABLE])
+        sync = settings.of_table(name, str(table.entity_set_name), table.logical_name).sync
+        _judge(found, table, rights, sync)
+    if len(chosen) > len(asked):
+        found.not_tried({"tables": f"{len(chosen) - len(asked)} more tables: name them to check"})
+
+
+def _held(answer: Answer) -> dict[str, str]:
+    """Depth by id of the privileges that the user has; nothing if they can't be read."""
+    try:
+        privileges = answer.json().get("RolePrivileges") or []
+    except DataverseError:
+        return {}
+    return {str(one.get("PrivilegeId")).lower(): str(one.get("Depth")) for one in privileges}
+
+
+def _rights(table: Table, held: dict[str, str], answers: Sequence[Answer]) -> Rights:
+    definition, rows, changes = answers
+    privilege, depth = _read_privilege(definition, held)
+    if not table.change_tracking:
+        tracking: str | None = "change tracking is off for it"
+    else:
+        refused = refusal(changes)
+        tracking = None if refused is None else _why(refused)
+        if refused is None:
+            depth = "Global"  # which following changes takes, and privileges of teams hide
+    return Rights(refusal(rows), depth, privilege, tracking)
+
+
+def _read_privilege(answer: Answer, held: dict[str, str]) -> tuple[str | None, str | None]:
+    """Name of the privilege to read the table, and how far the user has it."""
+    try:
+        privileges = answer.json().get("Privileges") or []
+    except DataverseError:
+        return None, None
+    for one in privileges:
+        if one.get("PrivilegeType") == "Read":
+            return str(one.get("Name")), held.get(str(one.get("PrivilegeId")).lower())
+    return None, None
+
+
+def _why(refused: DataverseError) -> str:
+    if isinstance(refused, AccessDeniedError):
+        return "following changes takes read access to all rows (organization level)"
+    return refused.why or refused.what
+
+
+def _judge(found: Findings, table: Table, rights: Rights, sync: str) -> None:
+    name = str(table.entity_set_name)
+    facts = {
+        "table": name,
+        "logical_name": table.logical_name,
+        "readable": rights.refusal is None,
+        "depth": rights.depth,
+        "change_tracking": table.change_tracking,
+        "trackable": rights.tracking_refusal is None,
+    }
+    if rights.refusal is not None:
+        found.fail("table", name, rights.refusal, **facts)
+        return
+    rows = DEPTHS.get(rights.depth or "", "")
+    read = f"readable ({rows} rows)" if rows == "all" else "readable"
+    grant = f"Let the role read it at organization level ({rights.privilege or 'Read'})."
+    partial = rows not in ("", "all")
+    if partial:
+        text = f"readable, but only {rows}: other rows would be missing without a word"
+        found.warn("table", name, text, grant, **facts)
+    elif rights.tracking_refusal is None:
+        found.ok("table", name, f"{read}, changes can be followed", **facts)
+    elif sync == "changes":
+        text = f"sync = 'changes' is set, but {rights.tracking_refusal}"
+        remedy = grant if table.change_tracking else "Have change tracking enabled for the table."
+        found.fail("table", name, DataverseError(text, remedy=remedy), **facts)
+    elif table.change_tracking:
+        text = f"{read}; changes can't be followed: {rights.tracking_refusal}"
+        found.warn("table", name, text, grant, **facts)
+    else:
+        found.ok("table", name, f"{read}; {rights.tracking_refusal}", **facts)

@@ -1,0 +1,1 @@
+"""The commands of ``dataverse-source``, one module each."""

@@ -1,0 +1,78 @@
+"""``dataverse-source check``: whether sign-in, roles and tables are as they should be."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from dataverse_source.cli.failures import FAILED, WRONG
+from dataverse_source.cli.options import environment_option, json_option
+from dataverse_source.cli.screen import Screen, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dataverse_source.cli.checks.findings import Finding, Findings
+
+MARKS = {"ok": "✓", "warning": "!", "failed": "✗", "not_tried": "-"}
+PLAIN_MARKS = {"ok": "+", "warning": "!", "failed": "x", "not_tried": "-"}
+"""The same for terminals whose encoding has no ticks."""
+
+STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "not_tried": "dim"}
+
+INDENT = 2
+
+
+@click.command("check")
+@click.argument("tables", nargs=-1)
+@environment_option
+@json_option
+@click.pass_obj
+def command(screen: Screen, tables: tuple[str, ...], environment_url: str | None) -> int:
+    """Find out whether sign-in, roles and TABLES are as they should be.
+
+    TABLES are names or patterns; without any, those of the settings. At most five requests are
+    sent, and nothing is loaded. The exit code is 1 if anything has failed, 2 if that is the
+    configuration.
+    """
+    from dataverse_source.cli.checks.examination import examine
+    from dataverse_source.cli.opening import configured_tables, settings_for
+
+    names = tables or configured_tables()
+    settings, credentials = settings_for(names, environment_url=environment_url)
+    found = examine(settings, credentials, names)
+    value = {"ok": not found.failed, "steps": [asdict(one) for one in found.all]}
+    screen.show(value, lambda console: _draw(console, found))
+    if not found.failed:
+        return 0
+    return WRONG if found.all[0].status == "failed" else FAILED
+
+
+def _draw(console: Console, found: Findings) -> None:
+    for one in found.all:
+        _draw_one(console, one)
+    failed = sum(one.status == "failed" for one in found.all)
+    console.print()
+    console.print("Something is wrong: see above." if failed else "All is well.")
+
+
+def _draw_one(console: Console, finding: Finding) -> None:
+    """One line, or a few: those after the first are indented below its text."""
+    from rich.text import Text
+
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    mark = Text((MARKS if unicode else PLAIN_MARKS)[finding.status], STYLES[finding.status])
+    text = Text.assemble((finding.title, "bold"))
+    if finding.status == "not_tried":
+        text.append(": not tried")
+    if finding.details:
+        text.append(f": {printable(finding.details)}")
+    if finding.remedy:
+        text.append("\nwhat to do: ", "bold").append(printable(finding.remedy))
+    for line in text.wrap(console, console.width - INDENT):
+        line.rstrip()
+        console.print(Text.assemble(mark, " " * (INDENT - len(mark)), line), no_wrap=True)
+        mark = Text()

@@ -1,0 +1,74 @@
+"""``dataverse-source preview``: a few rows of a table as they would land."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dataverse_source.cli.options import environment_option, json_option
+from dataverse_source.cli.screen import Screen, grid
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from rich.console import Console
+
+    from dataverse_source.loading.connection import Connection
+
+LONGEST_CELL = 60
+"""Characters of a value that the table shows; JSON has all of them."""
+
+
+@click.command("preview")
+@click.argument("table")
+@click.option("--rows", type=click.IntRange(1, 5000), default=3, show_default=True, metavar="N")
+@environment_option
+@json_option
+@click.pass_obj
+def command(screen: Screen, table: str, rows: int, environment_url: str | None) -> None:
+    """Show a few rows of TABLE as they would land: same columns, same types, same labels.
+
+    Nothing is loaded.
+    """
+    from dataverse_source.cli.opening import open_connection
+
+    found = _rows(open_connection([table], environment_url=environment_url), table, rows)
+    screen.show(found.to_pylist(), lambda console: _draw(console, found))
+
+
+def _rows(connection: Connection, name: str, count: int) -> pa.Table:
+    """The first rows by key, through the same reading and decoding as a run's."""
+    from dataclasses import replace
+
+    from dataverse_source.arrow.schema import table_schema
+    from dataverse_source.loading.catalog.resource import table_labels
+    from dataverse_source.metadata.column_selection import select_columns
+    from dataverse_source.sync.read.table_reader import TableReader
+
+    table = connection.metadata.table(name)
+    settings = connection.settings.of_table(name, str(table.entity_set_name), table.logical_name)
+    columns = tuple(select_columns(table, settings.select))
+    schema = table_schema(table, columns)
+    settings = replace(settings, page_size=count)
+    reader = TableReader(connection.client, table, columns, schema, settings)
+    rows = next(reader.batches())
+    return table_labels(connection, schema).add_to(rows) if settings.labels else rows
+
+
+def _draw(console: Console, found: pa.Table) -> None:
+    """One line a column: rows of Dataverse have too many columns to stand side by side."""
+    if not found.num_rows:
+        console.print("The table has no rows, or the user may see none of them.")
+        return
+    rows = found.to_pylist()
+    headings = ("column", *(f"row {number}" for number in range(1, len(rows) + 1)))
+    filled = [name for name in found.column_names if found[name].null_count < found.num_rows]
+    console.print(grid(headings, ((name, *(_cell(row[name]) for row in rows)) for name in filled)))
+    empty = found.num_columns - len(filled)
+    if empty:
+        console.print(f"\n{empty:,} more columns are empty in these rows (--json shows all)")
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value).replace("\n", "\\n")
+    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"

@@ -1,0 +1,109 @@
+"""``dataverse-source run``: brings the tables in step, and shows how far they are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dataverse_source.cli.failures import INTERRUPTED
+from dataverse_source.cli.options import environment_option, json_option, pipeline_option
+from dataverse_source.cli.screen import Screen, grid
+
+if TYPE_CHECKING:
+    import dlt
+    from rich.console import Console
+
+    from dataverse_source.loading.run import LoadReport
+
+DATASET = "dataverse"
+
+
+@click.command("run")
+@click.argument("tables", nargs=-1)
+@environment_option
+@pipeline_option
+@click.option(
+    "--destination",
+    metavar="NAME",
+    help="A dlt destination, such as postgres.  [default: destination_type of the settings, "
+    "else duckdb]",
+)
+@click.option("--dataset", metavar="NAME", default=DATASET, show_default=True, help="Its schema.")
+@json_option
+@click.pass_obj
+def command(
+    screen: Screen,
+    tables: tuple[str, ...],
+    environment_url: str | None,
+    pipeline: str,
+    destination: str | None,
+    dataset: str,
+) -> None:
+    """Bring TABLES in step: names or patterns; all that the settings name if there are none.
+
+    The first run reads all rows, later ones what has changed: by the name or pattern that was
+    used before, as what is remembered of a table goes by that. A table that fails does not keep
+    the others from being loaded; the exit code is then 1.
+    """
+    from dataverse_source import load
+    from dataverse_source.cli.opening import source_for
+    from dataverse_source.cli.progress import shown
+
+    made = make_pipeline(pipeline, destination, dataset)
+    source = source_for(tables, environment_url=environment_url)
+    try:
+        with shown(screen, made):
+            report = load(made, source)
+    except KeyboardInterrupt:
+        click.echo("Stopped; what was not loaded yet is read again next time.", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    screen.show(asdict(report), lambda console: _draw(console, report))
+
+
+def make_pipeline(name: str, destination: str | None, dataset: str) -> dlt.Pipeline:
+    """The pipeline as pipelines/environment.py makes it.
+
+    Raises:
+        ConfigurationError: dlt has no such destination.
+    """
+    import dlt
+    from dlt.common.destination.exceptions import UnknownDestinationModule
+
+    from dataverse_source.errors import ConfigurationError, did_you_mean
+
+    kind = destination or dlt.config.get("destination_type", str) or "duckdb"
+    try:
+        return dlt.pipeline(name, destination=kind, dataset_name=dataset)
+    except UnknownDestinationModule:
+        known = [one for one in dir(dlt.destinations) if one.islower()]
+        raise ConfigurationError(
+            f"dlt has no destination {kind!r}",
+            where="--destination, or destination_type in .dlt/config.toml",
+            remedy=did_you_mean(kind, known) or "Give one of dlt's, such as duckdb or postgres.",
+        ) from None
+
+
+def _draw(console: Console, report: LoadReport) -> None:
+    rows = [
+        (one.name, _number(one.rows_read), _gained(one.rows_before, one.rows_after),
+         _number(one.rows_after))
+        for one in report.tables
+    ]  # fmt: skip
+    console.print(grid(("table", "rows read", "gained", "rows now"), rows, right=1))
+    # The rest of the report's text: time, place, and whatever else it counts.
+    rest = str(report).splitlines()[len(report.tables) :]
+    console.print()
+    for line in rest:
+        console.print(line, soft_wrap=True)
+
+
+def _gained(before: int | None, after: int | None) -> str:
+    if before is None or after is None:
+        return "?"
+    return f"{after - before:+,}" if after != before else "0"
+
+
+def _number(value: Any) -> str:
+    return "?" if value is None else f"{value:,}"

@@ -1,0 +1,1 @@
+"""The one place that sends requests to Dataverse."""

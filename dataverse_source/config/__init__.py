@@ -1,0 +1,1 @@
+"""Settings: their names, values, files, and what is wrong with them."""

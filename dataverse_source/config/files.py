@@ -1,0 +1,198 @@
+"""The files and environment variables that settings are read from, and what nobody reads there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers.toml import StringTomlProvider
+from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+
+from dataverse_source.config.setting_names import CREDENTIALS, CREDENTIALS_SETTINGS, SECTION
+from dataverse_source.config.values import KINDS, environment_variable
+from dataverse_source.errors import ConfigurationError, did_you_mean
+
+_OF_A_TABLE_ONLY = frozenset({"select", "filter"})
+_OF_THE_SOURCE = frozenset(KINDS) - _OF_A_TABLE_ONLY
+_TABLES_WITHIN = ("credentials", "table_settings")
+_PREFIX = environment_variable("")
+
+
+@dataclass(frozen=True)
+class SettingsFile:
+    """A TOML file that dlt has read.
+
+    Attributes:
+        path: of the file.
+        sections: its tables ``[sources.dataverse]``; the pipeline's own, if it has one, first.
+        content: all of it.
+    """
+
+    path: str
+    sections: tuple[Mapping[str, Any], ...]
+    content: Mapping[str, Any]
+
+
+def settings_files() -> tuple[SettingsFile, ...]:
+    """The TOML files of dlt's configuration that are there, those that win first."""
+    pipeline = Container()[ConfigSectionContext].pipeline_name
+    found = []
+    for path in _locations():
+        if not Path(path).is_file():
+            continue
+        text = Path(path).read_text(encoding="utf-8")
+        content = StringTomlProvider.loads(text).unwrap()
+        roots = (content.get(pipeline) if pipeline else None, content)
+        sections = (_at(root, SECTION.split(".")) for root in roots)
+        found.append(
+            SettingsFile(path, tuple(one for one in sections if isinstance(one, Mapping)), content)
+        )
+    return tuple(found)
+
+
+def read_from(files: tuple[SettingsFile, ...]) -> str:
+    """Which files were read, in words, and which of the project's own are not there."""
+    there = [one.path for one in files]
+    words = f"settings were read from {' and '.join(there)}" if there else "no file was read"
+    own = (path for path in _locations() if not path.startswith(_global_folder()))
+    lacking = [path for path in own if path not in there]
+    return f"{words}; there is no {' and no '.join(lacking)}" if lacking else words
+
+
+def place_of(setting: str, value: Any, files: tuple[SettingsFile, ...]) -> str | None:
+    """Where a setting has this value; None: nowhere, so it was given in Python.
+
+    Args:
+        setting: ``page_size``, ``table_settings.accounts.sync``.
+        value: as it was given to the source.
+        files: from `settings_files`.
+    """
+    variable = environment_variable(setting)
+    if os.environ.get(variable) == str(value):
+        return f"the environment variable {variable}"
+    for file in files:
+        for section in file.sections:
+            found = _at(section, setting.split("."))
+            if found is not None and str(found) == str(value):
+                return file.path
+    return None
+
+
+def elsewhere(key: str, files: tuple[SettingsFile, ...]) -> str:
+    """A sentence about a table of another name that holds the key; empty if none does."""
+    for file in files:
+        for path in _paths(file.content):
+            if path[-1] == key and path[:-1] != tuple(SECTION.split(".")):
+                return f"{file.path} has it in [{'.'.join(path[:-1])}], where nobody reads it. "
+    return ""
+
+
+def unknown_settings(files: tuple[SettingsFile, ...]) -> Iterator[ConfigurationError]:
+    """What stands in ``[sources.dataverse]``, but means nothing to it or to dlt."""
+    for file in files:
+        for section in file.sections:
+            for key, value in section.items():
+                yield from _unknown(key, value, file.path)
+    for variable in os.environ:
+        name = variable.removeprefix(_PREFIX)
+        if name == variable:
+            continue
+        key, _, rest = name.lower().partition("__")
+        known = CREDENTIALS_SETTINGS if key == "credentials" else _OF_THE_SOURCE
+        if not rest and key not in (*_OF_THE_SOURCE, *_TABLES_WITHIN):
+            yield _unknown_setting(key, f"the environment variable {variable}")
+        elif key == "credentials" and rest and rest not in known:
+            yield _unknown_credential(rest, f"the environment variable {variable}")
+
+
+def of_tables_in_environment() -> dict[str, dict[str, str]]:
+    """Settings of single tables: ``SOURCES__DATAVERSE__TABLE_SETTINGS__<TABLE>__<SETTING>``.
+
+    Returns:
+        Values by setting by table, all names in lower case.
+    """
+    prefix = environment_variable("table_settings.")
+    found: dict[str, dict[str, str]] = {}
+    for variable, value in os.environ.items():
+        table, _, key = variable.removeprefix(prefix).lower().rpartition("__")
+        if variable.startswith(prefix) and table:
+            found.setdefault(table, {})[key] = value
+    return found
+
+
+def _unknown(key: str, value: Any, path: str) -> Iterator[ConfigurationError]:
+    if key == "credentials" and isinstance(value, Mapping):
+        for name in value:
+            if name not in CREDENTIALS_SETTINGS:
+                yield _unknown_credential(name, path)
+    elif key in _OF_THE_SOURCE or key in _TABLES_WITHIN:
+        return
+    elif not isinstance(value, Mapping):
+        yield _unknown_setting(key, path)
+    elif _OF_A_TABLE_ONLY & value.keys():
+        yield ConfigurationError(
+            f"[{SECTION}.{key}] is no table of settings",
+            where=path,
+            remedy=f"For the settings of one table write [{SECTION}.table_settings.{key}].",
+        )
+    elif did_you_mean(key, _TABLES_WITHIN):
+        yield ConfigurationError(
+            f"[{SECTION}.{key}] is no table of settings",
+            where=path,
+            remedy=did_you_mean(key, _TABLES_WITHIN),
+        )
+
+
+def _unknown_setting(key: str, place: str) -> ConfigurationError:
+    remedy = did_you_mean(key, _OF_THE_SOURCE)
+    if key in CREDENTIALS_SETTINGS:
+        remedy = f"It belongs into [{CREDENTIALS}] of .dlt/secrets.toml."
+    elif key in _OF_A_TABLE_ONLY:
+        remedy = f"It belongs to one table: [{SECTION}.table_settings.<table>]."
+    known = f"Known are {', '.join(sorted(_OF_THE_SOURCE))}."
+    return ConfigurationError(
+        f"Unknown setting {key}", where=f"[{SECTION}] in {place}", remedy=remedy or known
+    )
+
+
+def _unknown_credential(key: str, place: str) -> ConfigurationError:
+    remedy = did_you_mean(key, CREDENTIALS_SETTINGS)
+    if key in _OF_THE_SOURCE:
+        remedy = f"It belongs into [{SECTION}] itself."
+    known = f"Known are {', '.join(sorted(CREDENTIALS_SETTINGS))}."
+    return ConfigurationError(
+        f"Unknown setting credentials.{key}",
+        where=f"[{CREDENTIALS}] in {place}",
+        remedy=remedy or known,
+    )
+
+
+def _locations() -> list[str]:
+    """Paths of the TOML files that dlt looks for, whether they are there or not."""
+    providers = Container()[PluggableRunContext].providers.providers
+    paths = (path for provider in providers for path in provider.locations or ())
+    return [str(Path(path).absolute()) for path in paths if str(path).endswith(".toml")]
+
+
+def _global_folder() -> str:
+    return str(Path(Container()[PluggableRunContext].context.global_dir).absolute())
+
+
+def _at(content: Any, path: list[str]) -> Any:
+    for key in path:
+        content = content.get(key) if isinstance(content, Mapping) else None
+    return content
+
+
+def _paths(content: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of each value that is no table."""
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _paths(value, (*above, key))
+        else:
+            yield (*above, key)

@@ -1,0 +1,1 @@
+"""One run: connection, tables, load packages, recovery, report."""

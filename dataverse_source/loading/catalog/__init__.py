@@ -1,0 +1,1 @@
+"""Tables that describe the loaded tables."""

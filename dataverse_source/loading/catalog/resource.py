@@ -1,0 +1,83 @@
+"""What metadata adds to the rows: labels, references, and the resource of the catalog tables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import dlt
+from dlt.common.schema.typing import TTableReferenceInline
+from dlt.extract import DltResource
+
+from dataverse_source.arrow.labels import Labels, labels_of
+from dataverse_source.arrow.schema import TableSchema
+from dataverse_source.errors import DataverseError
+from dataverse_source.loading.catalog.references import references_of
+from dataverse_source.loading.catalog.tables import CatalogTable, Described, catalog, fingerprint
+from dataverse_source.loading.connection import Connection
+
+CATALOG = "_dataverse_catalog"
+"""Name of the resource that gives the catalog's tables."""
+
+logger = logging.getLogger(__name__)
+
+
+def table_labels(connection: Connection, schema: TableSchema) -> Labels:
+    """The label columns of a table.
+
+    Raises:
+        DataverseError: the choices can't be read.
+    """
+    description = connection.metadata.description(schema.table.logical_name)
+    return labels_of(schema, description.choices)
+
+
+def table_references(connection: Connection, schema: TableSchema) -> list[TTableReferenceInline]:
+    """The references of a table to others that are loaded; none where they can't be read."""
+    metadata = connection.metadata
+    loaded = metadata.configured()
+    try:
+        own = metadata.description(schema.table.logical_name).relationships
+        others = [metadata.description(one.logical_name).relationships for one in loaded]
+    except DataverseError as error:
+        logger.warning("%s: no references. %s", schema.table.logical_name, error)
+        return []
+    return references_of(schema, [*own, *(link for links in others for link in links)], loaded)
+
+
+def catalog_resource(connection: Connection) -> DltResource:
+    """The tables ``_dataverse_tables``, ``..._columns``, ``..._relationships``, ``..._choices``.
+
+    They are loaded when anything in them has changed since they were loaded last.
+    """
+
+    def rows() -> Iterator[Any]:
+        tables = _catalog(connection)
+        state = dlt.current.resource_state(CATALOG)
+        mark = fingerprint(tables)
+        if state.get("fingerprint") == mark:
+            return
+        for table in tables:
+            hints = dlt.mark.make_hints(
+                table_name=table.name,
+                write_disposition="replace",
+                additional_table_hints={"description": table.meaning},
+            )
+            yield dlt.mark.with_hints(table.rows, hints, create_table_variant=True)
+        state["fingerprint"] = mark
+
+    return dlt.resource(rows, name=CATALOG)
+
+
+def _catalog(connection: Connection) -> tuple[CatalogTable, ...]:
+    """The catalog of all configured tables whose metadata can be read."""
+    metadata = connection.metadata
+    loaded = []
+    for overview in metadata.configured():
+        try:
+            table = metadata.table(overview.logical_name)
+            loaded.append(Described(table, metadata.description(overview.logical_name)))
+        except DataverseError as error:
+            logger.warning("%s: not in the catalog. %s", overview.logical_name, error)
+    return catalog(loaded, metadata.tables())

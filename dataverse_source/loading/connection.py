@@ -1,0 +1,122 @@
+"""The connection that all tables of one source share, opened when the first of them is read.
+
+Nothing is requested before: orchestrators import pipeline scripts all day long.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
+
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.client.counters import note_client
+from dataverse_source.client.session import new_session
+from dataverse_source.client.throttle.limiter import governor_of
+from dataverse_source.client.urls import environment_base
+from dataverse_source.config.settings import SANDBOX, Settings
+from dataverse_source.credentials import (
+    DataverseCredentials,
+    TokenCredential,
+    identity,
+    token_source,
+)
+from dataverse_source.loading.malloc import give_back_large_blocks
+from dataverse_source.metadata.cache import MetadataCache
+from dataverse_source.metadata.reader import MetadataReader
+
+SANDBOX_NOTICE = (
+    'This is made-up data from the local sandbox (environment_url = "sandbox"), '
+    "not from a real environment.\n"
+)
+
+
+class Connection:
+    """A client and a metadata reader, made once.
+
+    Args:
+        settings: where the environment is, and how to talk to it.
+        credentials: who signs in; not needed for the sandbox.
+    """
+
+    def __init__(
+        self, settings: Settings, credentials: DataverseCredentials | TokenCredential | None
+    ) -> None:
+        if settings.environment_url == SANDBOX:
+            sys.stderr.write(SANDBOX_NOTICE)
+        self.settings = settings
+        self._credentials = credentials
+        self._lock = threading.Lock()
+        self._opened: tuple[DataverseClient, MetadataReader] | None = None
+
+    @property
+    def client(self) -> DataverseClient:
+        """The client, signed in on its first request.
+
+        Raises:
+            ConfigurationError: credentials are missing, or the sandbox is not installed.
+        """
+        return self._open()[0]
+
+    @property
+    def environment(self) -> str:
+        """What tells this environment from others; the sandbox is the same at each start."""
+        url = self.settings.environment_url
+        return url if url == SANDBOX else self.client.environment_url
+
+    @property
+    def metadata(self) -> MetadataReader:
+        """Tables and columns of the environment."""
+        return self._open()[1]
+
+    def _open(self) -> tuple[DataverseClient, MetadataReader]:
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._connect()
+            note_client(self._opened[0])
+            return self._opened
+
+    def _connect(self) -> tuple[DataverseClient, MetadataReader]:
+        give_back_large_blocks()
+        url, ca_bundle, credentials = reached(self.settings, self._credentials)
+        session = new_session(ca_bundle=ca_bundle)
+        client = DataverseClient(
+            url,
+            token_source(credentials, url, session=session),
+            session=session,
+            api_version=self.settings.api_version,
+            request_timeout=self.settings.request_timeout,
+            governor=governor_of(environment_base(url), identity(credentials)),
+            max_concurrency=self.settings.max_concurrency,
+        )
+        environment = f"{client.environment_url} {self.settings.api_version}"
+        cache = MetadataCache(_pipeline_folder(), environment, identity(credentials))
+        return client, MetadataReader(client, self.settings.tables, cache)
+
+
+def reached(
+    settings: Settings, credentials: DataverseCredentials | TokenCredential | None
+) -> tuple[str, str | None, DataverseCredentials | TokenCredential]:
+    """The environment's URL, the CA bundle to trust, and who signs in.
+
+    The sandbox is started if that is the environment.
+
+    Raises:
+        ConfigurationError: the sandbox is not installed.
+    """
+    if settings.environment_url == SANDBOX:
+        from dataverse_source.loading.local_sandbox import start_sandbox
+
+        local = start_sandbox()
+        return local.environment_url, local.ca_bundle, local.credentials
+    signs_in = DataverseCredentials() if credentials is None else credentials
+    return settings.environment_url, settings.ca_bundle, signs_in
+
+
+def _pipeline_folder() -> Path | None:
+    """The working folder of the pipeline that runs; None: none does, as in a preview."""
+    context = Container()[PipelineContext]
+    return Path(context.pipeline().working_dir) if context.is_active() else None

@@ -1,0 +1,1 @@
+"""Tables, columns, choices and relationships: reading and caching their definitions."""

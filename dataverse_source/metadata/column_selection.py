@@ -1,0 +1,85 @@
+"""Which columns of a table are read: all that a row carries, or those asked for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dataverse_source.errors import UnknownNameError, did_you_mean
+from dataverse_source.metadata.model import Column, Table
+
+HEAVY_COLUMNS = frozenset({("annotation", "documentbody"), ("activitymimeattachment", "body")})
+"""(table, column) that hold whole files as base64; read only when asked for by name."""
+
+ALWAYS_READ = ("modifiedon", "versionnumber")
+"""Columns that tell when a row changed; always read where the table has them."""
+
+
+def readable_columns(table: Table) -> tuple[Column, ...]:
+    """The columns that are read when none are asked for by name.
+
+    Left out are columns that no row carries, companions of other columns (labels and names),
+    images, and columns that hold whole files.
+    """
+    return tuple(
+        column
+        for column in table.columns
+        if column.in_rows
+        and column.attribute_of is None
+        and column.type != "ImageType"
+        and (table.logical_name, column.name) not in HEAVY_COLUMNS
+    )
+
+
+def select_columns(table: Table, names: Sequence[str] | None) -> tuple[Column, ...]:
+    """The columns to read, the key first, then in the table's order.
+
+    The key, modifiedon and versionnumber are always among them, where the table has them.
+
+    Args:
+        table: with its columns.
+        names: logical names (``parentcustomerid``) or names in rows
+            (``_parentcustomerid_value``); None: `readable_columns`.
+
+    Raises:
+        UnknownNameError: names all columns that don't exist or can't be read, or the table
+            has no primary key.
+    """
+    if names is None:
+        chosen = {column.name for column in readable_columns(table)}
+    else:
+        chosen = _named(table, names)
+        always = (*ALWAYS_READ, *table.key_columns)
+        chosen |= {name for name in always if table.has(name) and table.column(name).in_rows}
+    if not table.has(table.primary_id):
+        raise UnknownNameError(
+            f"The table {table.logical_name!r} can't be read: it has no primary key column",
+            remedy="Leave it out of the tables to read.",
+        )
+    key = tuple(table.column(name) for name in table.key_columns)
+    others = (one for one in table.columns if one.name in chosen and one not in key)
+    return (*key, *others)
+
+
+def _named(table: Table, names: Sequence[str]) -> set[str]:
+    """Logical names of the columns called ``names``."""
+    known = {column.wire_name: column for column in table.columns}
+    known |= {column.name: column for column in table.columns}
+    wanted = {name: known.get(name) or known.get(name.lower()) for name in names}
+    bad = [name for name, column in wanted.items() if column is None or not column.in_rows]
+    if bad:
+        fit = sorted(column.name for column in table.columns if column.in_rows)
+        raise UnknownNameError(
+            f"The table {table.logical_name!r} has no readable column "
+            + ", ".join(repr(name) for name in bad),
+            remedy=" ".join(filter(None, (_column_hint(name, known, fit) for name in bad))) or None,
+        )
+    return {column.name for column in wanted.values() if column is not None}
+
+
+def _column_hint(name: str, known: Mapping[str, Column], fit: Sequence[str]) -> str:
+    column = known.get(name) or known.get(name.lower())
+    if column is None:
+        return did_you_mean(name, fit)
+    if column.attribute_of:
+        return f"{name!r} accompanies {column.attribute_of!r} and is in no row."
+    return f"Dataverse does not return {name!r} ({column.type}) in rows."

@@ -1,0 +1,146 @@
+"""Which tables are meant: by entity set name, logical name or pattern, and which can be read."""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from dataverse_source.errors import UnknownNameError, did_you_mean
+from dataverse_source.metadata.model import Table
+
+logger = logging.getLogger(__name__)
+
+_WHICH_NAMES = (
+    "A table goes by two names, the plural one of the Web API or the logical name: accounts or "
+    "account. Power Apps (make.powerapps.com) shows them under Tables, Properties and Advanced. A "
+    "table that is there is hidden from an application user whose roles may not read it."
+)
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a configured name stands for any number of tables, such as ``new_*``."""
+    return any(sign in name for sign in "*?[")
+
+
+def why_unreadable(table: Table) -> str | None:
+    """The reason why the Web API gives no rows of a table; None: it may give some."""
+    if not table.entity_set_name:
+        return "it has no entity set name"
+    if not table.primary_id:
+        return "it has no primary key"
+    return None
+
+
+def why_left_out(table: Table) -> str | None:
+    """The reason why a pattern does not choose a table; it may still be named itself."""
+    if table.is_private:
+        return "it is private: Dataverse keeps it for itself"
+    if table.kind == "virtual":
+        return "it is virtual: its rows are in another system, and each query is sent there"
+    return why_unreadable(table)
+
+
+def find_table(name: str, tables: Sequence[Table]) -> Table:
+    """The table with this entity set name or logical name.
+
+    Exact names win over names in another case, entity set names over logical names.
+
+    Raises:
+        UnknownNameError: no such table, or none that can be queried.
+    """
+    found = _find(name, tables) or _find(name.lower(), [_lowered(one) for one in tables])
+    if found is None:
+        raise UnknownNameError(
+            f"The environment has no table {name!r}, or the application user can't see it",
+            remedy=did_you_mean(name, _names(tables)) or _WHICH_NAMES,
+        )
+    table = next(one for one in tables if one.logical_name.lower() == found.lower())
+    reason = why_unreadable(table)
+    if reason:
+        raise UnknownNameError(
+            f"The table {table.logical_name!r} can't be queried: {reason}",
+            remedy="Leave it out of the tables to read.",
+        )
+    return table
+
+
+def select_tables(names: Sequence[str], tables: Sequence[Table]) -> tuple[Table, ...]:
+    """The tables that names and patterns stand for, each once.
+
+    They come in the order of ``names``, and those of a pattern by entity set name.
+
+    Args:
+        names: entity set names, logical names, or patterns of either with ``*``, ``?`` and
+            ``[...]`` (see `fnmatch`), in any case.
+        tables: all of the environment.
+
+    Raises:
+        UnknownNameError: a name that `find_table` refuses, or a pattern that stands for no
+            table that can be read.
+    """
+    chosen: dict[str, Table] = {}
+    named = {find_table(one, tables).logical_name for one in names if not is_pattern(one)}
+    for name in names:
+        found = _matching(name, tables, named) if is_pattern(name) else [find_table(name, tables)]
+        for table in found:
+            chosen.setdefault(table.logical_name, table)
+    return tuple(chosen.values())
+
+
+def _matching(pattern: str, tables: Sequence[Table], named: set[str]) -> list[Table]:
+    """The tables that a pattern stands for; says which it leaves out, and why."""
+    matches = [table for table in tables if _fits(table, pattern)]
+    reasons = {table.logical_name: why_left_out(table) for table in matches}
+    chosen = [table for table in matches if not reasons[table.logical_name]]
+    for name, reason in reasons.items():
+        if reason and name not in named:
+            logger.info("The pattern %r leaves out %r: %s", pattern, name, reason)
+    if chosen:
+        return sorted(chosen, key=lambda table: str(table.entity_set_name))
+    if matches:
+        left_out = "; ".join(f"{name}: {reason}" for name, reason in sorted(reasons.items()))
+        raise UnknownNameError(
+            f"The pattern {pattern!r} stands for no table that can be read",
+            why=left_out,
+            remedy="A private or virtual table is read when its own name is given.",
+        )
+    raise UnknownNameError(
+        f"The environment has no table like {pattern!r}, or the application user can't see it",
+        remedy=_nearest(pattern, tables) or _WHICH_NAMES,
+    )
+
+
+def _fits(table: Table, pattern: str) -> bool:
+    names = filter(None, (table.entity_set_name, table.logical_name))
+    return any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for name in names)
+
+
+def _nearest(pattern: str, tables: Sequence[Table]) -> str:
+    """What may have been meant: names like the pattern without its signs."""
+    bare = pattern.translate({ord(sign): None for sign in "*?[]!"})
+    by_prefix = sorted({f"{one.logical_name.partition('_')[0]}_*" for one in tables
+                        if "_" in one.logical_name})  # fmt: skip
+    return did_you_mean(pattern, by_prefix) or did_you_mean(bare, _names(tables))
+
+
+def _find(name: str, tables: Sequence[Table]) -> str | None:
+    """Logical name of the table called ``name``, by entity set name first."""
+    by_set = (one.logical_name for one in tables if one.entity_set_name == name)
+    by_logical = (one.logical_name for one in tables if one.logical_name == name)
+    return next(by_set, None) or next(by_logical, None)
+
+
+def _lowered(table: Table) -> Table:
+    set_name = table.entity_set_name.lower() if table.entity_set_name else None
+    return replace(table, logical_name=table.logical_name.lower(), entity_set_name=set_name)
+
+
+def _names(tables: Sequence[Table]) -> list[str]:
+    def every() -> Iterator[str | None]:
+        for one in tables:
+            yield one.entity_set_name
+            yield one.logical_name
+
+    return sorted(set(filter(None, every())))

@@ -1,0 +1,1 @@
+"""Reads the rows of one table: queries, pages, parallel reads, prefetch."""

@@ -1,0 +1,294 @@
+"""Reads the rows of one table, page by page: what every way to keep it in step builds on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+
+import pyarrow as pa
+from dlt.common.runtime import signals
+
+from dataverse_source.arrow.decode import Page, decode_page
+from dataverse_source.arrow.schema import TableSchema, table_schema
+from dataverse_source.client.client import DataverseClient
+from dataverse_source.client.urls import pinned
+from dataverse_source.config.settings import MAX_PAGE_SIZE, TableSettings
+from dataverse_source.metadata.model import Column, Table
+from dataverse_source.sync.read.prefetch import Flow, link_at_the_end
+from dataverse_source.sync.read.query import preferences, rows_query
+from dataverse_source.sync.read.workers import Crew
+
+TRACK_CHANGES = "odata.track-changes"
+VERSION = "versionnumber"
+
+VERSION_MARGIN = 10_000
+"""How far below the highest version number a number may be that is written later: it is taken
+when a transaction begins to write, and seen when it commits (SQL Server docs:
+"MIN_ACTIVE_ROWVERSION")."""
+
+KEYS_A_REQUEST = 50
+"""Rows asked for by key at once: far below the length of URL that a GET may have."""
+
+ELASTIC_PAGE_SIZE = 500
+"""Rows a page, at most, of an elastic table (docs: "Elastic tables")."""
+
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """A page of which nothing is wanted but where the next one is."""
+
+    next_link: str
+
+
+@dataclass(frozen=True)
+class TableReader:
+    """One table, the columns to read of it, and the client to read them with."""
+
+    client: DataverseClient
+    table: Table
+    columns: tuple[Column, ...]
+    schema: TableSchema
+    settings: TableSettings
+
+    @property
+    def name(self) -> str:
+        """Entity set name: what the table is called in URLs, in the destination, in messages."""
+        return str(self.table.entity_set_name)
+
+    @property
+    def key(self) -> str:
+        """Name of the key column."""
+        return self.schema.primary_key
+
+    @property
+    def page_size(self) -> int:
+        """Rows of a page, at most."""
+        size = self.settings.page_size
+        return min(size, ELASTIC_PAGE_SIZE) if self.table.kind == "elastic" else size
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests at once make sense now."""
+        return self.client.concurrency
+
+    @property
+    def select(self) -> str | None:
+        """Value of ``$select`` for all columns; None when it would be too long."""
+        return rows_query(self.columns).get("$select")
+
+    def now(self) -> datetime:
+        """The moment of Dataverse's last answer, by its clock, in whole seconds."""
+        moment = self.client.server_time or datetime.now(timezone.utc)
+        return moment.replace(microsecond=0)
+
+    def url(self, filters: Sequence[str] = (), *, order: str | None = None) -> str:
+        """Where the rows are that meet ``filters`` and the filter of the settings.
+
+        Without an order of its own a query returns rows by primary key, each row once, which
+        is also Dataverse's fastest way (docs: "Page results").
+        """
+        query = rows_query(self.columns, filters=self._with_own(filters))
+        if order is not None:
+            query["$orderby"] = order
+        return self.client.url(self.name, query)
+
+    def pages(self, url: str) -> Iterator[Page]:
+        """The pages from ``url`` on.
+
+        Raises:
+            DataverseError: see `DataverseClient.pages` and `decode_page`.
+        """
+        return self._pages(url, self.columns, self.schema)
+
+    def flow(self, url: str, crew: Crew, *, before: str, tracked: bool = False) -> Iterator[Page]:
+        """The same, each page decoded by ``crew`` while the next one is on its way.
+
+        Args:
+            url: of the first page.
+            crew: decodes.
+            before: URL of the page that has led to ``url``.
+            tracked: the pages are those of a delta.
+
+        Raises:
+            DataverseError: see `pages`.
+        """
+
+        def decode(body: bytes) -> Page:
+            return decode_page(body, self.schema, delta=tracked)
+
+        prefer = self._prefer(self.columns, self.page_size, tracked=tracked)
+        return Flow(self.client, crew, decode).pages(url, prefer, before)
+
+    def batches(
+        self, filters: Sequence[str] = (), *, order: str | None = None
+    ) -> Iterator[pa.Table]:
+        """The rows that meet ``filters``; at least one batch, which may be without rows.
+
+        Raises:
+            DataverseError: see `pages`.
+        """
+        read_any = False
+        for page in self.pages(self.url(filters, order=order)):
+            if page.rows.num_rows or not read_any:
+                read_any = True
+                yield page.rows
+
+    def keys(self) -> pa.Array:
+        """The keys of all rows, at about a hundredth of the cost of the rows.
+
+        Raises:
+            DataverseError: see `pages`.
+        """
+        query = rows_query([self._key_column], filters=self._with_own(()))
+        url = self.client.url(self.name, query)
+        pages = self._pages(url, (self._key_column,), self._key_schema, size=self._key_page)
+        return joined([page.rows[self.key] for page in pages])
+
+    def count(self) -> int | None:
+        """How many rows the table had within the last day; None where that says nothing.
+
+        Docs "RetrieveTotalRecordCount function": the number may be up to 24 hours old.
+        """
+        if self.settings.filter:
+            return None
+        path = f"RetrieveTotalRecordCount(EntityNames=['{self.table.logical_name}'])"
+        try:
+            counts = self.client.get_json(path)["EntityRecordCountCollection"]["Values"]
+            return int(counts[0])
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+
+    def highest_version(self) -> int:
+        """The highest version number of the table's rows, 0 where there are none.
+
+        Raises:
+            DataverseError: see `DataverseClient.get`.
+        """
+        query = {"$select": VERSION, "$orderby": f"{VERSION} desc", "$top": "1"}
+        newest = self.client.get_json(self.name, query)["value"]
+        return int(newest[0][VERSION]) if newest else 0
+
+    def rows_of(self, keys: pa.Array) -> Iterator[pa.Table]:
+        """The rows with these keys, of those that are (still) there.
+
+        Raises:
+            DataverseError: see `pages`.
+        """
+        for start in range(0, len(keys), KEYS_A_REQUEST):
+            some = keys.slice(start, KEYS_A_REQUEST).to_pylist()
+            wanted = " or ".join(f"{self._key_column.wire_name} eq {_literal(key)}" for key in some)
+            for page in self.pages(self.url([wanted])):
+                yield page.rows
+
+    def first_delta_link(self) -> str | None:
+        """A delta link for all that changes from now on: at the end of a tracked chain of all keys.
+
+        The keys themselves are not looked at.
+
+        Raises:
+            DataverseError: see `pages`.
+        """
+
+        def glance(body: bytes) -> Page | _Passed:
+            link = link_at_the_end(body)
+            return (
+                decode_page(body, self._key_schema, delta=True) if link is None else _Passed(link)
+            )
+
+        url = self.client.url(self.name, {"$select": self._key_column.wire_name})
+        prefer = self._prefer((self._key_column,), self._key_page, tracked=True)
+        found = None
+        for page in self.client.pages(url, prefer=prefer, parse=glance):
+            signals.raise_if_signalled()
+            found = page.delta_link if isinstance(page, Page) else None
+        return found
+
+    def key_changes(self, url: str) -> Iterator[Page]:
+        """Pages of a delta of nothing but keys.
+
+        Args:
+            url: a delta link.
+
+        Raises:
+            DataverseError: see `pages`.
+        """
+        columns = (self._key_column,)
+        return self._pages(url, columns, self._key_schema, size=self._key_page, tracked=True)
+
+    def changes(self, url: str, crew: Crew) -> Iterator[Page]:
+        """Pages of a delta; after the first one as `flow` gives them.
+
+        Args:
+            url: a delta link.
+            crew: decodes.
+
+        Raises:
+            DataverseError: see `pages`.
+        """
+        first = next(self._pages(url, self.columns, self.schema, tracked=True))
+        yield first
+        if first.next_link is not None:
+            link = pinned(first.next_link, self.client.environment_url)
+            yield from self.flow(link, crew, before=url, tracked=True)
+
+    @cached_property
+    def _key_column(self) -> Column:
+        return self.table.column(self.table.primary_id)
+
+    @cached_property
+    def _key_schema(self) -> TableSchema:
+        return table_schema(self.table, (self._key_column,))
+
+    @property
+    def _key_page(self) -> int:
+        """Pages of keys are small: a page size below the maximum is for wide rows."""
+        return MAX_PAGE_SIZE if self.settings.page_size >= 500 else self.settings.page_size
+
+    def _with_own(self, filters: Sequence[str]) -> list[str]:
+        own = [self.settings.filter] if self.settings.filter else []
+        return [*filters, *own]
+
+    def _pages(
+        self,
+        url: str,
+        columns: Sequence[Column],
+        schema: TableSchema,
+        *,
+        size: int | None = None,
+        tracked: bool = False,
+    ) -> Iterator[Page]:
+        def decode(body: bytes) -> Page:
+            return decode_page(body, schema, delta=tracked)
+
+        prefer = self._prefer(columns, size or self.page_size, tracked=tracked)
+        for page in self.client.pages(url, prefer=prefer, parse=decode):
+            signals.raise_if_signalled()
+            yield page
+
+    def _prefer(self, columns: Sequence[Column], size: int, *, tracked: bool) -> list[str]:
+        if self.table.kind == "elastic":
+            size = min(size, ELASTIC_PAGE_SIZE)
+        prefer = preferences(size, columns)
+        return [*prefer, TRACK_CHANGES] if tracked else prefer
+
+
+def joined(chunks: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
+    """Keys in one array."""
+    arrays = [part for chunk in chunks for part in _parts(chunk)]
+    return pa.concat_arrays(arrays) if arrays else pa.array([], pa.string())
+
+
+def _parts(chunk: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    return list(chunk.chunks) if isinstance(chunk, pa.ChunkedArray) else [chunk]
+
+
+def _literal(key: str) -> str:
+    if _GUID.fullmatch(key):
+        return key
+    quoted = key.replace("'", "''")
+    return f"'{quoted}'"

@@ -1,0 +1,1 @@
+"""What the destination gets of one table: batches, deleted rows, histories."""

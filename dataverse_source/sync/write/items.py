@@ -1,0 +1,208 @@
+"""Turns what a table's run gives into what dlt takes: batches with hints, tombstones, lists.
+
+Deletes travel as rows of nothing but a key that are marked in a column of their own; dlt's
+merge removes such rows and never inserts them. Their version number is the highest there is,
+so that a delete wins over every change of the row in the same package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from datetime import datetime
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.common.schema.typing import TColumnSchema
+from dlt.extract.hints import TResourceHints
+
+from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema
+from dataverse_source.sync.context import Gone, Rows, Steps, TableRun, common, without
+from dataverse_source.sync.read.table_reader import VERSION, joined
+from dataverse_source.sync.state import TableState
+from dataverse_source.sync.write import history
+from dataverse_source.sync.write.destination import DELETIONS
+
+DELETED = "_dataverse_deleted"
+"""Column that marks a row which is to be removed; never true in the destination."""
+
+LAST_VERSION = 2**63 - 1
+
+MERGE: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert"}
+"""dlt's strategy that is right for changes: others insert tombstones of rows never seen."""
+
+_MARK = pa.field(DELETED, pa.bool_())
+_DELETIONS = pa.schema(
+    [
+        pa.field("table", TEXT, nullable=False),
+        pa.field("key", TEXT, nullable=False),
+        pa.field("seen_at", MOMENT),
+        _MARK,
+    ]
+)
+
+
+class TableWriter:
+    """Makes dlt's items of one run of one table.
+
+    Args:
+        run: of the table.
+        description: of the table, for its schema.
+    """
+
+    def __init__(self, run: TableRun, description: str) -> None:
+        self._run = run
+        self._schema: TableSchema = run.reader.schema
+        self._description = description
+        self._keeps = run.settings.deletes == "keep"
+        self._history = run.settings.history
+        self._hinted = self._schema.hints | run.labels.hints
+        self._variants = _variants(self._hinted, run.destination.columns())
+        self._begun = False
+        self._marked = True
+        self._keys: list[pa.Array] = []
+        self._gone: list[pa.Array] = []
+
+    def items(self, steps: Steps) -> Generator[Any, None, TableState]:
+        """The items for dlt, as they become ready; then the new state."""
+        if self._history:
+            steps = history.newest(steps, self._schema.primary_key)
+        while True:
+            try:
+                output = next(steps)
+            except StopIteration as end:
+                state: TableState = end.value
+                break
+            if isinstance(output, Rows):
+                yield self._rows(output)
+            elif self._keeps:
+                self._gone.append(output.keys)
+            else:
+                yield self._tombstones(output)
+        if self._keeps:
+            yield from self._deletions()
+        return state
+
+    def _rows(self, output: Rows) -> Any:
+        rows = output.table
+        if not self._begun:
+            # A table that is replaced each time never needs the mark.
+            self._marked = self._history or not (
+                output.replace and self._run.settings.sync == "full"
+            )
+        if self._keeps:
+            self._keys.append(joined([rows[self._schema.primary_key]]))
+        rows = self._run.labels.add_to(rows)
+        if self._history:
+            rows = history.versions(rows, first=output.replace, began=self._run.load_began)
+        if self._marked:
+            rows = rows.append_column(_MARK, pa.nulls(rows.num_rows, pa.bool_()))
+        return self._item(rows, replace=output.replace)
+
+    def _tombstones(self, gone: Gone) -> Any:
+        count = len(gone.keys)
+        values = {self._schema.primary_key: gone.keys, DELETED: pa.array([True] * count)}
+        values[VERSION] = pa.array([LAST_VERSION] * count, pa.int64())
+        columns = [
+            values.get(field.name, pa.nulls(count, field.type)) for field in self._schema.arrow
+        ]
+        rows = pa.Table.from_arrays(columns, schema=self._schema.arrow)
+        rows = self._run.labels.add_to(rows)
+        if self._history:
+            rows = history.versions(rows, first=False)
+        rows = rows.append_column(_MARK, values[DELETED])
+        return self._item(rows, replace=False)
+
+    def _item(self, rows: pa.Table, *, replace: bool) -> Any:
+        """The first one carries the hints that make or change the destination's table."""
+        if self._variants:
+            rows = rows.rename_columns([self._variants.get(one, one) for one in rows.column_names])
+        if self._begun:
+            return dlt.mark.with_table_name(rows, self._run.name)
+        self._begun = True
+        return dlt.mark.with_hints(rows, self._hints(replace=replace), create_table_variant=True)
+
+    def _hints(self, *, replace: bool) -> TResourceHints:
+        columns: dict[str, TColumnSchema] = {}
+        for name, hint in self._hinted.items():
+            shown = self._variants.get(name, name)
+            columns[shown] = hint.copy()
+            columns[shown]["name"] = shown
+        if self._history:
+            columns |= history.hints(first=replace)
+        if self._marked:
+            columns[DELETED] = {"name": DELETED, "data_type": "bool", "nullable": True}
+            if not replace and not self._history:
+                columns[DELETED]["hard_delete"] = True
+        if not replace and not self._history and VERSION in columns:
+            columns[VERSION]["dedup_sort"] = "desc"
+        merge = MERGE
+        if self._history:
+            merge = history.disposition(self._schema.primary_key, DELETED)
+        return dlt.mark.make_hints(
+            table_name=self._run.name,
+            columns=columns,
+            primary_key=None if self._history else list(self._schema.table.key_columns),
+            write_disposition="replace" if replace else merge,  # type: ignore[arg-type]
+            references=self._run.references(),
+            additional_table_hints={"description": self._description}
+            if self._description
+            else None,
+        )
+
+    def _deletions(self) -> Generator[Any, None, None]:
+        """Lists the rows that are gone, and takes those that came back off the list."""
+        recorded, gone = self._run.destination.recorded(), joined(self._gone)
+        back = without(common(joined(self._keys), recorded), gone)
+        now = self._run.now()
+        parts = [_listed(self._run.name, without(gone, recorded), now, mark=None)]
+        parts.append(_listed(self._run.name, back, now, mark=True))
+        rows = pa.concat_tables(parts)
+        if rows.num_rows:
+            yield dlt.mark.with_hints(rows, _deletions_hints(), create_table_variant=True)
+
+
+def _variants(
+    wanted: Mapping[str, TColumnSchema], known: Mapping[str, TColumnSchema]
+) -> dict[str, str]:
+    """Other names for the columns whose type has become another one that theirs can't hold.
+
+    They are dlt's own: ``code__v_text`` beside a ``code`` that is loaded as a number.
+    """
+    return {
+        name: f"{name}__v_{hint['data_type']}"
+        for name, hint in wanted.items()
+        if name in known and _kind(known[name]) not in (None, _kind(hint))
+    }
+
+
+def _kind(hint: TColumnSchema) -> str | None:
+    kind = hint.get("data_type")
+    return f"{kind} without time zone" if hint.get("timezone") is False else kind
+
+
+def _listed(table: str, keys: pa.Array, now: datetime, *, mark: bool | None) -> pa.Table:
+    count = len(keys)
+    columns = [
+        pa.array([table] * count, TEXT),
+        keys,
+        pa.array([now] * count, MOMENT),
+        pa.array([mark] * count, pa.bool_()),
+    ]
+    return pa.Table.from_arrays(columns, schema=_DELETIONS)
+
+
+def _deletions_hints() -> TResourceHints:
+    columns: dict[str, TColumnSchema] = {
+        "table": {"name": "table", "data_type": "text", "nullable": False},
+        "key": {"name": "key", "data_type": "text", "nullable": False},
+        "seen_at": {"name": "seen_at", "data_type": "timestamp", "nullable": True},
+        DELETED: {"name": DELETED, "data_type": "bool", "nullable": True, "hard_delete": True},
+    }
+    return dlt.mark.make_hints(
+        table_name=DELETIONS,
+        columns=columns,
+        primary_key=["table", "key"],
+        write_disposition=MERGE,  # type: ignore[arg-type]
+        additional_table_hints={"description": "Rows that are gone from Dataverse but kept here."},
+    )
