@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from benchmarks.serving import serve
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.tables import Column, Table
+from dataverse_source.sandbox.schema.tables import Column, Table
 
 PREFIX = "new_many"
 

@@ -22,12 +22,12 @@ from benchmarks.pages import PAGE_ROWS, VARIANTS, Pages
 from benchmarks.rows import FIRST_VERSION, NARROW, columns, number_at
 from benchmarks.serving import serve
 from dataverse_source.sandbox import LatencySettings, LimitSettings, Sandbox
-from dataverse_source.sandbox.compression import accepts_gzip
-from dataverse_source.sandbox.environment import Caller, Environment
-from dataverse_source.sandbox.gateway import Gateway, Side
-from dataverse_source.sandbox.messages import DataverseFault, Request, Response
-from dataverse_source.sandbox.options import Options, read_options, read_top
-from dataverse_source.sandbox.preferences import LOOKUP_LOGICAL_NAME, read_preferences
+from dataverse_source.sandbox.api.gateway import Gateway, Side
+from dataverse_source.sandbox.environment.environment import Caller, Environment
+from dataverse_source.sandbox.http.compression import accepts_gzip
+from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
+from dataverse_source.sandbox.query.syntax.options import Options, read_options, read_top
+from dataverse_source.sandbox.query.syntax.preferences import LOOKUP_LOGICAL_NAME, read_preferences
 
 TABLE, KEY = "accounts", "accountid"
 ORDERS = {KEY, "createdon", "modifiedon", "versionnumber"}

@@ -17,7 +17,7 @@ import requests
 
 from benchmarks.plain import signed_in
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.catalog import default_schema
+from dataverse_source.sandbox.schema.catalog import default_schema
 
 FIRST_CREATED = datetime(2019, 1, 1, tzinfo=timezone.utc)
 SECONDS_APART = 20

@@ -28,9 +28,9 @@ from http.client import HTTPSConnection
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.clock import Clock
-from dataverse_source.sandbox.store import Store
+from dataverse_source.sandbox.environment.clock import Clock
+from dataverse_source.sandbox.schema.catalog import default_schema
+from dataverse_source.sandbox.store.store import Store
 
 PAGE_ROWS = 5000
 BUFFER_BYTES = 1 << 18

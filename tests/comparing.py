@@ -9,7 +9,7 @@ from typing import Any
 import dlt
 
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.tables import CHOICE_TYPES, Column
+from dataverse_source.sandbox.schema.tables import CHOICE_TYPES, Column
 
 Rows = dict[str, dict[str, Any]]
 LABELLED = CHOICE_TYPES | {"Boolean", "MultiSelectPicklist"}

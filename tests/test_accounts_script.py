@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.latency import LatencySettings
+from dataverse_source.sandbox.api.latency import LatencySettings
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "pipelines" / "accounts.py"

@@ -27,8 +27,8 @@ from dataverse_source import (
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.loading.run import LoadReport
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.faults import Fault
-from dataverse_source.sandbox.latency import LatencySettings
+from dataverse_source.sandbox.api.faults import Fault
+from dataverse_source.sandbox.api.latency import LatencySettings
 from tests.comparing import assert_equal, destination_rows
 
 NewPipeline = Callable[[], dlt.Pipeline]

@@ -14,7 +14,7 @@ from dataverse_source.client.client import DataverseClient
 from dataverse_source.metadata.cache import LONGEST_USE, MetadataCache
 from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.tables import Column
+from dataverse_source.sandbox.schema.tables import Column
 from tests.test_metadata_ways import client_of
 
 NewReader = Callable[[], MetadataReader]

@@ -14,8 +14,8 @@ from dataverse_source.metadata import bulk, per_table
 from dataverse_source.metadata.cache import MetadataCache
 from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.csdl_reader import read_schema
-from dataverse_source.sandbox.faults import Kind
+from dataverse_source.sandbox.api.faults import Kind
+from dataverse_source.sandbox.schema.csdl_reader import read_schema
 
 CSDL = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus" / "csdl"
 

@@ -11,10 +11,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dataverse_source.sandbox.applications import Application, FederatedCredential
-    from dataverse_source.sandbox.faults import Fault
-    from dataverse_source.sandbox.latency import LatencySettings
-    from dataverse_source.sandbox.limits import LimitSettings
+    from dataverse_source.sandbox.api.faults import Fault
+    from dataverse_source.sandbox.api.latency import LatencySettings
+    from dataverse_source.sandbox.api.limits import LimitSettings
+    from dataverse_source.sandbox.identity.applications import Application, FederatedCredential
     from dataverse_source.sandbox.sandbox import Sandbox
     from dataverse_source.sandbox.switches import Switches, every_setting
 
@@ -30,11 +30,11 @@ __all__ = [
 ]
 _EXTRA = ("cryptography", "jwt", "lark", "trustme")
 _ROOMS = {
-    "Application": "applications",
-    "Fault": "faults",
-    "FederatedCredential": "applications",
-    "LatencySettings": "latency",
-    "LimitSettings": "limits",
+    "Application": "identity.applications",
+    "Fault": "api.faults",
+    "FederatedCredential": "identity.applications",
+    "LatencySettings": "api.latency",
+    "LimitSettings": "api.limits",
     "Sandbox": "sandbox",
     "Switches": "switches",
     "every_setting": "switches",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dataverse_source.sandbox.sandbox import Sandbox
-    from dataverse_source.sandbox.tables import Schema
+    from dataverse_source.sandbox.schema.tables import Schema
 
 PROGRAM = "python -m dataverse_source.sandbox"
 HELP = """\
@@ -133,7 +133,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
 
 def _rows(options: argparse.Namespace) -> dict[str, int]:
     """The rows asked for, on top of the default ones, which another schema may lack."""
-    from dataverse_source.sandbox.row_counts import DEFAULT_ROWS
+    from dataverse_source.sandbox.schema.row_counts import DEFAULT_ROWS
 
     return {**({} if options.schema else DEFAULT_ROWS), **dict(options.rows)}
 
@@ -141,7 +141,7 @@ def _rows(options: argparse.Namespace) -> dict[str, int]:
 def _schema(path: Path | None) -> Schema | None:
     if path is None:
         return None
-    from dataverse_source.sandbox.csdl_reader import read_schema
+    from dataverse_source.sandbox.schema.csdl_reader import read_schema
 
     try:
         return read_schema(path)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from dataverse_source.sandbox import schema_changes, upkeep
-from dataverse_source.sandbox.tables import Column, Option, Schema
+from dataverse_source.sandbox.schema import schema_changes
+from dataverse_source.sandbox.schema.tables import Column, Option, Schema
+from dataverse_source.sandbox.writes import upkeep
 
 if TYPE_CHECKING:
     from dataverse_source.sandbox.sandbox import Sandbox

@@ -45,11 +45,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from dataverse_source.sandbox import changes
-from dataverse_source.sandbox.applications import FederatedCredential
-from dataverse_source.sandbox.faults import Fault
-from dataverse_source.sandbox.managed_identity import PATH as MANAGED_IDENTITY
-from dataverse_source.sandbox.messages import Request, Response
-from dataverse_source.sandbox.wire import Answer
+from dataverse_source.sandbox.api.faults import Fault
+from dataverse_source.sandbox.http.messages import Request, Response
+from dataverse_source.sandbox.http.wire import Answer
+from dataverse_source.sandbox.identity.applications import FederatedCredential
+from dataverse_source.sandbox.identity.managed_identity import PATH as MANAGED_IDENTITY
 
 if TYPE_CHECKING:
     from dataverse_source.sandbox.sandbox import Sandbox

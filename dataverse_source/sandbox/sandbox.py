@@ -13,29 +13,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from dataverse_source.sandbox.applications import Application
-from dataverse_source.sandbox.authentication import Door
-from dataverse_source.sandbox.clock import Clock
+from dataverse_source.sandbox.api.faults import Faults
+from dataverse_source.sandbox.api.gateway import Gateway
+from dataverse_source.sandbox.api.hooks import Hooks
+from dataverse_source.sandbox.api.latency import LatencySettings
+from dataverse_source.sandbox.api.limits import Limits, LimitSettings
+from dataverse_source.sandbox.api.prerender import Prerendered
+from dataverse_source.sandbox.api.request_log import RequestLog
 from dataverse_source.sandbox.control import Control
-from dataverse_source.sandbox.environment import Environment, Organization
-from dataverse_source.sandbox.faults import Faults
-from dataverse_source.sandbox.gateway import Gateway
-from dataverse_source.sandbox.hooks import Hooks
-from dataverse_source.sandbox.identity import Identity
-from dataverse_source.sandbox.latency import LatencySettings
-from dataverse_source.sandbox.limits import Limits, LimitSettings
-from dataverse_source.sandbox.managed_identity import ManagedIdentity
-from dataverse_source.sandbox.prerender import Prerendered
-from dataverse_source.sandbox.request_log import RequestLog
-from dataverse_source.sandbox.row_counts import DEFAULT_ROWS, rows_by_logical_name
-from dataverse_source.sandbox.server import Server
+from dataverse_source.sandbox.environment.clock import Clock
+from dataverse_source.sandbox.environment.environment import Environment, Organization
+from dataverse_source.sandbox.environment.users import ApplicationUser, Users
+from dataverse_source.sandbox.http.server import Server
+from dataverse_source.sandbox.http.tls import HOST_NAMES, server_context
+from dataverse_source.sandbox.identity.applications import Application
+from dataverse_source.sandbox.identity.authentication import Door
+from dataverse_source.sandbox.identity.identity import Identity
+from dataverse_source.sandbox.identity.managed_identity import ManagedIdentity
+from dataverse_source.sandbox.schema.row_counts import DEFAULT_ROWS, rows_by_logical_name
 from dataverse_source.sandbox.switches import Switches
-from dataverse_source.sandbox.tls import HOST_NAMES, server_context
-from dataverse_source.sandbox.users import ApplicationUser, Users
 
 if TYPE_CHECKING:
-    from dataverse_source.sandbox.store import Store
-    from dataverse_source.sandbox.tables import Schema
+    from dataverse_source.sandbox.schema.tables import Schema
+    from dataverse_source.sandbox.store.store import Store
 
 CLIENT_ID = "4c9f2c1d-6f0b-4b8f-9a34-2f5b7c1e8d60"
 OBJECT_ID = "0b8f7f1e-2f57-4f0e-8a67-3d1c5b2a9e44"
@@ -286,11 +286,11 @@ class Sandbox:
         return f"http://{HOST_NAMES[0]}:{server.port}"
 
     def _environment(self) -> Environment:
-        from dataverse_source.sandbox.base_rows import fill
-        from dataverse_source.sandbox.store import Store
+        from dataverse_source.sandbox.environment.base_rows import fill
+        from dataverse_source.sandbox.store.store import Store
 
         if self._schema is None:
-            from dataverse_source.sandbox.catalog import default_schema
+            from dataverse_source.sandbox.schema.catalog import default_schema
 
             self._schema = default_schema()
         counts = rows_by_logical_name(self._rows, self._schema)
@@ -301,8 +301,8 @@ class Sandbox:
         return environment
 
     def _gateway(self, environment: Environment, stopping: threading.Event) -> Gateway:
-        from dataverse_source.sandbox.data import DataSide
-        from dataverse_source.sandbox.metadata_side import MetadataSide
+        from dataverse_source.sandbox.api.router import DataSide
+        from dataverse_source.sandbox.metadata.router import MetadataSide
 
         return Gateway(
             environment,

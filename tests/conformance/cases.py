@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from dataverse_source.sandbox.cosmos_queries import paging_cookie
+from dataverse_source.sandbox.api.cosmos_queries import paging_cookie
 from tests.conformance import setting_up as up
 from tests.conformance.corner import Corner
 from tests.conformance.corpus import Exchange

@@ -25,7 +25,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
-from dataverse_source.sandbox.options import split_top
+from dataverse_source.sandbox.query.syntax.options import split_top
 
 HOST = "https://contoso.example"
 HEADERS = (

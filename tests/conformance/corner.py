@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from functools import lru_cache
 from urllib.parse import unquote
 
-from dataverse_source.sandbox.batch import answer_batch
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.clock import Clock
-from dataverse_source.sandbox.data import DataSide
-from dataverse_source.sandbox.environment import Caller, Environment
-from dataverse_source.sandbox.gateway import METADATA_SEGMENTS
-from dataverse_source.sandbox.headers import JSON_TYPE
-from dataverse_source.sandbox.messages import DataverseFault, Request, Response
-from dataverse_source.sandbox.metadata_side import MetadataSide
-from dataverse_source.sandbox.store import Store
-from dataverse_source.sandbox.tables import Schema
+from dataverse_source.sandbox.api.gateway import METADATA_SEGMENTS
+from dataverse_source.sandbox.api.headers import JSON_TYPE
+from dataverse_source.sandbox.api.router import DataSide
+from dataverse_source.sandbox.environment.clock import Clock
+from dataverse_source.sandbox.environment.environment import Caller, Environment
+from dataverse_source.sandbox.http.batch import answer_batch
+from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
+from dataverse_source.sandbox.metadata.router import MetadataSide
+from dataverse_source.sandbox.schema.catalog import default_schema
+from dataverse_source.sandbox.schema.tables import Schema
+from dataverse_source.sandbox.store.store import Store
 from tests.conformance.comparing import HOST
 from tests.conformance.extras import extended
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dataverse_source.sandbox.tables import AlternateKey, Column, Option, Schema, Table
+from dataverse_source.sandbox.schema.tables import AlternateKey, Column, Option, Schema, Table
 
 ACTIVITIES = {1: "Swimming", 2: "Hiking", 3: "Mountain Climbing", 4: "Fishing", 5: "Hunting",
               6: "Running", 7: "Boating", 8: "Skiing", 9: "Camping"}  # fmt: skip

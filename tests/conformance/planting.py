@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dataverse_source.sandbox.relationships import Associated, Many, Single, navigation
-from dataverse_source.sandbox.store import Store
-from dataverse_source.sandbox.tables import LOOKUP_TYPES, Column, Table
-from dataverse_source.sandbox.versions import version_base
+from dataverse_source.sandbox.query.filter.relationships import Associated, Many, Single, navigation
+from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Column, Table
+from dataverse_source.sandbox.store.store import Store
+from dataverse_source.sandbox.store.versions import version_base
 
 FORMATTED = "@OData.Community.Display.V1.FormattedValue"
 LOGICAL_NAME = "@Microsoft.Dynamics.CRM.lookuplogicalname"

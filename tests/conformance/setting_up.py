@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
-from dataverse_source.sandbox.files import put_file
-from dataverse_source.sandbox.tables import Table
+from dataverse_source.sandbox.schema.tables import Table
+from dataverse_source.sandbox.writes.files import put_file
 from tests.conformance.corner import Corner
 from tests.conformance.corpus import Exchange, exchanges
 from tests.conformance.planting import plant

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import pytest
 
-from dataverse_source.sandbox.messages import Response
+from dataverse_source.sandbox.http.messages import Response
 from tests.conformance import setting_up as up
 from tests.conformance.cases import CASES, Case
 from tests.conformance.comparing import differences, header_differences, short

@@ -21,7 +21,7 @@ from dlt.common import logger
 from dataverse_source.credentials import DataverseCredentials, TokenCredential
 from dataverse_source.errors import DataverseError
 from dataverse_source.sandbox import Application, Sandbox
-from dataverse_source.sandbox.faults import Fault
+from dataverse_source.sandbox.api.faults import Fault
 from tests.credentials.material import (
     PASSWORD,
     assertion,

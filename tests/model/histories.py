@@ -23,8 +23,8 @@ from hypothesis.stateful import (
 
 from dataverse_source.config.settings import make_settings
 from dataverse_source.errors import AccessDeniedError, DataverseError
-from dataverse_source.sandbox.faults import Fault
-from dataverse_source.sandbox.limits import LimitSettings
+from dataverse_source.sandbox.api.faults import Fault
+from dataverse_source.sandbox.api.limits import LimitSettings
 from dataverse_source.sync.read import whole_table
 from tests.model.life import KINDS, LOOKBACK, Life
 from tests.model.memory import Killed, MemoryDestination, Schedule

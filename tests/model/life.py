@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from dataverse_source.sandbox import Sandbox, schema_changes, upkeep
-from dataverse_source.sandbox.cascade import Restricted
-from dataverse_source.sandbox.layout import is_stored
-from dataverse_source.sandbox.seed_values import made_up_row
-from dataverse_source.sandbox.store import DuplicateRow, NoSuchRow
-from dataverse_source.sandbox.tables import LOOKUP_TYPES, Column, Table
+from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.schema import schema_changes
+from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Column, Table
+from dataverse_source.sandbox.store.cascade import Restricted
+from dataverse_source.sandbox.store.layout import is_stored
+from dataverse_source.sandbox.store.seed_values import made_up_row
+from dataverse_source.sandbox.store.store import DuplicateRow, NoSuchRow
+from dataverse_source.sandbox.writes import upkeep
 
 BY_DATAVERSE = frozenset(
     {"createdon", "modifiedon", "versionnumber", "overriddencreatedon", "partitionid"}

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.elastic import expire
-from dataverse_source.sandbox.layout import is_polymorphic, is_stored
-from dataverse_source.sandbox.tables import CHOICE_TYPES, Column, Table
+from dataverse_source.sandbox.query.filter.elastic import expire
+from dataverse_source.sandbox.schema.tables import CHOICE_TYPES, Column, Table
+from dataverse_source.sandbox.store.layout import is_polymorphic, is_stored
 from dataverse_source.sync.write.items import DELETED
 from tests.comparing import same
 from tests.model.memory import DELETIONS, MemoryDestination, Row

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dataverse_source.metadata.table_selection import is_pattern
-from dataverse_source.sandbox.tables import Schema, Table
+from dataverse_source.sandbox.schema.tables import Schema, Table
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import get_args, get_type_hints
 
 from hypothesis import strategies as st
 
-from dataverse_source.sandbox.faults import KINDS, Fault
+from dataverse_source.sandbox.api.faults import KINDS, Fault
 from dataverse_source.sandbox.switches import Switches
 
 LEFT_OUT = {

@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.messages import Request
+from dataverse_source.sandbox.http.messages import Request
 
 
 class Direct(HTTPAdapter):

@@ -20,12 +20,12 @@ from dataverse_source.credentials import DataverseCredentials, token_source
 from dataverse_source.loading.connection import Connection
 from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.clock import Clock
-from dataverse_source.sandbox.layout import sql_table
-from dataverse_source.sandbox.limits import LimitSettings
+from dataverse_source.sandbox.api.limits import LimitSettings
+from dataverse_source.sandbox.environment.clock import Clock
+from dataverse_source.sandbox.schema.catalog import default_schema
+from dataverse_source.sandbox.schema.tables import Schema, Table
+from dataverse_source.sandbox.store.layout import sql_table
 from dataverse_source.sandbox.switches import Switches
-from dataverse_source.sandbox.tables import Schema, Table
 from tests.model.wire import Direct
 
 COLUMNS = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.files import put_file
+from dataverse_source.sandbox.writes.files import put_file
 from tests.peers.conversation import ClientFailed, Conversation
 from tests.peers.expected import ACCOUNT, arrived, row_of, rows, sizes
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from decimal import Decimal
 
-from dataverse_source.sandbox.catalog import default_schema
+from dataverse_source.sandbox.schema.catalog import default_schema
 from tests.sandbox.reading import USER, Reading, reading
 
 CONTACT = "d5026a4d-d01c-ed11-b83e-000d3a572421"

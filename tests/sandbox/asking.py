@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.sandbox.clock import Clock
-from dataverse_source.sandbox.environment import Caller, Environment
-from dataverse_source.sandbox.messages import DataverseFault, Request
-from dataverse_source.sandbox.metadata_side import MetadataSide
-from dataverse_source.sandbox.store import Store
+from dataverse_source.sandbox.environment.clock import Clock
+from dataverse_source.sandbox.environment.environment import Caller, Environment
+from dataverse_source.sandbox.http.messages import DataverseFault, Request
+from dataverse_source.sandbox.metadata.router import MetadataSide
+from dataverse_source.sandbox.schema.tables import Schema
+from dataverse_source.sandbox.store.store import Store
 from dataverse_source.sandbox.switches import Switches
-from dataverse_source.sandbox.tables import Schema
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
 CALLER = Caller("11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222")

@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 import pytest
 
-from dataverse_source.sandbox.clock import Clock
-from dataverse_source.sandbox.data import DataSide
-from dataverse_source.sandbox.environment import Caller, Environment
-from dataverse_source.sandbox.messages import DataverseFault, Request, Response
-from dataverse_source.sandbox.store import Store
+from dataverse_source.sandbox.api.router import DataSide
+from dataverse_source.sandbox.environment.clock import Clock
+from dataverse_source.sandbox.environment.environment import Caller, Environment
+from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
+from dataverse_source.sandbox.schema.tables import Column, OneToMany, Option, Schema, Table
+from dataverse_source.sandbox.store.store import Store
 from dataverse_source.sandbox.switches import Switches
-from dataverse_source.sandbox.tables import Column, OneToMany, Option, Schema, Table
 
 USER = "11111111-1111-1111-1111-111111111111"
 CALLER = Caller(USER, "22222222-2222-2222-2222-222222222222")

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from dataverse_source.sandbox.aggregates import date_part
+from dataverse_source.sandbox.query.collection.aggregates import date_part
 
 
 @pytest.mark.parametrize(

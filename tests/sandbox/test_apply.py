@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.sandbox import apply
+from dataverse_source.sandbox.query.collection import apply
 from tests.sandbox.reading import ROOT, Reading, reading
 
 

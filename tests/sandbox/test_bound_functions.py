@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dataverse_source.sandbox.catalog import default_schema
+from dataverse_source.sandbox.schema.catalog import default_schema
 from tests.sandbox.reading import Reading, reading
 
 ALL_RIGHTS = (

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.sandbox.messages import Response
-from dataverse_source.sandbox.tables import AlternateKey
+from dataverse_source.sandbox.http.messages import Response
+from dataverse_source.sandbox.schema.tables import AlternateKey
 from tests.sandbox.reading import ROOT, Reading, reading, small_schema
 
 MAKER = {"@odata.type": "Microsoft.Dynamics.CRM.new_maker"}

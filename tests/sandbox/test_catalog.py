@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.catalog.columns import options, readable_name
-from dataverse_source.sandbox.tables import LOOKUP_TYPES, Option, Table
+from dataverse_source.sandbox.schema.catalog import default_schema
+from dataverse_source.sandbox.schema.catalog.columns import options, readable_name
+from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Option, Table
 from tests.sandbox.asking import recording
 
 SCHEMA = default_schema()

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from dataverse_source.sandbox.clock import Clock
+from dataverse_source.sandbox.environment.clock import Clock
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 

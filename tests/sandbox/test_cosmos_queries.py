@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.environment import Caller
+from dataverse_source.sandbox.environment.environment import Caller
+from dataverse_source.sandbox.schema.catalog import default_schema
 from tests.sandbox.reading import USER, Reading, reading
 
 FROM = "from c where c.props.new_deviceid = 'a'"

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.csdl import metadata_document
-from dataverse_source.sandbox.csdl_reader import parse_schema, read_schema
-from dataverse_source.sandbox.edm import EDM_TYPES
-from dataverse_source.sandbox.tables import Schema, Table
+from dataverse_source.sandbox.metadata.csdl import metadata_document
+from dataverse_source.sandbox.query.rows.edm import EDM_TYPES
+from dataverse_source.sandbox.schema.catalog import default_schema
+from dataverse_source.sandbox.schema.csdl_reader import parse_schema, read_schema
+from dataverse_source.sandbox.schema.tables import Schema, Table
 from tests.sandbox.asking import SHARED, Asking
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from dataverse_source.sandbox import Sandbox, Switches
-from dataverse_source.sandbox.clock import Clock
+from dataverse_source.sandbox.environment.clock import Clock
 from tests.sandbox.clients import api, signed_in
 
 SET = "new_sensorreadings"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.sandbox.tables import AlternateKey, Schema
+from dataverse_source.sandbox.schema.tables import AlternateKey, Schema
 from tests.sandbox.reading import HOST, ROOT, Reading, reading, small_schema
 
 MAKER = "78914942-34cb-ed11-b596-0022481d68cd"

@@ -10,8 +10,8 @@ import requests
 from urllib3.exceptions import ProtocolError
 
 from dataverse_source.sandbox import Fault, Sandbox
-from dataverse_source.sandbox.faults import Faults
-from dataverse_source.sandbox.messages import Request
+from dataverse_source.sandbox.api.faults import Faults
+from dataverse_source.sandbox.http.messages import Request
 from tests.sandbox.clients import api, signed_in
 
 

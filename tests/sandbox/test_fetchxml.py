@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from dataverse_source.sandbox.environment import Caller
+from dataverse_source.sandbox.environment.environment import Caller
 from tests.sandbox.fetching import (
     ALL,
     ATTRIBUTE,

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.files import CHUNK, put_file, put_image
+from dataverse_source.sandbox.writes.files import CHUNK, put_file, put_image
 from tests.sandbox.clients import api, signed_in
 
 CONTENT = random.Random(1).randbytes(CHUNK * 2 + 12345)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataverse_source.sandbox.catalog import default_schema
+from dataverse_source.sandbox.schema.catalog import default_schema
 from tests.sandbox.reading import Reading, reading
 
 FORMATTED = "@OData.Community.Display.V1.FormattedValue"

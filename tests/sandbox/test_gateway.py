@@ -10,10 +10,10 @@ import pytest
 import requests
 
 from dataverse_source.sandbox import Sandbox, Switches
-from dataverse_source.sandbox.clock import Clock
-from dataverse_source.sandbox.environment import Caller
-from dataverse_source.sandbox.messages import DataverseFault
-from dataverse_source.sandbox.users import require_change_tracking, require_read
+from dataverse_source.sandbox.environment.clock import Clock
+from dataverse_source.sandbox.environment.environment import Caller
+from dataverse_source.sandbox.environment.users import require_change_tracking, require_read
+from dataverse_source.sandbox.http.messages import DataverseFault
 from tests.sandbox.clients import api, session_of, sign_in, signed_in
 
 GUIDS = r"[0-9a-f-]{36},[0-9a-f-]{36}"

@@ -6,10 +6,10 @@ import pytest
 import requests
 
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.hooks import Hooks
-from dataverse_source.sandbox.messages import Request
-from dataverse_source.sandbox.schema_changes import with_column
-from dataverse_source.sandbox.tables import Column
+from dataverse_source.sandbox.api.hooks import Hooks
+from dataverse_source.sandbox.http.messages import Request
+from dataverse_source.sandbox.schema.schema_changes import with_column
+from dataverse_source.sandbox.schema.tables import Column
 from tests.sandbox.clients import api, signed_in
 
 REQUEST = Request("GET", "/api/data/v9.2/accounts", "$top=1")

@@ -7,8 +7,8 @@ from itertools import islice
 import pytest
 
 from dataverse_source.sandbox import LatencySettings, LimitSettings, Sandbox
-from dataverse_source.sandbox.clock import Clock
-from dataverse_source.sandbox.limits import Limits, Refusal
+from dataverse_source.sandbox.api.limits import Limits, Refusal
+from dataverse_source.sandbox.environment.clock import Clock
 from tests.sandbox.clients import api, session_of, sign_in, signed_in
 
 USER = "a user"

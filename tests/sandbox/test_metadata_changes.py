@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.tables import Column, Option, Schema, Table
+from dataverse_source.sandbox.schema.catalog import default_schema
+from dataverse_source.sandbox.schema.tables import Column, Option, Schema, Table
 from tests.sandbox.asking import ROOT, Asking
 
 DAY = 86_400

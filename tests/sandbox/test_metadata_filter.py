@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.definitions import Definitions
-from dataverse_source.sandbox.messages import DataverseFault
-from dataverse_source.sandbox.metadata_filter import compile_filter
-from dataverse_source.sandbox.metadata_types import KINDS, TABLE
+from dataverse_source.sandbox.http.messages import DataverseFault
+from dataverse_source.sandbox.metadata.definitions import Definitions
+from dataverse_source.sandbox.metadata.filter import compile_filter
+from dataverse_source.sandbox.metadata.types import KINDS, TABLE
+from dataverse_source.sandbox.schema.catalog import default_schema
 
 TABLES = [table.members for table in Definitions(default_schema()).tables]
 Plain = Callable[[Mapping[str, Any]], bool]

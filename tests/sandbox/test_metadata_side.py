@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.sandbox.catalog import default_schema
+from dataverse_source.sandbox.schema.catalog import default_schema
 from dataverse_source.sandbox.switches import Switches
 from tests.sandbox.asking import ROOT, SHARED, Asking, recording
 

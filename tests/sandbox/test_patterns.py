@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.sandbox.patterns import glob_of
+from dataverse_source.sandbox.query.filter.patterns import glob_of
 
 LETTERS = "ab*?%_"
 PIECES = st.lists(st.sampled_from([*LETTERS, "[ab]", "[^a]", "[%]", "[_]"]), min_size=0, max_size=5)

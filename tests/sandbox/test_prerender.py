@@ -6,9 +6,9 @@ import pytest
 import requests
 
 from dataverse_source.sandbox import LatencySettings, Sandbox
-from dataverse_source.sandbox.latency import rows_of
-from dataverse_source.sandbox.messages import Request, Response
-from dataverse_source.sandbox.prerender import Prerendered
+from dataverse_source.sandbox.api.latency import rows_of
+from dataverse_source.sandbox.api.prerender import Prerendered
+from dataverse_source.sandbox.http.messages import Request, Response
 from tests.sandbox.clients import api, signed_in
 
 

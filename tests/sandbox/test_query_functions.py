@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.periods import FiscalCalendar, add_months, calendar_span
+from dataverse_source.sandbox.query.filter.periods import FiscalCalendar, add_months, calendar_span
+from dataverse_source.sandbox.schema.catalog import default_schema
 from tests.sandbox.reading import USER, Reading, reading
 
 NOW = datetime(2024, 5, 15, 14, 30, tzinfo=timezone.utc)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataverse_source.sandbox.values import fold, guid_order
+from dataverse_source.sandbox.store.values import fold, guid_order
 from tests.sandbox.reading import Reading, reading
 
 Row = dict[str, Any]

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.environment import Caller
+from dataverse_source.sandbox.environment.environment import Caller
+from dataverse_source.sandbox.schema.catalog import default_schema
+from dataverse_source.sandbox.schema.tables import Schema
 from dataverse_source.sandbox.switches import Switches
-from dataverse_source.sandbox.tables import Schema
 from tests.sandbox.accounts import ACCOUNT, CONTACT, three_accounts
 from tests.sandbox.reading import ROOT, USER, Reading, reading, small_schema
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dataverse_source.sandbox.safe_xml import MAX_DEPTH, XmlRefused, parse_xml
+from dataverse_source.sandbox.schema.safe_xml import MAX_DEPTH, XmlRefused, parse_xml
 
 
 def test_elements_attributes_and_text() -> None:

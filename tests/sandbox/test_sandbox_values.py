@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.sandbox.tables import Column
-from dataverse_source.sandbox.values import (
+from dataverse_source.sandbox.schema.tables import Column
+from dataverse_source.sandbox.store.values import (
     ValueRefused,
     decode,
     encode,

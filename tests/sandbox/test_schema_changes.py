@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from dataverse_source.sandbox import schema_changes as change
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.column_definitions import column_id
-from dataverse_source.sandbox.tables import Column
+from dataverse_source.sandbox.metadata.column_definitions import column_id
+from dataverse_source.sandbox.schema import schema_changes as change
+from dataverse_source.sandbox.schema.catalog import default_schema
+from dataverse_source.sandbox.schema.tables import Column
 
 SCHEMA = default_schema()
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from dataverse_source.sandbox.messages import Request
-from dataverse_source.sandbox.server import Server
-from dataverse_source.sandbox.wire import Answer
+from dataverse_source.sandbox.http.messages import Request
+from dataverse_source.sandbox.http.server import Server
+from dataverse_source.sandbox.http.wire import Answer
 
 
 def echo(request: Request) -> Answer:

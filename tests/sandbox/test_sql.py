@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataverse_source.sandbox.sql_parser import parse_sql
+from dataverse_source.sandbox.query.fetchxml.sql_parser import parse_sql
 from dataverse_source.sandbox.switches import Switches
 from tests.sandbox.fetching import ALL, WIDGETS, widgets
 from tests.sandbox.reading import Reading

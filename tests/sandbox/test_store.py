@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from dataverse_source.sandbox.cascade import Restricted
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.clock import Clock
-from dataverse_source.sandbox.store import DuplicateRow, NoSuchRow, Store
-from dataverse_source.sandbox.tables import Column, Schema
-from dataverse_source.sandbox.values import ValueRefused
+from dataverse_source.sandbox.environment.clock import Clock
+from dataverse_source.sandbox.schema.catalog import default_schema
+from dataverse_source.sandbox.schema.tables import Column, Schema
+from dataverse_source.sandbox.store.cascade import Restricted
+from dataverse_source.sandbox.store.store import DuplicateRow, NoSuchRow, Store
+from dataverse_source.sandbox.store.values import ValueRefused
 from tests.sandbox.reading import Reading, reading, small_schema, widget_table
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from dataverse_source.sandbox import LimitSettings, Sandbox, Switches
-from dataverse_source.sandbox.clock import Clock
+from dataverse_source.sandbox.environment.clock import Clock
 from tests.sandbox.clients import api, signed_in
 from tests.sandbox.reading import small_schema
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.time_zones import (
+from dataverse_source.sandbox.schema.catalog import default_schema
+from dataverse_source.sandbox.store.time_zones import (
     BY_CODE,
     BY_NAME,
     TIME_ZONES,

@@ -11,9 +11,9 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from dataverse_source.sandbox.messages import DataverseFault
+from dataverse_source.sandbox.http.messages import DataverseFault
+from dataverse_source.sandbox.schema.tables import Column, Schema
 from dataverse_source.sandbox.switches import Switches
-from dataverse_source.sandbox.tables import Column, Schema
 from tests.sandbox.reading import ROOT, Reading, small_schema
 from tests.sandbox.tracked import CarefulReader
 

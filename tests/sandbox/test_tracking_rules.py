@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.schema_changes import (
+from dataverse_source.sandbox.schema.schema_changes import (
     with_column,
     with_column_changed,
     with_table_changed,
     without_column,
 )
-from dataverse_source.sandbox.tables import Column
+from dataverse_source.sandbox.schema.tables import Column
 from tests.sandbox.clients import api, signed_in
 from tests.sandbox.tracking_clients import SELECT, SET, TABLE, TRACK, Tracker, names, tracker
 

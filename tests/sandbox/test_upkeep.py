@@ -8,8 +8,8 @@ import requests
 
 from dataverse_source.sandbox import Sandbox, Switches
 from dataverse_source.sandbox.changes import apply
-from dataverse_source.sandbox.clock import Clock
-from dataverse_source.sandbox.upkeep import delete_in_bulk, merge, recalculate
+from dataverse_source.sandbox.environment.clock import Clock
+from dataverse_source.sandbox.writes.upkeep import delete_in_bulk, merge, recalculate
 from tests.sandbox.clients import api, signed_in
 
 TRACK = {"Prefer": "odata.track-changes"}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dataverse_source.sandbox.base_rows import fill
-from dataverse_source.sandbox.catalog import default_schema
+from dataverse_source.sandbox.environment.base_rows import fill
+from dataverse_source.sandbox.schema.catalog import default_schema
 from tests.sandbox.fetching import ALL, refusal, rows
 from tests.sandbox.reading import Reading, reading
 

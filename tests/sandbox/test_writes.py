@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.sandbox.catalog import default_schema
-from dataverse_source.sandbox.environment import Caller
-from dataverse_source.sandbox.messages import Response
-from dataverse_source.sandbox.tables import AlternateKey, Column, ManyToMany, Schema, Table
+from dataverse_source.sandbox.environment.environment import Caller
+from dataverse_source.sandbox.http.messages import Response
+from dataverse_source.sandbox.schema.catalog import default_schema
+from dataverse_source.sandbox.schema.tables import AlternateKey, Column, ManyToMany, Schema, Table
 from tests.sandbox.reading import ROOT, USER, Reading, reading, small_schema
 
 NEW = "00000000-0000-0000-0000-000000000001"

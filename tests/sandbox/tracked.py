@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from datetime import timedelta
 from typing import Any
 
-from dataverse_source.sandbox.clock import Clock
+from dataverse_source.sandbox.environment.clock import Clock
 
 Get = Callable[[str, str], tuple[int, Any]]
 """Given a URL or a path and a Prefer header: status and parsed body."""

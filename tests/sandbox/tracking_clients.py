@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from dataverse_source.sandbox import Sandbox, Switches
-from dataverse_source.sandbox.clock import Clock
+from dataverse_source.sandbox.environment.clock import Clock
 from tests.sandbox.clients import api, signed_in
 from tests.sandbox.reading import small_schema
 

@@ -9,7 +9,8 @@ import dlt
 import pytest
 
 from dataverse_source import AccessDeniedError, ConfigurationError
-from dataverse_source.sandbox import Sandbox, schema_changes
+from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.schema import schema_changes
 from dataverse_source.sandbox.switches import Switches
 from dataverse_source.sync.read.stored_links import restore
 from tests.comparing import assert_equal, destination_rows

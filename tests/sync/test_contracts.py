@@ -10,8 +10,9 @@ import pytest
 
 from dataverse_source import PipelineError, dataverse, load
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.sandbox import Sandbox, schema_changes
-from dataverse_source.sandbox.tables import Column
+from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.schema import schema_changes
+from dataverse_source.sandbox.schema.tables import Column
 from tests.comparing import Rows, assert_equal, destination_rows
 from tests.sync.asking import keys
 

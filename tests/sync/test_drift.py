@@ -11,10 +11,11 @@ import pytest
 
 from dataverse_source import dataverse, load
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.sandbox import Sandbox, schema_changes
-from dataverse_source.sandbox.csdl_reader import read_schema
+from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.schema import schema_changes
+from dataverse_source.sandbox.schema.csdl_reader import read_schema
+from dataverse_source.sandbox.schema.tables import Column
 from dataverse_source.sandbox.switches import Switches
-from dataverse_source.sandbox.tables import Column
 from tests.comparing import assert_equal, destination_rows
 from tests.sync.asking import keys, read
 

@@ -16,6 +16,7 @@ from dataverse_source.sync.context import Gone, Rows, Steps
 from dataverse_source.sync.read.prefetch import Flow, link_at_the_end
 from dataverse_source.sync.read.workers import Crew
 from dataverse_source.sync.state import TableState
+from dataverse_source.sync.write import batches
 from dataverse_source.sync.write.batches import gathered
 
 NEXT = "@odata.nextLink"

@@ -12,10 +12,10 @@ from dlt.common.storages import PackageStorage
 from dataverse_source import ConfigurationError, PipelineError, dataverse
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.faults import Fault
-from dataverse_source.sandbox.schema_changes import with_column, without_column
+from dataverse_source.sandbox.api.faults import Fault
+from dataverse_source.sandbox.schema.schema_changes import with_column, without_column
+from dataverse_source.sandbox.schema.tables import Column
 from dataverse_source.sandbox.switches import Switches
-from dataverse_source.sandbox.tables import Column
 from tests.comparing import assert_equal, destination_rows
 from tests.sync.asking import keys, queries, read, state
 

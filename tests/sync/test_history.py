@@ -19,8 +19,9 @@ import pytest
 
 from dataverse_source import ConfigurationError, DataverseError, dataverse, load
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.sandbox import Sandbox, schema_changes
-from dataverse_source.sandbox.tables import Column
+from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.schema import schema_changes
+from dataverse_source.sandbox.schema.tables import Column
 from dataverse_source.sync.write.destination import VALID_TO
 from dataverse_source.sync.write.history import VALID_FROM
 from tests.comparing import assert_equal

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.faults import Fault
+from dataverse_source.sandbox.api.faults import Fault
 from tests.sync.asking import queries
 
 pytestmark = pytest.mark.slow

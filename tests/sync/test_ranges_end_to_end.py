@@ -13,8 +13,9 @@ import pytest
 from dataverse_source import dataverse
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.messages import DataverseFault
+from dataverse_source.sandbox.http.messages import DataverseFault
 from dataverse_source.sandbox.switches import Switches
+from dataverse_source.sync.read import whole_table
 from tests.comparing import assert_equal, destination_rows
 from tests.sync.asking import keys, queries, state
 

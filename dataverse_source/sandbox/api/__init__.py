@@ -1,0 +1,1 @@
+"""Routes requests, and the limits, faults and functions of the Web API."""

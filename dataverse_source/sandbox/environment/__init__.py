@@ -1,0 +1,1 @@
+"""What the environment as a whole knows: users, clock, switches."""

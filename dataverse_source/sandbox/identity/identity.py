@@ -1,0 +1,185 @@
+"""The sign-in side: Entra's v2.0 token endpoint and OpenID discovery for one tenant."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from urllib.parse import parse_qsl, unquote, unquote_plus
+
+from dataverse_source.sandbox.environment.clock import Clock
+from dataverse_source.sandbox.http.messages import Request, Response
+from dataverse_source.sandbox.identity import sign_in_errors as refuse
+from dataverse_source.sandbox.identity.applications import Application
+from dataverse_source.sandbox.identity.assertions import check_assertion
+from dataverse_source.sandbox.identity.sign_in_errors import SignInError
+from dataverse_source.sandbox.identity.tokens import Tokens
+
+TENANT_DOMAIN = "contososandbox.onmicrosoft.com"
+OTHER_RESOURCES = ("https://graph.microsoft.com", "https://management.azure.com")
+"""Resources that every tenant knows: a token for them is issued, but not good for data."""
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+_ROUTES = {
+    "oauth2/v2.0/token": "_token",
+    "v2.0/.well-known/openid-configuration": "_discovery",
+    "discovery/v2.0/keys": "_keys",
+}
+_TENANT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[\w-]+(\.[\w-]+)+")
+
+
+class Identity:
+    """The tenant: its applications and the tokens that it issues to them.
+
+    Args:
+        tenant_id: id of the one tenant.
+        clock: decides on end dates and lifetimes.
+        token_lifetime: seconds that an access token is good for.
+
+    Attributes:
+        applications: app registrations by client id.
+        resources: URLs that tokens are issued for, without a trailing slash.
+        tokens: issues and checks the access tokens.
+    """
+
+    def __init__(self, tenant_id: str, clock: Clock, *, token_lifetime: int = 3599) -> None:
+        self.tenant_id = tenant_id
+        self.applications: dict[str, Application] = {}
+        self.resources: set[str] = set(OTHER_RESOURCES)
+        self.tokens = Tokens(tenant_id, clock, lifetime=token_lifetime)
+        self._clock = clock
+
+    def register(self, name: str, *, client_id: str | None = None) -> Application:
+        """Adds an app registration; it has no credential yet, and no application user."""
+        application = Application(name, client_id) if client_id else Application(name)
+        self.applications[application.client_id] = application
+        return application
+
+    def handles(self, path: str) -> bool:
+        """Whether a path is one of the sign-in side's."""
+        return path.lstrip("/").partition("/")[2] in _ROUTES
+
+    def answer(self, request: Request) -> Response:
+        """Answers a request that ``handles`` said yes to."""
+        tenant, _, rest = request.path.lstrip("/").partition("/")
+        try:
+            answer: Response = getattr(self, _ROUTES[rest])(request, unquote(tenant))
+        except SignInError as error:
+            correlation_id = request.headers.get("client-request-id")
+            answer = error.response(self._clock.now(), request.base_url, correlation_id)
+        answer.headers.setdefault("Cache-Control", "no-store, no-cache")
+        answer.headers.setdefault("Pragma", "no-cache")
+        return answer
+
+    def _discovery(self, request: Request, tenant: str) -> Response:
+        if not self._is_tenant(tenant):
+            raise refuse.tenant_not_found(tenant, discovery=True)
+        base = f"{request.base_url}/{self.tenant_id}"
+        document = {
+            "token_endpoint": f"{request.base_url}/{tenant}/oauth2/v2.0/token",
+            "token_endpoint_auth_methods_supported": [
+                "client_secret_post",
+                "private_key_jwt",
+                "client_secret_basic",
+            ],
+            "jwks_uri": f"{base}/discovery/v2.0/keys",
+            "response_modes_supported": ["query", "fragment", "form_post"],
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+            "scopes_supported": ["openid", "profile", "email", "offline_access"],
+            "issuer": f"{base}/v2.0",
+            "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+            "tenant_region_scope": "EU",
+        }
+        return Response.of_json(document)
+
+    def _keys(self, _request: Request, tenant: str) -> Response:
+        if not self._is_tenant(tenant):
+            raise refuse.tenant_not_found(tenant, discovery=True)
+        return Response.of_json(self.tokens.public_keys())
+
+    def _token(self, request: Request, tenant: str) -> Response:
+        if request.method != "POST":
+            raise refuse.post_only(request.method)
+        if not _TENANT.fullmatch(tenant):
+            raise refuse.tenant_malformed(tenant)
+        if not self._is_tenant(tenant):
+            raise refuse.tenant_not_found(tenant)
+        form = {**_basic_credentials(request), **_form(request)}
+        for name in ("grant_type", "client_id", "scope"):
+            if not form.get(name):
+                raise refuse.missing_parameter(name)
+        if form["grant_type"] != "client_credentials":
+            raise refuse.unsupported_grant(form["grant_type"])
+        application = self.applications.get(form["client_id"].lower())
+        if application is None:
+            raise refuse.application_not_found(form["client_id"], tenant)
+        audience = self._audience(form["scope"], tenant)
+        by_key = self._prove(application, form, request, tenant)
+        token = self.tokens.issue(
+            application.client_id, application.object_id, audience, by_key=by_key
+        )
+        lifetime = self.tokens.lifetime
+        return Response.of_json(
+            {
+                "token_type": "Bearer",
+                "expires_in": lifetime,
+                "ext_expires_in": lifetime,
+                "access_token": token,
+            }
+        )
+
+    def _is_tenant(self, tenant: str) -> bool:
+        return tenant.lower() in (self.tenant_id, TENANT_DOMAIN)
+
+    def _endpoints(self, request: Request, tenant: str) -> frozenset[str]:
+        """What a client may name as the audience of its own assertion."""
+        paths = ("/oauth2/v2.0/token", "/v2.0")
+        names = (tenant, self.tenant_id)
+        return frozenset(f"{request.base_url}/{name}{path}" for name in names for path in paths)
+
+    def _audience(self, scope: str, tenant: str) -> str:
+        wanted = scope.split()
+        if len(wanted) != 1:
+            raise refuse.malformed_scope(scope)
+        resource, slash, permission = wanted[0].rpartition("/")
+        if not slash or permission != ".default":
+            raise refuse.scope_without_default(wanted[0])
+        if resource.rstrip("/") not in self.resources:
+            raise refuse.resource_not_found(resource, tenant)
+        return resource
+
+    def _prove(
+        self, application: Application, form: dict[str, str], request: Request, tenant: str
+    ) -> bool:
+        """Checks the client's credential; True when it is a key, False for a secret."""
+        if form.get("client_assertion"):
+            if form.get("client_assertion_type") != ASSERTION_TYPE:
+                raise refuse.malformed_assertion("The client_assertion_type is not supported.")
+            check_assertion(application, form["client_assertion"], self._endpoints(request, tenant))
+            return True
+        if not form.get("client_secret"):
+            raise refuse.no_credential()
+        if form["client_secret"] not in application.secrets:
+            raise refuse.wrong_secret(application.client_id)
+        expires = application.secrets[form["client_secret"]]
+        if expires is not None and expires <= self._clock.now():
+            raise refuse.expired_secret(application.client_id)
+        return False
+
+
+def _form(request: Request) -> dict[str, str]:
+    return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def _basic_credentials(request: Request) -> dict[str, str]:
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return {}
+    try:
+        name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return {}
+    return {"client_id": unquote_plus(name), "client_secret": unquote_plus(secret)}

@@ -1,0 +1,1 @@
+"""Reads rows: OData, FetchXML, change tracking."""

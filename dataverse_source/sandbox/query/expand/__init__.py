@@ -1,0 +1,1 @@
+"""``$expand``: rows of related tables."""

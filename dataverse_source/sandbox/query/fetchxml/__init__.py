@@ -1,0 +1,1 @@
+"""FetchXML and saved views."""

@@ -1,0 +1,1 @@
+"""``$filter`` and the functions in it."""

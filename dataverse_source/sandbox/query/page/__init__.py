@@ -1,0 +1,1 @@
+"""Pages: order, paging cookies, next links."""

@@ -1,0 +1,1 @@
+"""Parsers of OData options and literals."""

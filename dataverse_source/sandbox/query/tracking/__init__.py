@@ -1,0 +1,1 @@
+"""Change tracking: delta links and what they answer."""

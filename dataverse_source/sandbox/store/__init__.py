@@ -1,0 +1,1 @@
+"""Rows in SQLite: values, versions, and what follows from a change."""

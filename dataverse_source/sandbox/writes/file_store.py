@@ -1,0 +1,178 @@
+"""Keeps the contents of file and image columns, and what the table fileattachment says of them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from dataverse_source.sandbox.environment.environment import Environment
+from dataverse_source.sandbox.schema.tables import Column, Table
+from dataverse_source.sandbox.store.store import Store
+
+OCTETS = "application/octet-stream"
+LONGEST_MADE_UP = 64 * 1024
+ATTACHMENTS = "fileattachment"
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS file_contents "
+    "(id TEXT PRIMARY KEY, name TEXT NOT NULL, mime TEXT NOT NULL, content BLOB NOT NULL)"
+)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file and what is known of it."""
+
+    file_id: str
+    name: str
+    mime: str
+    content: bytes
+
+
+def put_file(
+    environment: Environment,
+    logical_name: str,
+    key: str,
+    column: str,
+    content: bytes,
+    name: str,
+    mime: str = OCTETS,
+    user_id: str | None = None,
+) -> str:
+    """Puts a file into a row's file column, in the place of one that is there.
+
+    Args:
+        environment: where.
+        logical_name: the table.
+        key: the row.
+        column: the file column.
+        content: the file's bytes.
+        name: the file's name.
+        mime: its MIME type.
+        user_id: who does it; None leaves modifiedby as it is.
+
+    Returns:
+        The file's id.
+
+    Raises:
+        NoSuchRow: there is no such row.
+    """
+    store, file_id = environment.store, str(uuid.uuid4())
+    values = {column: file_id, f"{column}_name": name}
+    with store.transaction():
+        remove_file(environment, logical_name, key, column)
+        store.update(logical_name, key, _known(store, logical_name, values, user_id))
+        keep(store, File(file_id, name, mime, content))
+        _attach(store, logical_name, key, column, File(file_id, name, mime, content))
+    return file_id
+
+
+def clear_file(
+    environment: Environment, logical_name: str, key: str, column: str, user_id: str
+) -> None:
+    """Empties a row's file column.
+
+    Raises:
+        NoSuchRow: there is no such row.
+    """
+    store = environment.store
+    with store.transaction():
+        remove_file(environment, logical_name, key, column)
+        values = {column: None, f"{column}_name": None}
+        store.update(logical_name, key, _known(store, logical_name, values, user_id))
+
+
+def remove_file(environment: Environment, logical_name: str, key: str, column: str) -> None:
+    """Forgets the file that a row's column names; the row itself stays as it is."""
+    store = environment.store
+    row = store.row(logical_name, key)
+    file_id = None if row is None else row[column]
+    if file_id is None:
+        return
+    with store.transaction() as connection:
+        connection.execute(_TABLE)
+        connection.execute("DELETE FROM file_contents WHERE id = ?", (file_id,))
+        if ATTACHMENTS in store.schema.by_logical_name and store.row(ATTACHMENTS, file_id):
+            store.delete(ATTACHMENTS, file_id)
+
+
+def keep(store: Store, file: File) -> None:
+    """Keeps a file's content under its id."""
+    with store.transaction() as connection:
+        connection.execute(_TABLE)
+        connection.execute(
+            "INSERT INTO file_contents VALUES (?, ?, ?, ?)",
+            (file.file_id, file.name, file.mime, file.content),
+        )
+
+
+def file_of(store: Store, row: dict[str, Any], column: Column) -> File:
+    """The file of a row's column: what was put there, else what is made up for a seeded row."""
+    is_image = column.type == "Image"
+    file_id = str(row.get(f"{column.name}id") if is_image else row[column.name])
+    with store.reading() as connection:
+        known = connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE name = 'file_contents'"
+        ).fetchone()
+        found = (
+            known
+            and connection.execute(
+                "SELECT name, mime, content FROM file_contents WHERE id = ?", (file_id,)
+            ).fetchone()
+        )
+    if found:
+        return File(file_id, *found)
+    if is_image:
+        # Its thumbnail is all there is of a made-up image.
+        return File(file_id, "image.png", "image/png", base64.b64decode(row[column.name]))
+    name = str(row.get(f"{column.name}_name") or "file.bin")
+    return File(file_id, name, OCTETS, _made_up(file_id))
+
+
+def place_of(store: Store, file_id: str) -> tuple[Table, str, str] | None:
+    """Table, key and column of a file; None when no row of fileattachment tells of it."""
+    if ATTACHMENTS not in store.schema.by_logical_name:
+        return None
+    row = store.row(ATTACHMENTS, file_id)
+    if row is None:
+        return None
+    table = store.table(str(row["objecttypecode"]))
+    return table, str(row["objectid"]), str(row["regardingfieldname"])
+
+
+def _known(
+    store: Store, logical_name: str, values: dict[str, Any], user_id: str | None
+) -> dict[str, Any]:
+    """The values with who does it, where the table has columns for them."""
+    if user_id is not None:
+        values = {**values, "modifiedby": user_id}
+    return {
+        name: value for name, value in values.items() if name in store.table(logical_name).by_name
+    }
+
+
+def _attach(store: Store, logical_name: str, key: str, column: str, file: File) -> None:
+    """Tells of a file in the table fileattachment, where there is one for the row's table."""
+    attachments = store.schema.by_logical_name.get(ATTACHMENTS)
+    if attachments is None or logical_name not in attachments.by_name["objectid"].targets:
+        return
+    values = {
+        "fileattachmentid": file.file_id,
+        "filename": file.name,
+        "mimetype": file.mime,
+        "filesizeinbytes": len(file.content),
+        "regardingfieldname": column,
+        "objectid": key,
+        "objectid@table": logical_name,
+        "objecttypecode": logical_name,
+    }
+    store.create(ATTACHMENTS, values)
+
+
+def _made_up(file_id: str) -> bytes:
+    """The same bytes for the same id, up to 64 KiB of them."""
+    seed = hashlib.sha256(file_id.encode()).digest()
+    length = 1 + int.from_bytes(seed[:4], "big") % LONGEST_MADE_UP
+    return hashlib.shake_256(seed).digest(length)
