@@ -67,7 +67,9 @@ OTHER_ID = "00000000-0000-0000-0000-000000000003"
 WRITE = "it writes"
 NO_EXCHANGE = "no exchange, but a form or a table of figures"
 ELSEWHERE = "asks another service"
-SIGN_IN = "sign-in, at another scope and of another app; tests/sandbox/test_identity.py has it"
+SIGN_IN = (
+    "sign-in, at another scope and of another app; tests/sandbox/identity/test_identity.py has it"
+)
 BOOKMARK = "the printed bookmark is not that of the printed rows"
 NEXT_LINK = "/@odata.nextLink"
 OLDER_OPTIONS = "print is older than two members of options, which recorded answers have"

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-EXCHANGES = Path(__file__).resolve().parents[2] / ".." / "shared" / "reference" / "examples.jsonl"
+from tests.support.places import SHARED
+
+EXCHANGES = SHARED / "reference" / "examples.jsonl"
 _CUT = re.compile(
     r"\s*Additional options removed for brevity"
     r"|,\s*(\.\.\.\s*<truncated for brevity>"

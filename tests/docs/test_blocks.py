@@ -21,9 +21,10 @@ from dlt.common.configuration.specs.pluggable_run_context import PluggableRunCon
 
 from dataverse_source.loading.configuration import configured, resolved
 from dataverse_source.sandbox import Sandbox
-from tests.credentials.material import assertion, certificate, key_pem, pem, written
-from tests.docs.blocks import NEED_A_TENANT, NOT_RUN, ROOT, Block, blocks
-from tests.servers import CLIENT
+from tests.docs.blocks import NEED_A_TENANT, NOT_RUN, Block, blocks
+from tests.support.places import ROOT
+from tests.support.servers import CLIENT
+from tests.support.sign_in_material import assertion, certificate, key_pem, pem, written
 
 LANGUAGES = {"json", "mermaid", "python", "sh", "sql", "toml"}
 SECTION = "SOURCES__DATAVERSE__"

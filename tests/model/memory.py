@@ -1,6 +1,6 @@
 """A destination in memory that does with dlt's items what dlt and DuckDB do, only faster.
 
-Histories by the thousand need it; `tests/sync` has the same guarantees with the real ones.
+Histories by the thousand need it; `tests/end_to_end` has the same guarantees with the real ones.
 Where dlt's outcome is left to chance (which of two rows with one key wins a merge without a
 sort column), it fails.
 """

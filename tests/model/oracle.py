@@ -11,8 +11,8 @@ from dataverse_source.sandbox.query.filter.elastic import expire
 from dataverse_source.sandbox.schema.tables import CHOICE_TYPES, Column, Table
 from dataverse_source.sandbox.store.layout import is_polymorphic, is_stored
 from dataverse_source.sync.write.items import DELETED
-from tests.comparing import same
 from tests.model.memory import DELETIONS, MemoryDestination, Row
+from tests.support.comparing import same
 
 NOT_READ = frozenset({"Image", "ManagedProperty"})
 ROLLUP = 2

@@ -25,8 +25,8 @@ from tests.model.life import Life
 from tests.model.memory import MemoryDestination
 from tests.model.oracle import assert_in_step
 from tests.model.world import small_schema
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TABLES = {"accounts": "account", "contacts": "contact", "new_sensorreadings": "new_sensorreading"}
 SETTINGS: dict[str, Any] = {
     "tables": list(TABLES),

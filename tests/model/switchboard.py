@@ -17,9 +17,9 @@ LEFT_OUT = {
     "top_with_page_size": "the source never sends both",
     "last_fetchxml_page": "the source sends no FetchXML",
     "stuck_cookie": "its value any ends every chain of pages; the fault repeated_next_link is it",
-    "user_refusal_status": "such a user can't read anything; tests/test_failures.py has it",
+    "user_refusal_status": "no table can be read then; tests/end_to_end/test_failures.py has it",
     "unknown_segment_code": "no request is for a table that metadata does not have",
-    "long_url": "the names of columns are short here; tests/test_source.py has wide tables",
+    "long_url": "column names are short here; tests/end_to_end/test_source.py has wide tables",
     "skiptoken_lifetime_seconds": "a number; waiting is what makes next links expire here",
 }
 """Switches of the sandbox that no history turns, and why."""

@@ -12,7 +12,7 @@ import pytest
 
 from dataverse_source.sandbox import Sandbox
 from tests.peers.installed import CSDL_EXPLORE, python_with
-from tests.sandbox.clients import api, signed_in
+from tests.support.sandbox.user_clients import api, signed_in
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 

@@ -11,6 +11,8 @@ import msal
 import pytest
 import requests
 
+from tests.support.places import SHARED
+
 COMMAND = [sys.executable, "-W", "error", "-m", "dataverse_source.sandbox"]
 
 
@@ -57,7 +59,7 @@ def test_all_options_together() -> None:
 
 
 def test_tables_of_a_recorded_environment() -> None:
-    shared = Path(__file__).resolve().parents[2] / ".." / "shared"
+    shared = SHARED
     schema = shared / "corpus" / "csdl" / "spice-2020-06-24.xml.gz"
     if not schema.exists():
         pytest.skip("the recorded $metadata files are not here")

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from dataverse_source.sandbox import Sandbox
-from tests.sandbox.clients import api, session_of, sign_in, signed_in
+from tests.support.sandbox.user_clients import api, session_of, sign_in, signed_in
 
 Ask = Callable[..., requests.Response]
 

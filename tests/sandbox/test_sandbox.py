@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from dataverse_source.sandbox import Sandbox
-from tests.sandbox.clients import api, session_of, sign_in, signed_in
+from tests.support.sandbox.user_clients import api, session_of, sign_in, signed_in
 
 
 def test_says_how_to_connect() -> None:

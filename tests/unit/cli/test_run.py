@@ -1,0 +1,157 @@
+"""`run`, `status` and `reset`: a pipeline's life from the command line."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dataverse_source.sandbox import Sandbox
+from tests.support.command_line import Cli
+
+
+@pytest.fixture
+def pipeline(monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
+    """A pipeline that no other test has: their working folders lie side by side."""
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(folder / "rows.duckdb"))
+    return f"cli_{uuid.uuid4().hex}"
+
+
+def rows_in(folder: Path, table: str) -> int:
+    with duckdb.connect(str(folder / "rows.duckdb"), read_only=True) as connection:
+        found = connection.execute(f"SELECT COUNT(*) FROM dataverse.{table}").fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def test_run(cli: Cli, configured: Sandbox, pipeline: str, folder: Path) -> None:
+    told = cli("run", "accounts", "contacts", "--pipeline", pipeline)
+    assert told.code == 0, told.err
+    lines = [line.split() for line in told.out.splitlines()]
+    assert ["accounts", "60", "+60", "60"] in lines
+    assert ["contacts", "40", "+40", "40"] in lines
+    assert str(folder / "rows.duckdb") in told.out
+    assert rows_in(folder, "accounts") == 60
+    noted = told.err.splitlines()
+    assert any(line.startswith("accounts: read, 60 rows, ") for line in noted)
+    assert any(line.startswith("contacts: read, 40 rows, ") for line in noted)
+    assert "loading ..." in noted
+    assert "\x1b" not in told.out + told.err
+    assert configured.client_secret not in told.out + told.err
+    report = cli("run", "accounts", "contacts", "--pipeline", pipeline, "--json").json()
+    table = report["tables"][0]
+    assert table == {"name": "accounts", "rows_read": 0, "rows_before": 60, "rows_after": 60}
+    assert {"tables", "seconds", "destination", "dataset"} <= set(report)
+
+
+def test_run_what_the_settings_name(
+    cli: Cli, configured: Sandbox, pipeline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__DATAVERSE__TABLES", "contacts,accounts")
+    settings = '{"accounts": {"select": ["name"]}, "contacts": {"select": ["fullname"]}}'
+    monkeypatch.setenv("SOURCES__DATAVERSE__TABLE_SETTINGS", settings)
+    report = cli("run", "contacts", "--pipeline", pipeline, "--json").json()
+    assert [one["name"] for one in report["tables"]] == ["contacts"]
+    report = cli("run", "--pipeline", pipeline, "--json").json()
+    read = {one["name"]: (one["rows_read"], one["rows_after"]) for one in report["tables"]}
+    assert read == {"contacts": (0, 40), "accounts": (60, 60)}
+
+
+def test_a_table_that_fails(cli: Cli, configured: Sandbox, pipeline: str, folder: Path) -> None:
+    readable = frozenset({"account", "systemuser"})
+    configured.users.change(configured.client_id, readable_tables=readable)
+    told = cli("run", "accounts", "contacts", "--pipeline", pipeline)
+    assert told.code == 1
+    assert "1 of 2 tables failed; the others are loaded." in told.err
+    assert "contacts: failed, 0 rows" in told.err
+    assert "prvReadContact" in told.err
+    assert "Traceback" not in told.err
+    assert rows_in(folder, "accounts") == 60
+
+
+def test_a_destination_that_there_is_not(cli: Cli, configured: Sandbox, pipeline: str) -> None:
+    told = cli("run", "accounts", "--pipeline", pipeline, "--destination", "duckbd")
+    assert told.code == 2
+    assert "dlt has no destination 'duckbd'" in told.err
+    assert "Did you mean 'duckdb'" in told.err
+
+
+def test_a_table_that_there_is_not(cli: Cli, configured: Sandbox, pipeline: str) -> None:
+    told = cli("run", "acounts", "--pipeline", pipeline)
+    assert told.code == 2
+    assert "Did you mean 'accounts'" in told.err
+
+
+def test_status(cli: Cli, configured: Sandbox, pipeline: str) -> None:
+    cli("run", "accounts", "contacts", "--pipeline", pipeline)
+    configured.requests.clear()
+    found = cli("status", "--pipeline", pipeline, "--json").json()
+    assert (found["pipeline"], found["dataset"]) == (pipeline, "dataverse")
+    assert found["pending_packages"] is False
+    assert found["last_run"]["failed_step"] is None
+    accounts, contacts = found["tables"]
+    assert (accounts["table"], accounts["logical_name"]) == ("accounts", "account")
+    assert (accounts["mode"], accounts["rows"], contacts["rows"]) == ("changes", 60, 40)
+    given = datetime.fromisoformat(accounts["token_given_at"])
+    assert datetime.now(timezone.utc) - given < timedelta(hours=1)
+    assert 6.5 < accounts["days_to_token_expiry"] <= 7.1
+    told = cli("status", "--pipeline", pipeline)
+    assert told.out.startswith(f"pipeline {pipeline}, dataset dataverse in duckdb\nlast run: ")
+    lines = [line.split() for line in told.out.splitlines()]
+    assert any(line[:3] == ["accounts", "changes", "60"] for line in lines)
+    assert len(configured.requests) == 0
+
+
+def test_status_of_other_ways(
+    cli: Cli, configured: Sandbox, pipeline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = '{"accounts": {"sync": "cursor"}, "contacts": {"sync": "full"}}'
+    monkeypatch.setenv("SOURCES__DATAVERSE__TABLE_SETTINGS", settings)
+    cli("run", "accounts", "contacts", "--pipeline", pipeline)
+    accounts, contacts = cli("status", "--pipeline", pipeline, "--json").json()["tables"]
+    assert (accounts["mode"], contacts["mode"]) == ("cursor", "full")
+    assert accounts["days_to_token_expiry"] is contacts["days_to_token_expiry"] is None
+    assert datetime.fromisoformat(accounts["cursor"])
+    assert contacts["cursor"] is None
+    told = cli("status", "--pipeline", pipeline).out
+    assert f"from {accounts['cursor'][:10]}" in told
+    assert "all rows each time" in told
+
+
+@pytest.mark.parametrize("command", [["status"], ["reset", "accounts"]])
+def test_a_pipeline_that_has_never_run(cli: Cli, pipeline: str, command: list[str]) -> None:
+    told = cli(*command, "--pipeline", pipeline)
+    assert told.code == 2
+    assert f"There is no pipeline '{pipeline}'" in told.err
+
+
+def test_reset(cli: Cli, configured: Sandbox, pipeline: str, folder: Path) -> None:
+    cli("run", "accounts", "contacts", "--pipeline", pipeline)
+    told = cli("reset", "accounts", "--pipeline", pipeline, "--yes")
+    assert told.code == 0, told.err
+    assert told.out.startswith("The next run reads all rows of accounts again.")
+    assert rows_in(folder, "accounts") == 60
+    (left,) = cli("status", "--pipeline", pipeline, "--json").json()["tables"]
+    assert left["table"] == "contacts"
+    report = cli("run", "accounts", "contacts", "--pipeline", pipeline, "--json").json()
+    read = {one["name"]: (one["rows_read"], one["rows_after"]) for one in report["tables"]}
+    assert read == {"accounts": (60, 60), "contacts": (0, 40)}
+
+
+def test_reset_asks(
+    cli: Cli, configured: Sandbox, pipeline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("run", "accounts", "--pipeline", pipeline)
+    told = cli("reset", "acount", "--pipeline", pipeline, "--yes")
+    assert told.code == 2
+    assert "Did you mean 'account' or 'accounts'" in told.err
+    monkeypatch.setattr("click.confirm", lambda _: False)
+    assert cli("reset", "accounts", "--pipeline", pipeline).code == 1
+    assert cli("reset", "accounts", "--pipeline", pipeline, "--json").code == 2
+    assert len(cli("status", "--pipeline", pipeline, "--json").json()["tables"]) == 1
+    monkeypatch.setattr("click.confirm", lambda _: True)
+    assert cli("reset", "ACCOUNT", "--pipeline", pipeline).code == 0
+    assert cli("status", "--pipeline", pipeline, "--json").json()["tables"] == []

@@ -1,0 +1,143 @@
+"""What people see: the screen of a real terminal, 80 columns wide, with and without colours."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from dataverse_source.sandbox import Sandbox
+from tests.support.terminal import PATIENCE, Terminal, steady
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no ptys"),
+]
+
+CHECK = """\
+✓ Configuration: https://HOST
+  auth_type client_secret
+  client_id GUID
+  tenant_id GUID
+✓ Sign-in: token from
+  https://HOST/GUID
+✓ Access: organization id GUID
+  user id GUID
+✓ Organization: Contoso Sandbox, version 9.2.26062.00185
+✓ User: # Sandbox
+✓ Clocks: this machine's and Dataverse's agree
+✓ Limits: x-ms-dop-hint 4
+  x-ms-ratelimit-burst-remaining-xrm-requests N
+  x-ms-ratelimit-time-remaining-xrm-requests N
+✓ Definitions of tables: N tables
+✗ leeds: The environment has no table 'leeds', or the application user can't see
+  it.
+  what to do: Did you mean 'leads' or 'lead' or 'roles'?
+✓ accounts: readable (all rows), changes can be followed
+
+Something is wrong: see above."""
+
+TABLES = """\
+table                    logical name   kind        changes
+───────────────────────────────────────────────────────────
+accountleadscollection   accountleads   intersect   tracked
+accounts                 account        standard    tracked
+
+N tables"""
+
+
+def held(go_on: threading.Event) -> None:
+    """Holds a request up until the test lets it go."""
+    go_on.wait(PATIENCE)
+
+
+def test_check_in_colour(sandbox: Sandbox, folder: Path) -> None:
+    with Terminal("check", "accounts", "leeds", folder=folder, sandbox=sandbox) as terminal:
+        assert terminal.end() == 1
+        assert steady(terminal.lines) == CHECK
+        assert terminal.colours_of("✓") == {"green"}
+        assert terminal.colours_of("✗") == {"red"}
+        assert terminal.colours_of("Clocks") == {"default"}
+
+
+def test_check_without_colour(sandbox: Sandbox, folder: Path) -> None:
+    with Terminal(
+        "check", "accounts", "leeds", folder=folder, sandbox=sandbox, NO_COLOR="1"
+    ) as terminal:
+        assert terminal.end() == 1
+        assert steady(terminal.lines) == CHECK
+        assert b"\x1b" not in terminal.raw
+
+
+def test_tables(sandbox: Sandbox, folder: Path) -> None:
+    arguments = ("--no-color", "tables", "acc*")
+    with Terminal(*arguments, folder=folder, sandbox=sandbox) as terminal:
+        assert terminal.end() == 0
+        assert steady(terminal.lines) == TABLES
+        assert b"\x1b" not in terminal.raw
+
+
+def test_a_run_as_it_goes_on(sandbox: Sandbox, folder: Path) -> None:
+    """The second table is held up until the screen shows that the first one is read."""
+    go_on = threading.Event()
+    sandbox.hooks.on(r"/contacts\?", lambda: held(go_on), when="before", times=None)
+    try:
+        with Terminal("run", "accounts", "contacts", folder=folder, sandbox=sandbox) as terminal:
+            terminal.until(r"^contacts +reading +0 +0$")
+            terminal.until(r"^accounts +read +60 +[\d,]+$")
+            terminal.until(r"^reading: \d+ requests")
+            go_on.set()
+            assert terminal.end() == 0
+            terminal.until(r"^contacts +read +40 +[\d,]+$")
+            screen = "\n".join(terminal.lines)
+        assert (
+            "\n"
+            "table      rows read   gained   rows now\n"
+            "────────────────────────────────────────\n"
+            "accounts          60      +60         60\n"
+            "contacts          40      +40         40\n"
+        ) in screen
+    finally:
+        go_on.set()
+
+
+def test_a_run_that_fails(sandbox: Sandbox, folder: Path) -> None:
+    readable = frozenset({"account", "systemuser"})
+    sandbox.users.change(sandbox.client_id, readable_tables=readable)
+    with Terminal("run", "accounts", "contacts", folder=folder, sandbox=sandbox) as terminal:
+        assert terminal.end() == 1
+        terminal.until(r"^contacts +failed +0 +0$")
+        terminal.until(r"^1 of 2 tables failed; the others are loaded\.$")
+        assert not any("Traceback" in line for line in terminal.lines)
+
+
+def test_a_run_that_is_stopped(sandbox: Sandbox, folder: Path) -> None:
+    go_on = threading.Event()
+    sandbox.hooks.on(r"/accounts\?", lambda: held(go_on), when="before", times=None)
+    try:
+        with Terminal("run", "accounts", folder=folder, sandbox=sandbox) as terminal:
+            terminal.until(r"^accounts +reading +0 +0$")
+            terminal.interrupt()
+            go_on.set()
+            assert terminal.end() == 130
+            terminal.until(r"^Stopped; what was not loaded yet is read again next time\.$")
+            assert not any("Traceback" in line for line in terminal.lines)
+    finally:
+        go_on.set()
+
+
+def test_a_question(sandbox: Sandbox, folder: Path) -> None:
+    with Terminal("run", "accounts", folder=folder, sandbox=sandbox) as terminal:
+        assert terminal.end() == 0
+    with Terminal("reset", "accounts", folder=folder, sandbox=sandbox) as terminal:
+        terminal.until(r"^Go on\? \[y/N\]:$")
+        terminal.type("y")
+        assert terminal.end() == 0
+        assert steady(terminal.lines) == (
+            "The next run reads all rows of accounts again.\n"
+            "The rows in dataset dataverse stay until then.\n"
+            "Go on? [y/N]: y\n"
+            "Done."
+        )

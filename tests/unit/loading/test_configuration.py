@@ -1,0 +1,337 @@
+"""Files, variables and arguments together: what is wrong is said at once, with its place."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers import (
+    ConfigTomlProvider,
+    EnvironProvider,
+    SecretsTomlProvider,
+)
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+
+from dataverse_source import ConfigurationError, DataverseCredentials, dataverse, top_by_name
+from dataverse_source.config.settings import Settings, TableSettings
+from dataverse_source.config.values import KINDS
+from dataverse_source.loading.configuration import DataverseConfiguration, configured, resolved
+from tests.support.servers import CLIENT, SECRET, TENANT
+
+URL = "https://contoso.crm4.dynamics.com"
+SECTION = "SOURCES__DATAVERSE__"
+RIGHT = f"""
+[sources.dataverse]
+environment_url = "{URL}"
+tables = ["accounts", "contacts"]
+"""
+SIGN_IN = f"""
+[sources.dataverse.credentials]
+tenant_id = "{TENANT}"
+client_id = "{CLIENT}"
+client_secret = "{SECRET}"
+"""
+
+Files = Callable[..., Path]
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    """Writes dlt's files and has dlt read them."""
+
+    def write(config: str | None = None, secrets: str | None = SIGN_IN) -> Path:
+        for name, text in (("config.toml", config), ("secrets.toml", secrets)):
+            (tmp_path / name).unlink(missing_ok=True)
+            if text is not None:
+                (tmp_path / name).write_text(text, encoding="utf-8")
+        providers = [
+            EnvironProvider(),
+            SecretsTomlProvider(str(tmp_path)),
+            ConfigTomlProvider(str(tmp_path)),
+        ]
+        context = Container()[PluggableRunContext].providers
+        monkeypatch.setattr(context, "providers", providers)
+        return tmp_path
+
+    return write
+
+
+def refused(**given: Any) -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as caught:
+        dataverse(**given)
+    text = str(caught.value)
+    assert SECRET not in text
+    return caught.value
+
+
+def settings_of(**given: Any) -> tuple[Settings, DataverseCredentials]:
+    settings, credentials = configured(None, **resolved(**given))
+    assert isinstance(credentials, DataverseCredentials)
+    return settings, credentials
+
+
+def test_every_argument_of_the_source_is_a_setting() -> None:
+    arguments = set(inspect.signature(dataverse).parameters)
+    assert arguments == {*DataverseConfiguration().get_resolvable_fields(), "credentials"}
+    assert arguments == {*KINDS, "credentials"} - {"select", "filter"}
+
+
+def test_what_is_right_is_taken(files: Files) -> None:
+    files(RIGHT + "page_size = 50\n[sources.dataverse.table_settings.contacts]\nsync = 'full'\n")
+    settings, credentials = settings_of()
+    assert settings.tables == ("accounts", "contacts")
+    assert settings.of_table("accounts") == TableSettings(page_size=50, strict=False)
+    assert settings.of_table("contacts") == TableSettings(page_size=50, sync="full")
+    assert (credentials.client_id, credentials.client_secret) == (CLIENT, SECRET)
+
+
+def test_everything_is_said_at_once(files: Files) -> None:
+    folder = files(
+        """
+        [sources.dataverse]
+        environment_ur = "x"
+        page_sze = 10
+        page_size = "many"
+        [sources.dataverse.table_settings.accounts]
+        sync = "chages"
+        selct = ["name"]
+        """,
+        '[sources.dataverse.credentials]\nclient_id = "x"\ntennant_id = "y"\n',
+    )
+    error = refused(tables=["accounts"])
+    text = str(error)
+    assert len(error.problems) == 8
+    assert text.startswith("8 settings are missing or can't be used.")
+    for words in (
+        "Unknown setting environment_ur.",
+        "Did you mean 'environment_url'?",
+        "Unknown setting page_sze.",
+        "Did you mean 'page_size'?",
+        "Setting page_size has the value 'many'",
+        "SOURCES__DATAVERSE__PAGE_SIZE; it stands in " + str(folder / "config.toml"),
+        "Missing setting environment_url",
+        "SOURCES__DATAVERSE__ENVIRONMENT_URL",
+        "table_settings.accounts.sync has the value 'chages'",
+        "Unknown setting table_settings.accounts.selct",
+        "Did you mean 'select'?",
+        "Unknown setting credentials.tennant_id",
+        f"[sources.dataverse.credentials] in {folder / 'secrets.toml'}",
+        "Did you mean 'tenant_id'",
+        "The sign-in lacks client_secret",
+        "SOURCES__DATAVERSE__CREDENTIALS__CLIENT_SECRET",
+        f"settings were read from {folder / 'secrets.toml'} and {folder / 'config.toml'}",
+    ):
+        assert words in text, text
+
+
+def test_a_single_problem_is_an_error_of_its_own(files: Files) -> None:
+    folder = files(RIGHT + "page_size = 5001\n")
+    error = refused()
+    assert error.problems == ()
+    assert error.setting == "page_size"
+    assert str(error).startswith("Setting page_size has the value 5001")
+    assert str(folder / "config.toml") in str(error)
+
+
+def test_files_that_are_not_there_are_named(files: Files) -> None:
+    folder = files(None, None)
+    text = str(refused())
+    assert f"there is no {folder / 'secrets.toml'} and no {folder / 'config.toml'}" in text
+    assert "Missing setting environment_url" in text
+    assert "Missing setting tables" in text
+    assert "The sign-in lacks client_id and client_secret" in text
+
+
+def test_the_variable_that_holds_the_value_is_named(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(RIGHT)
+    monkeypatch.setenv(f"{SECTION}PAGE_SIZE", "9999")
+    text = str(refused())
+    assert f"it stands in the environment variable {SECTION}PAGE_SIZE" in text
+
+
+def test_what_is_given_in_python_stands_nowhere(files: Files) -> None:
+    files(RIGHT + "page_size = 9999\n")
+    text = str(refused(page_size=6000))
+    assert "6000" in text
+    assert "it stands in" not in text
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("client_secret = 'x'", "It belongs into [sources.dataverse.credentials]"),
+        ("select = ['name']", "It belongs to one table"),
+        ("verbose = true", "Known are api_version, ca_bundle"),
+        ("[sources.dataverse.credential]\na = 1", "Did you mean 'credentials'?"),
+        ("[sources.dataverse.table_setting.accounts]\nsync = 'full'", "'table_settings'"),
+        (
+            "[sources.dataverse.accounts]\nselect = []",
+            "[sources.dataverse.table_settings.accounts]",
+        ),
+        ("table_settings = 3", "a table of settings for each table"),
+        ("[sources.dataverse.table_settings]\naccounts = 3", "a table of settings"),
+        ("[sources.dataverse.table_settings.accounts]\nca_bundle = 'x'", "the same for all tables"),
+        ("api_version = 9.2", "such as v9.2"),
+        ("ca_bundle = '/no/such/file.pem'", "names no certificates that can be read"),
+    ],
+)
+def test_what_is_wrong_in_a_file(files: Files, config: str, words: str) -> None:
+    files(RIGHT + config)
+    assert words in str(refused())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("PAGE_SZE", "Did you mean 'page_size'?"),
+        ("CREDENTIALS__CLIENT_IDD", "Did you mean 'client_id'"),
+        ("CREDENTIALS__PAGE_SIZE", "It belongs into [sources.dataverse] itself"),
+        ("TABLE_SETTINGS__ACCOUNTS__SELCT", "Did you mean 'select'?"),
+    ],
+)
+def test_what_is_wrong_in_a_variable(
+    files: Files, monkeypatch: pytest.MonkeyPatch, name: str, words: str
+) -> None:
+    files(RIGHT)
+    monkeypatch.setenv(SECTION + name, "kept-value")
+    assert words in str(refused())
+
+
+def test_what_belongs_to_dlt_or_others_is_no_mistake(files: Files) -> None:
+    files(
+        RIGHT + "[sources.dataverse.data_writer]\nfile_max_items = 1000\n"
+        "[sources.dataverse.accounts]\nmax_table_nesting = 1\n[sources.other]\nselect = []\n"
+    )
+    assert settings_of()[0].tables == ("accounts", "contacts")
+
+
+def test_a_setting_in_a_table_of_another_name_is_found(files: Files) -> None:
+    folder = files(f'[source.dataverse]\nenvironment_url = "{URL}"\n')
+    text = str(refused(tables=["accounts"]))
+    assert f"{folder / 'config.toml'} has it in [source.dataverse], where nobody reads it" in text
+
+
+def test_settings_of_the_pipeline_come_first(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dlt.common.configuration.resolve import inject_section
+    from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
+
+    files(RIGHT + "[crm.sources.dataverse]\npage_sze = 1\n")
+    context = ConfigSectionContext("crm", ("sources", "dataverse"))
+    with inject_section(context), pytest.raises(ConfigurationError, match="page_sze"):
+        settings_of()
+    settings_of()
+
+
+def test_environments_with_names_of_their_own(files: Files) -> None:
+    files(
+        "[sources.dataverse]\nsync = 'full'\n"
+        f"[sources.dataverse.sales]\nenvironment_url = '{URL}'\n"
+        "tables = ['accounts', 'contacts']\n",
+        SIGN_IN.replace("credentials", "sales.credentials"),
+    )
+    found = dataverse.with_args(name="sales")()
+    assert {"accounts", "contacts"} <= set(found.resources)
+    assert "Missing setting environment_url" in str(refused())
+
+
+@pytest.mark.parametrize("tables", ["accounts, contacts", '["accounts", "contacts"]'])
+def test_variables_are_text(files: Files, monkeypatch: pytest.MonkeyPatch, tables: str) -> None:
+    files(None)
+    for name, value in {
+        "ENVIRONMENT_URL": URL,
+        "TABLES": tables,
+        "PAGE_SIZE": "500",
+        "LABELS": "true",
+        "SWEEP_INTERVAL": "0.5",
+        "REQUEST_TIMEOUT": "10",
+        "TABLE_SETTINGS": json.dumps({"accounts": {"sync": "full"}}),
+        "TABLE_SETTINGS__CONTACTS__SELECT": "fullname, emailaddress1",
+    }.items():
+        monkeypatch.setenv(SECTION + name, value)
+    settings, _ = settings_of()
+    assert settings.tables == ("accounts", "contacts")
+    assert settings.request_timeout == 10
+    common = TableSettings(page_size=500, labels=True, sweep_interval=0.5, strict=False)
+    assert settings.defaults == common
+    assert settings.of_table("accounts").sync == "full"
+    assert settings.of_table("contacts").select == ("fullname", "emailaddress1")
+
+
+def test_a_variable_of_a_table_wins_over_the_file_but_not_over_python(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(RIGHT + "[sources.dataverse.table_settings.accounts]\nsync = 'full'\nlabels = true\n")
+    monkeypatch.setenv(f"{SECTION}TABLE_SETTINGS__ACCOUNTS__SYNC", "cursor")
+    assert settings_of()[0].of_table("accounts") == TableSettings(sync="cursor", labels=True)
+    given = {"accounts": {"sync": "changes"}}
+    assert settings_of(table_settings=given)[0].of_table("accounts").sync == "changes"
+
+
+def test_credentials_in_the_wrong_file(files: Files) -> None:
+    files(RIGHT + SIGN_IN, None)
+    text = str(refused())
+    assert "Move the table to .dlt/secrets.toml" in text
+
+
+@pytest.mark.parametrize("given", [SECRET, 5, ["x"]])
+def test_credentials_of_another_kind(files: Files, given: Any) -> None:
+    files(RIGHT, None)
+    text = str(refused(credentials=given))
+    assert "neither settings nor an object with get_token" in text
+
+
+def test_credentials_given_in_python_are_completed_from_files(files: Files) -> None:
+    files(RIGHT)
+    _, found = configured({"client_id": "another"}, **resolved())
+    assert isinstance(found, DataverseCredentials)
+    assert (found.client_id, found.tenant_id) == ("another", TENANT)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "words"),
+    [
+        ('client_id = "x"\ncertificate_path = "/no/file.pem"', ["/no/file.pem"]),
+        ('client_id = "x"\nassertion_path = "/no/token"', ["/no/token", "assertion_path"]),
+        (
+            'auth_type = "secret"\ntenant_id = "Contoso Ltd"\nauthority_host = "http://x.example"',
+            ["no auth_type 'secret'", "client_secret", "neither the id of a tenant"],
+        ),
+    ],
+)
+def test_the_sign_in_is_checked_as_far_as_no_request_is_needed(
+    files: Files, credentials: str, words: list[str]
+) -> None:
+    files(RIGHT, f"[sources.dataverse.credentials]\n{credentials}\n")
+    text = str(refused())
+    for word in words:
+        assert word in text
+
+
+def test_an_address_that_can_not_be_right_beside_other_mistakes(files: Files) -> None:
+    files("[sources.dataverse]\nenvironment_url = 'https//contoso.crm4.dynamics.com'\n")
+    text = str(refused(credentials=5))
+    assert "no :// between https and the host" in text
+    assert "Missing setting tables" in text
+    assert "neither settings nor an object with get_token" in text
+
+
+def test_the_sandbox_needs_no_credentials(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    files('[sources.dataverse]\nenvironment_url = "sandbox"\n', None)
+    assert "accounts" in dataverse(tables=["accounts"]).resources
+
+
+def test_the_preview_needs_no_tables(files: Files) -> None:
+    files("[sources.dataverse]\npage_sze = 1\n", None)
+    with pytest.raises(ConfigurationError) as caught:
+        top_by_name("accounts", 3)
+    text = str(caught.value)
+    assert "Missing setting environment_url" in text
+    assert "page_sze" in text
+    assert "Missing setting tables" not in text
