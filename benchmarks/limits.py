@@ -38,7 +38,7 @@ from dataverse_source.client.client import DataverseClient
 from dataverse_source.client.counters import Counters
 from dataverse_source.client.session import new_session
 from dataverse_source.client.throttle.budget import ServiceLimits
-from dataverse_source.client.throttle.limiter import Governor
+from dataverse_source.client.throttle.limiter import ConcurrencyLimiter
 from dataverse_source.credentials import DataverseCredentials, token_source
 
 
@@ -149,7 +149,7 @@ def _client(connection: dict[str, Any], model: Model, session: Any) -> Dataverse
         url,
         token_source(credentials, url, session=session),
         session=session,
-        governor=Governor(model.limits),
+        limiter=ConcurrencyLimiter(model.limits),
     )
 
 

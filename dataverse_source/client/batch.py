@@ -30,7 +30,7 @@ _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 
 
 @dataclass(frozen=True)
-class Question:
+class BatchRequest:
     """One GET of a batch.
 
     Attributes:
@@ -82,7 +82,7 @@ def new_boundary() -> str:
     return f"batch_{uuid.uuid4()}"
 
 
-def to_body(urls: Sequence[str], questions: Sequence[Question], boundary: str) -> bytes:
+def to_body(urls: Sequence[str], questions: Sequence[BatchRequest], boundary: str) -> bytes:
     """The body of a batch; each line must end in CR LF (docs)."""
     lines: list[str] = []
     for url, question in zip(urls, questions, strict=True):

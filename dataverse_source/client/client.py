@@ -18,7 +18,7 @@ from dataverse_source.client import body, page_size, responses, retry
 from dataverse_source.client.batch import (
     CONTINUE_ON_ERROR,
     Answer,
-    Question,
+    BatchRequest,
     new_boundary,
     read_answers,
     to_body,
@@ -26,7 +26,7 @@ from dataverse_source.client.batch import (
 from dataverse_source.client.counters import Counters
 from dataverse_source.client.retry import USUAL_POLICY, RetryPolicy, TransientError, pause
 from dataverse_source.client.session import network_fault, timeouts
-from dataverse_source.client.throttle.limiter import Governor, Slot
+from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, Permit
 from dataverse_source.client.urls import environment_base, paging_cookie, pinned, request_url
 from dataverse_source.credentials import TokenSource
 from dataverse_source.errors import ProtocolError, ResponseError, safe_url
@@ -63,7 +63,7 @@ class DataverseClient:
         policy: how often a failed request is tried.
         pause: waits before another try.
         governor: says when requests may be sent; clients of the same user of the same
-            environment share one (see `governor_of`).
+            environment share one (see `limiter_of`).
         max_concurrency: requests at once, at most; None: as many as the governor gives.
 
     Attributes:
@@ -83,7 +83,7 @@ class DataverseClient:
         request_timeout: float = 120.0,
         policy: RetryPolicy = USUAL_POLICY,
         pause: Callable[[float], None] = pause,
-        governor: Governor | None = None,
+        limiter: ConcurrencyLimiter | None = None,
         max_concurrency: int | None = None,
     ) -> None:
         self.environment_url = environment_base(environment_url)
@@ -93,8 +93,8 @@ class DataverseClient:
         self._timeouts = timeouts(request_timeout)
         self._policy = policy
         self._pause = pause
-        self._governor = governor or Governor()
-        self._before = self._governor.tally
+        self._governor = limiter or ConcurrencyLimiter()
+        self._before = self._governor.totals
         self._max_concurrency = max_concurrency
         self._lock = threading.Lock()
         self._counters = Counters()
@@ -123,12 +123,12 @@ class DataverseClient:
 
         The times are those of its governor since the client was made.
         """
-        tally, before, own = self._governor.tally, self._before, self._counters
+        totals, before, own = self._governor.totals, self._before, self._counters
         return replace(
             own,
-            seconds_waited=own.seconds_waited + tally.seconds_held - before.seconds_held,
-            busy_seconds=tally.busy_seconds - before.busy_seconds,
-            request_seconds=tally.request_seconds - before.request_seconds,
+            seconds_waited=own.seconds_waited + totals.seconds_held - before.seconds_held,
+            busy_seconds=totals.busy_seconds - before.busy_seconds,
+            request_seconds=totals.request_seconds - before.request_seconds,
         )
 
     @property
@@ -175,7 +175,7 @@ class DataverseClient:
         request = requests.Request("GET", url, headers=_prefer(prefer))
         return self._answer(request, parse)
 
-    def batch(self, questions: Sequence[Question]) -> list[Answer]:
+    def batch(self, questions: Sequence[BatchRequest]) -> list[Answer]:
         """The answers to several questions, in one request; each may be a refusal of its own.
 
         Raises:
@@ -193,27 +193,27 @@ class DataverseClient:
         return self._answer(request, lambda body: read_answers(body, urls))
 
     def _answer(
-        self, request: requests.Request, parse: Callable[[bytes], T], *, patient: bool = True
+        self, request: requests.Request, parse: Callable[[bytes], T], *, retry_heavy: bool = True
     ) -> T:
         """What ``parse`` makes of the answer to a request, which is tried as often as needed.
 
         Args:
             request: without a token.
             parse: makes something of the body.
-            patient: see `responses.check`.
+            retry_heavy: see `responses.check`.
         """
         url = str(request.url)
         renewed = throttled = False
 
         def ask() -> requests.Response:
             nonlocal renewed
-            with self._governor.slot(at_most=self._max_concurrency, urgent=throttled) as slot:
+            with self._governor.permit(at_most=self._max_concurrency, urgent=throttled) as permit:
                 token = self._tokens.token()
-                answer = self._send(request, token, slot)
+                answer = self._send(request, token, permit)
                 if responses.token_refused(answer) and not renewed:
                     renewed = True
-                    answer = self._send(request, self._tokens.renew(token), slot)
-                responses.check(answer, patient=patient)
+                    answer = self._send(request, self._tokens.renew(token), permit)
+                responses.check(answer, retry_heavy=retry_heavy)
                 return answer
 
         def on_retry(failure: TransientError, seconds: float) -> None:
@@ -292,7 +292,7 @@ class DataverseClient:
             fewer = page_size.smaller(prefer)
             request = requests.Request("GET", self._absolute(url, None), headers=_prefer(prefer))
             try:
-                return self._answer(request, parse, patient=fewer is None), prefer
+                return self._answer(request, parse, retry_heavy=fewer is None), prefer
             except ResponseError as error:
                 if fewer is None or not page_size.is_too_heavy(error.code):
                     raise
@@ -314,7 +314,7 @@ class DataverseClient:
             raise ValueError("a query can be given with a path only, not with a URL")
         return pinned(url_or_path, self.environment_url)
 
-    def _send(self, request: requests.Request, token: str, slot: Slot) -> requests.Response:
+    def _send(self, request: requests.Request, token: str, permit: Permit) -> requests.Response:
         """One request, without a retry."""
         with self._lock:
             self._counters = replace(self._counters, requests=self._counters.requests + 1)
@@ -336,7 +336,7 @@ class DataverseClient:
             body.receive(answer)
         except requests.RequestException as error:
             raise network_fault(error, url, setting="environment_url") from error
-        slot.answered(time.monotonic() - began, answer.headers)
+        permit.answered(time.monotonic() - began, answer.headers)
         self._note(answer.headers)
         return answer
 

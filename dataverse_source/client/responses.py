@@ -26,12 +26,12 @@ def token_refused(answer: requests.Response) -> bool:
     return unauthorized and not error_responses.is_set_up(_error(answer))
 
 
-def check(answer: requests.Response, *, patient: bool) -> None:
+def check(answer: requests.Response, *, retry_heavy: bool) -> None:
     """Raises what is wrong with an answer, going by its status and its headers.
 
     Args:
         answer: with its body.
-        patient: a query that was too much for Dataverse is worth another try as it is.
+        retry_heavy: a query that was too much for Dataverse is worth another try as it is.
 
     Raises:
         TransientError: it may turn out well when asked for again.
@@ -47,7 +47,7 @@ def check(answer: requests.Response, *, patient: bool) -> None:
             remedy="Set environment_url to the environment's own address.",
         )
     if answer.status_code >= 400:
-        raise _refused(answer, url, patient=patient)
+        raise _refused(answer, url, retry_heavy=retry_heavy)
     if "html" in (answer.headers.get("Content-Type") or "").lower():
         raise TransientError(_web_page(answer, url))
 
@@ -97,13 +97,15 @@ def _error(answer: requests.Response) -> error_responses.ErrorAnswer:
     return error_responses.read_error(answer.status_code, answer.headers, content)
 
 
-def _refused(answer: requests.Response, url: str, *, patient: bool) -> Exception:
+def _refused(answer: requests.Response, url: str, *, retry_heavy: bool) -> Exception:
     error = _error(answer)
     refusal = error_responses.to_error(error, url)
     too_heavy = page_size.is_too_heavy(error.code)
     if too_heavy:
         refusal.remedy = page_size.REMEDY
-    if (too_heavy and not patient) or not (too_heavy or error_responses.is_worth_a_retry(error)):
+    if (too_heavy and not retry_heavy) or not (
+        too_heavy or error_responses.is_worth_a_retry(error)
+    ):
         return refusal
     return TransientError(
         refusal,

@@ -15,7 +15,7 @@ from dlt.common.pipeline import PipelineContext
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.client.counters import note_client
 from dataverse_source.client.session import new_session
-from dataverse_source.client.throttle.limiter import governor_of
+from dataverse_source.client.throttle.limiter import limiter_of
 from dataverse_source.client.urls import environment_base
 from dataverse_source.config.settings import SANDBOX, Settings
 from dataverse_source.credentials import (
@@ -89,7 +89,7 @@ class Connection:
             session=session,
             api_version=self.settings.api_version,
             request_timeout=self.settings.request_timeout,
-            governor=governor_of(environment_base(url), identity(credentials)),
+            limiter=limiter_of(environment_base(url), identity(credentials)),
             max_concurrency=self.settings.max_concurrency,
         )
         environment = f"{client.environment_url} {self.settings.api_version}"

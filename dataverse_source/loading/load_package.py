@@ -16,7 +16,7 @@ from dlt.extract.source import SourceInjectableContext
 from dataverse_source.sync.context import Destination
 from dataverse_source.sync.write.destination import LoadedTable, NothingLoaded
 
-Place = Callable[[str, str], Destination]
+DestinationFactory = Callable[[str, str], Destination]
 """Gives what is loaded of a table, by its name and its key column."""
 
 
@@ -34,7 +34,7 @@ class Package:
 
     load_id: str | None
     began: datetime
-    place: Place
+    place: DestinationFactory
     states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     selected: Collection[str] | None = None
 
@@ -61,7 +61,7 @@ def _selected() -> Collection[str] | None:
     return frozenset(container[SourceInjectableContext].source.selected_resources)
 
 
-def _place() -> Place:
+def _place() -> DestinationFactory:
     """Gives tables in the destination of the pipeline that runs."""
     context = Container()[PipelineContext]
     if not context.is_active():

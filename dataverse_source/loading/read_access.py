@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from dataverse_source.client.batch import Answer, Question
+from dataverse_source.client.batch import Answer, BatchRequest
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.errors import (
     AccessDeniedError,
@@ -26,9 +26,9 @@ TABLES_PER_REQUEST = 50
 """Far from the 1,000 questions that a batch may hold, so that none takes long."""
 
 
-def one_key(table: Table) -> Question:
+def one_key(table: Table) -> BatchRequest:
     """Asks for the key of one row: what the table's read privilege is needed for."""
-    return Question(str(table.entity_set_name), {"$select": table.primary_id, "$top": "1"})
+    return BatchRequest(str(table.entity_set_name), {"$select": table.primary_id, "$top": "1"})
 
 
 def refusal(answer: Answer) -> DataverseError | None:

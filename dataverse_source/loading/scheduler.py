@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from dlt.common.runtime import signals
 
-from dataverse_source.sync.read.workers import Crew
+from dataverse_source.sync.read.workers import WorkerPool
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Job(Generic[T]):
     drop: Callable[[T], None]
 
 
-class AtOnce:
+class TableScheduler:
     """Several tables at a time, of all resources of a source together.
 
     Args:
@@ -50,7 +50,7 @@ class AtOnce:
     """
 
     def __init__(self, concurrency: Callable[[], int]) -> None:
-        self._crew = Crew(MOST_TABLES)
+        self._crew = WorkerPool(MOST_TABLES)
         self._concurrency = concurrency
         self._taken = 0
         self._running: set[Future[Any]] = set()

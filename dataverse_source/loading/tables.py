@@ -30,7 +30,7 @@ from dataverse_source.loading.load_package import Package, current_package
 from dataverse_source.loading.progress import Observer, current_observer, observing
 from dataverse_source.loading.read_access import refused_tables
 from dataverse_source.loading.run_context import Aside, Isolation, current_isolation
-from dataverse_source.loading.scheduler import AtOnce, Job
+from dataverse_source.loading.scheduler import Job, TableScheduler
 from dataverse_source.metadata.column_selection import select_columns
 from dataverse_source.metadata.model import Table
 from dataverse_source.metadata.table_selection import is_pattern
@@ -39,7 +39,7 @@ from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.cursor import read_range
 from dataverse_source.sync.plan import Plan, make_plan
 from dataverse_source.sync.read.table_reader import TableReader
-from dataverse_source.sync.read.workers import Crew
+from dataverse_source.sync.read.workers import WorkerPool
 from dataverse_source.sync.retention import Retention
 from dataverse_source.sync.run_table import range_items, table_items
 from dataverse_source.sync.state import TableState, fingerprint
@@ -91,8 +91,8 @@ class Tables:
         self._found: dict[str, list[Table]] | None = None
         self._refused: tuple[str | None, frozenset[str]] = None, frozenset()
         self._retention: Retention | None = None
-        self._crew = Crew()
-        self._at_once = AtOnce(self._concurrency)
+        self._crew = WorkerPool()
+        self._at_once = TableScheduler(self._concurrency)
         self._run_id = secrets.token_hex(4)
 
     def items(

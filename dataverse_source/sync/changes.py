@@ -21,10 +21,10 @@ import pyarrow.compute as pc
 from dataverse_source.arrow.decode import Page
 from dataverse_source.errors import AccessDeniedError, ProtocolError, ResponseError
 from dataverse_source.sync.context import (
-    Gone,
+    DeletedKeys,
     Output,
-    Rows,
-    Steps,
+    RowBatch,
+    SyncSteps,
     TableRun,
     common,
     read_again,
@@ -80,7 +80,7 @@ class _Chain:
         return not any(map(len, (*self.changed, *self.bare, *self.deleted)))
 
 
-def keep_by_changes(run: TableRun, state: TableState) -> Steps:
+def keep_by_changes(run: TableRun, state: TableState) -> SyncSteps:
     """All rows at first, then what has changed.
 
     Raises:
@@ -157,7 +157,7 @@ def _refuse_old_token(run: TableRun, state: TableState) -> None:
         raise _TokenRefusedError("its delta link is older than Dataverse keeps track of changes")
 
 
-def _follow(run: TableRun, state: TableState) -> Steps:
+def _follow(run: TableRun, state: TableState) -> SyncSteps:
     chain = _Chain()
     oldest = token_version(str(state.token))
     for page in _pages(run, state):
@@ -165,13 +165,13 @@ def _follow(run: TableRun, state: TableState) -> Steps:
         if rows.num_rows:
             numbers = rows[VERSION]
             chain.is_full |= oldest is not None and pc.min(numbers).as_py() <= oldest
-            yield Rows(rows)
+            yield RowBatch(rows)
     state, late = yield from read_late(run, state)
     if chain.link is not None and chain.is_empty and _is_fresh(run, state):
         return (yield from _swept(run, state, chain))
     gone = without((yield from _settled(run, chain)), late)
     if len(gone):
-        yield Gone(gone)
+        yield DeletedKeys(gone)
     return (yield from _swept(run, _with_token(run, state, chain.link), chain))
 
 
@@ -245,7 +245,7 @@ def _settled(run: TableRun, chain: _Chain) -> Generator[Output, None, pa.Array]:
     return without(pa.concat_arrays([deleted, open_keys]), there)
 
 
-def _swept(run: TableRun, state: TableState, chain: _Chain) -> Steps:
+def _swept(run: TableRun, state: TableState, chain: _Chain) -> SyncSteps:
     """Compares the keys where they are to be, or where the delta held all rows of the table."""
     if not chain.is_full and not is_due(run, state, None):
         return state

@@ -14,12 +14,12 @@ from dlt.common.schema.typing import TColumnSchema, TTableReferenceInline
 from dataverse_source.arrow.labels import NO_LABELS, Labels
 from dataverse_source.config.settings import TableSettings
 from dataverse_source.sync.read.table_reader import TableReader, joined
-from dataverse_source.sync.read.workers import Crew
+from dataverse_source.sync.read.workers import WorkerPool
 from dataverse_source.sync.state import TableState
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowBatch:
     """Rows as they are now.
 
     Attributes:
@@ -33,14 +33,14 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Gone:
+class DeletedKeys:
     """Keys of rows that Dataverse does not have any more, or never seen ones."""
 
     keys: pa.Array
 
 
-Output = Union[Rows, Gone]  # noqa: UP007 (`X | Y` of classes is not for Python 3.10's generics)
-Steps = Generator[Output, None, TableState]
+Output = Union[RowBatch, DeletedKeys]  # noqa: UP007 (`X | Y` of classes is not for Python 3.10's generics)
+SyncSteps = Generator[Output, None, TableState]
 """What a way to keep a table in step is: it gives output, and in the end the new state."""
 
 
@@ -82,7 +82,7 @@ class TableRun:
     retention: Callable[[], timedelta]
     labels: Labels = NO_LABELS
     references: Callable[[], list[TTableReferenceInline]] = list
-    crew: Crew = field(default_factory=Crew)
+    crew: WorkerPool = field(default_factory=WorkerPool)
     load_began: datetime | None = None
     run_id: str = ""
 
@@ -116,5 +116,5 @@ def read_again(run: TableRun, keys: pa.Array) -> Generator[Output, None, pa.Arra
     found = []
     for rows in run.reader.rows_of(keys):
         found.append(rows[run.reader.key])
-        yield Rows(rows)
+        yield RowBatch(rows)
     return joined(found)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import pyarrow.compute as pc
 from dlt.extract.incremental import Incremental
 
-from dataverse_source.sync.context import Rows, Steps, TableRun
+from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.read.query import MODIFIED_ON, modified_filters
 from dataverse_source.sync.read.table_reader import VERSION, VERSION_MARGIN, joined
@@ -29,7 +29,7 @@ MOST_MARKS = 40
 """Marks that are remembered, however long the lookback is and however often a table is read."""
 
 
-def keep_by_cursor(run: TableRun, state: TableState, column: str) -> Steps:
+def keep_by_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
     """All rows at first, then those that are newer, and now and then a comparison of keys.
 
     Args:
@@ -50,7 +50,7 @@ def keep_by_cursor(run: TableRun, state: TableState, column: str) -> Steps:
         if column == VERSION and rows.num_rows:
             highest = max(highest, pc.max(rows[VERSION]).as_py() or 0)
         if rows.num_rows:
-            yield Rows(rows)
+            yield RowBatch(rows)
     if column == VERSION:
         lookback = timedelta(seconds=run.settings.lookback_seconds)
         state = replace(state, versions=_marks(state, began, highest, lookback))
@@ -61,7 +61,7 @@ def keep_by_cursor(run: TableRun, state: TableState, column: str) -> Steps:
     return state
 
 
-def read_range(run: TableRun, cursor: Incremental[datetime]) -> Iterator[Rows]:
+def read_range(run: TableRun, cursor: Incremental[datetime]) -> Iterator[RowBatch]:
     """Rows modified in a range that the user has put on the resource.
 
     It is for backfills, piece by piece, by an external scheduler; the table's own state is not
@@ -70,7 +70,7 @@ def read_range(run: TableRun, cursor: Incremental[datetime]) -> Iterator[Rows]:
     cursor.advance(None)  # type: ignore[arg-type]  # documented, missing in the annotation
     began = run.now()
     for rows in run.reader.batches(modified_filters(cursor.start_value, cursor.end_value)):
-        yield Rows(rows)
+        yield RowBatch(rows)
     if cursor.end_value is None:
         cursor.advance(began)
 

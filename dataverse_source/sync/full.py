@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dataverse_source.sync.context import Rows, Steps, TableRun
+from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.read.created_on import to_states
 from dataverse_source.sync.read.table_reader import joined
-from dataverse_source.sync.read.whole_table import Left, read_rows
+from dataverse_source.sync.read.whole_table import Remainder, read_rows
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.sweep import sweep
 from dataverse_source.sync.write.history import begins
 
 
-def read_all(run: TableRun, state: TableState) -> Steps:
+def read_all(run: TableRun, state: TableState) -> SyncSteps:
     """All rows, or the next ``max_rows_per_load`` of them.
 
     Read in one package they replace the table: nothing that is gone stays, and no merge has to
@@ -32,9 +32,9 @@ def read_all(run: TableRun, state: TableState) -> Steps:
         try:
             rows = next(rows_)
         except StopIteration as end:
-            left: Left = end.value
+            left: Remainder = end.value
             break
-        yield Rows(rows, replace=in_place)
+        yield RowBatch(rows, replace=in_place)
         if not in_place:
             keys.append(rows[run.reader.key])
     if not left.nothing:

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 
-from dataverse_source.sync.context import Output, Rows, TableRun
+from dataverse_source.sync.context import Output, RowBatch, TableRun
 from dataverse_source.sync.read.query import MODIFIED_ON, modified_filters
 from dataverse_source.sync.read.stored_links import token_version
 from dataverse_source.sync.read.table_reader import VERSION, VERSION_MARGIN, joined
@@ -46,7 +46,7 @@ def read_late(
         for rows in run.reader.batches(filters):
             keys.append(rows[run.reader.key])
             if rows.num_rows:
-                yield Rows(rows)
+                yield RowBatch(rows)
     open_still = given is not None and given > settled
     return replace(state, unsettled=state.token_time if open_still else None), joined(keys)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dataverse_source.loading.progress import watched
 from dataverse_source.sync.changes import NotTrackedError, keep_by_changes
-from dataverse_source.sync.context import Rows, Steps, TableRun
+from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.cursor import keep_by_cursor
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.plan import Plan, make_plan, without_tracking
@@ -48,7 +48,7 @@ def _items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
     write_state(state, stored)
 
 
-def range_items(run: TableRun, outputs: Iterator[Rows]) -> Iterator[Any]:
+def range_items(run: TableRun, outputs: Iterator[RowBatch]) -> Iterator[Any]:
     """Items for dlt of a range of rows; they are merged, and the table's state is not touched.
 
     Args:
@@ -56,7 +56,7 @@ def range_items(run: TableRun, outputs: Iterator[Rows]) -> Iterator[Any]:
         outputs: the rows of the range.
     """
 
-    def steps() -> Steps:
+    def steps() -> SyncSteps:
         yield from outputs
         return TableState()
 
@@ -87,7 +87,7 @@ def _written(run: TableRun, plan: Plan, state: TableState) -> Generator[Any, Non
     return (yield from TableWriter(run, str(plan)).items(steps))
 
 
-def _keep_in_step(run: TableRun, plan: Plan, state: TableState) -> Steps:
+def _keep_in_step(run: TableRun, plan: Plan, state: TableState) -> SyncSteps:
     if plan.mode == "full":
         return (yield from _read_in_full(run, state))
     if plan.column is not None:
@@ -95,7 +95,7 @@ def _keep_in_step(run: TableRun, plan: Plan, state: TableState) -> Steps:
     return (yield from keep_by_changes(run, state))
 
 
-def _read_in_full(run: TableRun, state: TableState) -> Steps:
+def _read_in_full(run: TableRun, state: TableState) -> SyncSteps:
     """All rows, and nothing after them: so those that an earlier run has read are read again."""
     if state.link is None and not state.parts:
         state = replace(state, begun_by=run.run_id)

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 
-from dataverse_source.sync.context import Gone, Steps, TableRun, read_again, without
+from dataverse_source.sync.context import DeletedKeys, SyncSteps, TableRun, read_again, without
 from dataverse_source.sync.state import TableState, moment
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def is_due(run: TableRun, state: TableState, default_hours: float | None) -> boo
 
 def sweep(
     run: TableRun, state: TableState, *, seen: pa.Array, there: pa.Array | None = None
-) -> Steps:
+) -> SyncSteps:
     """Compares keys; gives those that are gone, and rows that are missing without a reason.
 
     Args:
@@ -65,5 +65,5 @@ def sweep(
         yield from read_again(run, missing)
     if len(gone):
         logger.info("%s: %d rows are gone", run.name, len(gone))
-        yield Gone(gone)
+        yield DeletedKeys(gone)
     return replace(state, swept=began.isoformat())

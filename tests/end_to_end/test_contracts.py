@@ -13,13 +13,13 @@ from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema import schema_changes
 from dataverse_source.sandbox.schema.tables import Column
-from tests.support.comparing import Rows, assert_equal, destination_rows
+from tests.support.comparing import RowBatch, assert_equal, destination_rows
 from tests.support.requests_sent import keys
 
 pytestmark = pytest.mark.slow
 
 NewPipeline = Callable[[], dlt.Pipeline]
-RunUnder = Callable[[str], Rows]
+RunUnder = Callable[[str], RowBatch]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def run_under(
 ) -> RunUnder:
     """Loads accounts under a contract for columns; gives the rows that are loaded then."""
 
-    def run(contract: str) -> Rows:
+    def run(contract: str) -> RowBatch:
         source = dataverse(
             environment_url=sandbox.environment_url,
             tables=["accounts"],

@@ -19,8 +19,8 @@ from dlt.common.runtime import signals
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.client.session import new_session
 from dataverse_source.client.throttle.budget import ServiceLimits
-from dataverse_source.client.throttle.cpu_gauge import LoadGauge
-from dataverse_source.client.throttle.limiter import Governor
+from dataverse_source.client.throttle.cpu_gauge import CpuGauge
+from dataverse_source.client.throttle.limiter import ConcurrencyLimiter
 from dataverse_source.credentials import DataverseCredentials, token_source
 from dataverse_source.sandbox import LatencySettings, LimitSettings, Sandbox, Switches
 
@@ -28,7 +28,9 @@ DEADLINE = 60.0
 
 
 @contextmanager
-def reading(sandbox: Sandbox, governor: Governor, **options: Any) -> Iterator[DataverseClient]:
+def reading(
+    sandbox: Sandbox, limiter: ConcurrencyLimiter, **options: Any
+) -> Iterator[DataverseClient]:
     credentials = DataverseCredentials(
         tenant_id=sandbox.tenant_id,
         client_id=sandbox.client_id,
@@ -38,7 +40,7 @@ def reading(sandbox: Sandbox, governor: Governor, **options: Any) -> Iterator[Da
     with new_session(ca_bundle=sandbox.ca_bundle) as session:
         tokens = token_source(credentials, sandbox.environment_url, session=session)
         yield DataverseClient(
-            sandbox.environment_url, tokens, session=session, governor=governor, **options
+            sandbox.environment_url, tokens, session=session, limiter=limiter, **options
         )
 
 
@@ -58,17 +60,19 @@ def refused(sandbox: Sandbox) -> Counter[str]:
     return Counter(one.query for one in sandbox.requests if one.status == 429)
 
 
-def idle_machine() -> LoadGauge:
-    return LoadGauge(spent=lambda: 0.0)
+def idle_machine() -> CpuGauge:
+    return CpuGauge(spent=lambda: 0.0)
 
 
 @pytest.mark.parametrize("servers", [1, 2])
 def test_known_limits_are_kept(servers: int) -> None:
     limits = LimitSettings(enforced=True, requests=30, window_seconds=2.0, servers=servers)
-    governor = Governor(ServiceLimits(requests=30, window_seconds=2.0), gauge=idle_machine())
+    limiter = ConcurrencyLimiter(
+        ServiceLimits(requests=30, window_seconds=2.0), gauge=idle_machine()
+    )
     with (
         Sandbox({"accounts": 2}, limits=limits) as sandbox,
-        reading(sandbox, governor) as client,
+        reading(sandbox, limiter) as client,
     ):
         ask_at_once(client, 60 * servers)
         times = refused(sandbox)
@@ -77,18 +81,18 @@ def test_known_limits_are_kept(servers: int) -> None:
         assert client.counters.requests >= 60 * servers
         assert client.counters.seconds_waited > 0
         if servers > 1:
-            assert governor._servers == servers
+            assert limiter._servers == servers
 
 
 def test_execution_time_is_kept() -> None:
     limits = LimitSettings(enforced=True, execution_seconds=1.2, window_seconds=2.0)
-    governor = Governor(
+    limiter = ConcurrencyLimiter(
         ServiceLimits(execution_seconds=1.2, window_seconds=2.0), gauge=idle_machine()
     )
     latency = LatencySettings(base_seconds=0.05)
     with (
         Sandbox({"accounts": 2}, limits=limits, latency=latency) as sandbox,
-        reading(sandbox, governor) as client,
+        reading(sandbox, limiter) as client,
     ):
         ask_at_once(client, 40)
         assert max(refused(sandbox).values(), default=0) <= 1
@@ -99,7 +103,7 @@ def test_unknown_limits_are_found(form: str) -> None:
     """The server takes three at once, and recommends sixteen."""
     limits = LimitSettings(enforced=True, concurrent=3, dop_hint=16)
     switches = Switches().changed(throttle_form=form)
-    governor = Governor(chance=lambda: 1.0, gauge=idle_machine())
+    limiter = ConcurrencyLimiter(chance=lambda: 1.0, gauge=idle_machine())
     with (
         Sandbox(
             {"accounts": 2},
@@ -107,7 +111,7 @@ def test_unknown_limits_are_found(form: str) -> None:
             switches=switches,
             latency=LatencySettings(base_seconds=0.05),
         ) as sandbox,
-        reading(sandbox, governor) as client,
+        reading(sandbox, limiter) as client,
     ):
         client.get_json("WhoAmI")
         assert client.concurrency == 16
@@ -123,11 +127,11 @@ def test_unknown_limits_are_found(form: str) -> None:
 
 def test_max_concurrency_is_kept() -> None:
     limits = LimitSettings(dop_hint=16)
-    governor = Governor(gauge=idle_machine())
+    limiter = ConcurrencyLimiter(gauge=idle_machine())
     latency = LatencySettings(base_seconds=0.02)
     with (
         Sandbox({"accounts": 2}, limits=limits, latency=latency) as sandbox,
-        reading(sandbox, governor, max_concurrency=2) as client,
+        reading(sandbox, limiter, max_concurrency=2) as client,
     ):
         ask_at_once(client, 30)
         assert client.concurrency == 2
@@ -136,11 +140,11 @@ def test_max_concurrency_is_kept() -> None:
 
 
 def test_two_clients_share_one_governor() -> None:
-    governor = Governor(gauge=idle_machine())
+    limiter = ConcurrencyLimiter(gauge=idle_machine())
     with (
         Sandbox({"accounts": 2}, latency=LatencySettings(base_seconds=0.02)) as sandbox,
-        reading(sandbox, governor) as one,
-        reading(sandbox, governor) as other,
+        reading(sandbox, limiter) as one,
+        reading(sandbox, limiter) as other,
     ):
         sandbox.faults.plan("throttled", path="/accounts")
         ask(one, 1)
@@ -151,11 +155,11 @@ def test_two_clients_share_one_governor() -> None:
 
 
 def test_a_long_wait_ends_with_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
-    governor = Governor()
+    limiter = ConcurrencyLimiter()
     caught: list[BaseException] = []
     with (
         Sandbox({"accounts": 2}) as sandbox,
-        reading(sandbox, governor) as client,
+        reading(sandbox, limiter) as client,
     ):
         limits = LimitSettings(enforced=True, requests=0)
         client.get_json("WhoAmI")
@@ -170,7 +174,7 @@ def test_a_long_wait_ends_with_a_signal(monkeypatch: pytest.MonkeyPatch) -> None
         thread = threading.Thread(target=run)
         thread.start()
         end = time.monotonic() + DEADLINE
-        while not refused(sandbox) or not governor._queue:
+        while not refused(sandbox) or not limiter._queue:
             assert time.monotonic() < end
             time.sleep(0.01)
         monkeypatch.setattr(signals, "_received_signal", 2)
@@ -187,7 +191,7 @@ def test_decisions_are_logged_without_secrets(
     with (
         caplog.at_level(logging.INFO),
         Sandbox({"accounts": 2}, limits=limits) as sandbox,
-        reading(sandbox, Governor()) as client,
+        reading(sandbox, ConcurrencyLimiter()) as client,
     ):
         sandbox.faults.plan("throttled", path="/accounts", skip=5)
         for number in range(40):

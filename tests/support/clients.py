@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from dataverse_source.client.client import DataverseClient
-from dataverse_source.client.throttle.limiter import Governor, Time
+from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, Time
 from dataverse_source.errors import MalformedBodyError
 from tests.support.servers import Answer, ScriptedServer, json_answer
 
@@ -61,8 +61,8 @@ class Bench:
     tokens: Tokens = field(default_factory=Tokens)
 
     def client(self, url: str, **options: Any) -> DataverseClient:
-        governor = Governor(time=FastTime(self.naps))
-        given = {"tokens": self.tokens, "session": self.session, "governor": governor}
+        limiter = ConcurrencyLimiter(time=FastTime(self.naps))
+        given = {"tokens": self.tokens, "session": self.session, "governor": limiter}
         options = {**given, **options}
         return DataverseClient(url, pause=self.naps.append, **options)
 

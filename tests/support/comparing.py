@@ -11,12 +11,12 @@ import dlt
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema.tables import CHOICE_TYPES, Column
 
-Rows = dict[str, dict[str, Any]]
+RowBatch = dict[str, dict[str, Any]]
 LABELLED = CHOICE_TYPES | {"Boolean", "MultiSelectPicklist"}
 YES_NO = {0: "No", 1: "Yes"}
 
 
-def destination_rows(pipeline: dlt.Pipeline, table: str, key: str) -> Rows:
+def destination_rows(pipeline: dlt.Pipeline, table: str, key: str) -> RowBatch:
     """The rows of ``table`` by key; a key that comes twice fails."""
     with (
         pipeline.sql_client() as client,
@@ -29,7 +29,7 @@ def destination_rows(pipeline: dlt.Pipeline, table: str, key: str) -> Rows:
     return by_key
 
 
-def sandbox_rows(sandbox: Sandbox, logical_name: str, columns: set[str]) -> Rows:
+def sandbox_rows(sandbox: Sandbox, logical_name: str, columns: set[str]) -> RowBatch:
     """The rows of the sandbox's table by key, in the form in which they have to arrive."""
     table = sandbox.store.schema.by_logical_name[logical_name]
     rows = sandbox.store.rows(logical_name)
@@ -76,7 +76,7 @@ def _arrived(row: dict[str, Any], name: str, column: Any) -> Any:
     return value
 
 
-def assert_equal(pipeline: dlt.Pipeline, sandbox: Sandbox, set_name: str) -> Rows:
+def assert_equal(pipeline: dlt.Pipeline, sandbox: Sandbox, set_name: str) -> RowBatch:
     """The destination's table equals the sandbox's; returns its rows."""
     table = sandbox.store.schema.by_entity_set[set_name]
     arrived = destination_rows(pipeline, set_name, table.primary_id)

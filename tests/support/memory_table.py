@@ -17,7 +17,7 @@ import pyarrow as pa
 from dataverse_source.arrow.decode import Page
 from dataverse_source.sync.read.created_on import Interval
 from dataverse_source.sync.read.table_reader import TableReader
-from dataverse_source.sync.read.workers import Crew
+from dataverse_source.sync.read.workers import WorkerPool
 
 START = datetime(2020, 1, 1, tzinfo=timezone.utc)
 NOW = START + timedelta(days=3650)
@@ -137,7 +137,7 @@ def belongs(seconds: float | None, interval: Interval) -> bool:
     return _meets(seconds, interval.condition)
 
 
-class RandomCrew(Crew):
+class RandomCrew(WorkerPool):
     """Does the work on this thread, in any order, now or later."""
 
     def __init__(self, seed: int) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 from dataverse_source.cli.checks.findings import Findings, StoppedError
 from dataverse_source.cli.checks.tables import check_tables, questions_of
-from dataverse_source.client.batch import Answer, Question
+from dataverse_source.client.batch import Answer, BatchRequest
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.client.retry import RetryPolicy
 from dataverse_source.client.session import new_session
@@ -52,10 +52,10 @@ CURRENT_ORGANIZATION = (
 THE_CALLER = "Microsoft.Dynamics.CRM.EqualUserId(PropertyName='systemuserid')"
 
 QUESTIONS = (
-    Question("WhoAmI"),
-    Question(CURRENT_ORGANIZATION),
-    Question("systemusers", {"$select": "fullname", "$filter": THE_CALLER}),
-    Question("EntityDefinitions", {"$select": ",".join(TABLE_PROPERTIES)}),
+    BatchRequest("WhoAmI"),
+    BatchRequest(CURRENT_ORGANIZATION),
+    BatchRequest("systemusers", {"$select": "fullname", "$filter": THE_CALLER}),
+    BatchRequest("EntityDefinitions", {"$select": ",".join(TABLE_PROPERTIES)}),
 )
 
 

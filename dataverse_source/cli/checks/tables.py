@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dataverse_source.cli.checks.findings import Findings
-from dataverse_source.client.batch import LONGEST, Answer, Question
+from dataverse_source.client.batch import LONGEST, Answer, BatchRequest
 from dataverse_source.config.settings import Settings
 from dataverse_source.errors import AccessDeniedError, DataverseError
 from dataverse_source.loading.read_access import one_key, refusal
@@ -52,18 +52,18 @@ class Rights:
     tracking_refusal: str | None
 
 
-def questions_of(tables: Sequence[Table], user_id: str) -> list[Question]:
+def questions_of(tables: Sequence[Table], user_id: str) -> list[BatchRequest]:
     """What is asked about tables, all in one batch."""
     privileges = f"systemusers({user_id})/Microsoft.Dynamics.CRM.RetrieveUserPrivileges()"
-    return [Question(privileges), *itertools.chain(*map(_questions, tables[:MOST_TABLES]))]
+    return [BatchRequest(privileges), *itertools.chain(*map(_questions, tables[:MOST_TABLES]))]
 
 
-def _questions(table: Table) -> Iterator[Question]:
+def _questions(table: Table) -> Iterator[BatchRequest]:
     """The table's privileges, one row, and the beginning of its changes."""
     definition = f"EntityDefinitions(LogicalName='{table.logical_name}')"
-    yield Question(definition, {"$select": "LogicalName,Privileges"})
+    yield BatchRequest(definition, {"$select": "LogicalName,Privileges"})
     yield one_key(table)
-    yield Question(str(table.entity_set_name), {"$select": table.primary_id}, TRACKED)
+    yield BatchRequest(str(table.entity_set_name), {"$select": table.primary_id}, TRACKED)
 
 
 def check_tables(

@@ -11,13 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dataverse_source.client.throttle.sliding_window import (
-    Ledger,
+    SlidingWindow,
     even_rate,
     rate_of_return,
     seconds_until,
 )
 
-__all__ = ["Budgets", "Left", "Pace", "ServiceLimits", "UnderWay", "read_left"]
+__all__ = [
+    "Budgets",
+    "Pace",
+    "RemainingBudget",
+    "ServiceLimits",
+    "UnderWay",
+    "read_remaining_budget",
+]
 
 PLENTY = 0.75
 """Part of a budget that may be spent as fast as the servers answer; the rest goes evenly."""
@@ -58,7 +65,7 @@ class ServiceLimits:
 
 
 @dataclass(frozen=True)
-class Left:
+class RemainingBudget:
     """What an answer's headers tell.
 
     Attributes:
@@ -72,10 +79,10 @@ class Left:
     execution_seconds: float | None = None
 
 
-def read_left(headers: Mapping[str, str]) -> Left:
+def read_remaining_budget(headers: Mapping[str, str]) -> RemainingBudget:
     """What headers tell of the limits; names in any case if the mapping allows it."""
     affinity = _AFFINITY.search(headers.get("Set-Cookie") or "")
-    return Left(
+    return RemainingBudget(
         affinity[1] if affinity else "",
         _number(headers.get("x-ms-ratelimit-burst-remaining-xrm-requests")),
         _number(headers.get("x-ms-ratelimit-time-remaining-xrm-requests")),
@@ -101,7 +108,7 @@ class _Server:
     """One web server: what was spent on it, and its limits as far as it has told them."""
 
     documented: dict[str, float]
-    ledgers: dict[str, Ledger]
+    windows: dict[str, SlidingWindow]
     limits: dict[str, float] = field(default_factory=dict)
     seen: float = 0.0
 
@@ -170,7 +177,7 @@ class Budgets:
     _servers: dict[str, _Server] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._own = Ledger(self.limits.window_seconds)
+        self._own = SlidingWindow(self.limits.window_seconds)
 
     @property
     def servers(self) -> int:
@@ -182,13 +189,13 @@ class Budgets:
         unnamed = self._servers.get("")
         if unnamed is None or len(self._servers) > 1:
             return max(len(self._servers), 1)
-        booked = unnamed.ledgers["requests"].spent(unnamed.seen)
+        booked = unnamed.windows["requests"].spent(unnamed.seen)
         own = self._own.spent(unnamed.seen)
         if booked < 1 or own < 4 * MOST_SERVERS:
             return 1
         return min(max(round(own / booked), 1), MOST_SERVERS)
 
-    def answered(self, now: float, seconds: float, left: Left, in_flight: float) -> None:
+    def answered(self, now: float, seconds: float, left: RemainingBudget, in_flight: float) -> None:
         """Books a request.
 
         Args:
@@ -208,13 +215,13 @@ class Budgets:
             ("requests", 1.0, left.requests, in_flight / max(seconds, 0.001)),
             ("execution", seconds, left.execution_seconds, in_flight),
         ):
-            ledger = server.ledgers[what]
-            ledger.add(now, amount)
+            window = server.windows[what]
+            window.add(now, amount)
             if told is not None:
-                limit = server.learn(what, told, ledger.spent(now))
+                limit = server.learn(what, told, window.spent(now))
                 # Below nothing left the server does not count.
-                spent = limit - told if told else max(limit, ledger.spent(now))
-                ledger.correct(now, spent, late=max(late, 0.01 * limit))
+                spent = limit - told if told else max(limit, window.spent(now))
+                window.correct(now, spent, late=max(late, 0.01 * limit))
         self._forget_servers(now)
 
     def pace(self, now: float, cost: float, under_way: UnderWay) -> Pace:
@@ -238,10 +245,10 @@ class Budgets:
             ("execution", cost, under_way.ending, under_way.seconds),
         ):
             for server in self._servers.values():
-                ledger, limit = server.ledgers[what], server.limit(what)
+                window, limit = server.windows[what], server.limit(what)
                 room = FULL * limit - counted * share
                 longest = self._now_and_then if server.is_in_doubt(what) else math.inf
-                held = seconds_until(ledger, now, max(room, 0.0))
+                held = seconds_until(window, now, max(room, 0.0))
                 wait = max(wait, min(held, max(server.seen + longest - now, 0.0)))
             rates[what] = self._rate(what, now, next_one, flow)
         return Pace(wait, rates["execution"], rates["requests"])
@@ -254,12 +261,12 @@ class Budgets:
         """The even rate over all servers; None while there is plenty."""
         unnamed = self.servers / len(self._servers)
         limit = sum(server.limit(what) for server in self._servers.values())
-        spent = sum(server.ledgers[what].spent(now) for server in self._servers.values())
+        spent = sum(server.windows[what].spent(now) for server in self._servers.values())
         if spent + under_way / unnamed <= PLENTY * limit:
             return None
         returning: dict[float, float] = {}
         for server in self._servers.values():
-            for seconds, amount in server.ledgers[what].returning(now):
+            for seconds, amount in server.windows[what].returning(now):
                 returning[seconds] = returning.get(seconds, 0.0) + amount
         parts, window = sorted(returning.items()), self.limits.window_seconds
         soon = SOON * window
@@ -276,7 +283,7 @@ class Budgets:
             limits = self.limits
             self._servers[name] = _Server(
                 {"requests": limits.requests, "execution": limits.execution_seconds},
-                {what: Ledger(limits.window_seconds) for what in ("requests", "execution")},
+                {what: SlidingWindow(limits.window_seconds) for what in ("requests", "execution")},
             )
         return self._servers[name]
 

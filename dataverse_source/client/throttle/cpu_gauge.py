@@ -10,7 +10,7 @@ INTERVAL = 0.2
 """Seconds over which the processor's time is compared with the clock's."""
 
 
-class LoadGauge:
+class CpuGauge:
     """Compares the processor time that this process takes with what there is.
 
     Python runs on one core at a time but for its libraries, so that half of the cores, and at

@@ -33,13 +33,13 @@ from dataverse_source.client.throttle.budget import (
     Pace,
     ServiceLimits,
     UnderWay,
-    read_left,
+    read_remaining_budget,
 )
-from dataverse_source.client.throttle.cpu_gauge import LoadGauge
-from dataverse_source.client.throttle.permits import Slot, Tally, Time
+from dataverse_source.client.throttle.cpu_gauge import CpuGauge
+from dataverse_source.client.throttle.permits import LimiterTotals, Permit, Time
 from dataverse_source.client.throttle.sliding_window import PARTS
 
-__all__ = ["SERVICE_LIMITS", "Governor", "Slot", "Tally", "Time", "governor_of"]
+__all__ = ["SERVICE_LIMITS", "ConcurrencyLimiter", "LimiterTotals", "Permit", "Time", "limiter_of"]
 
 SERVICE_LIMITS = ServiceLimits()
 """What governors believe of the service until it says otherwise."""
@@ -56,7 +56,7 @@ _NEARLY = 0.5
 _Ticket = tuple[bool, int]
 
 
-class Governor:
+class ConcurrencyLimiter:
     """Says when requests may be sent; used by all threads.
 
     Args:
@@ -72,18 +72,18 @@ class Governor:
         *,
         time: Time | None = None,
         chance: Callable[[], float] = random.random,
-        gauge: LoadGauge | None = None,
+        gauge: CpuGauge | None = None,
     ) -> None:
         self._limits = limits or SERVICE_LIMITS
         self._time = time or Time()
         self._chance = chance
-        self._gauge = gauge or LoadGauge()
+        self._gauge = gauge or CpuGauge()
         self._each = self._limits.concurrent
         self._budgets = Budgets(self._limits)
         self._lock = threading.Lock()
         self._queue: list[tuple[_Ticket, threading.Condition]] = []
         self._numbers = itertools.count()
-        self._under_way: dict[Slot, None] = {}
+        self._under_way: dict[Permit, None] = {}
         self._level = float(FIRST)
         self._hinted = False
         self._blocked_until = 0.0
@@ -95,7 +95,7 @@ class Governor:
         self._last_at = self._told_at = -math.inf
         self._pace = Pace()
         self._servers = 1
-        self._tally = Tally()
+        self._totals = LimiterTotals()
         self._changed_at = self._time.now()
 
     @property
@@ -107,14 +107,14 @@ class Governor:
             return most if rate is None else max(1, min(most, int(rate) + 2))
 
     @property
-    def tally(self) -> Tally:
+    def totals(self) -> LimiterTotals:
         """What it has done so far."""
         with self._lock:
             self._count()
-            return self._tally
+            return self._totals
 
     @contextmanager
-    def slot(self, *, at_most: int | None = None, urgent: bool = False) -> Iterator[Slot]:
+    def permit(self, *, at_most: int | None = None, urgent: bool = False) -> Iterator[Permit]:
         """Waits until a request may be sent; it is under way until the end of the block.
 
         Slots are given in the order in which they are asked for. A `TransientError` that ends
@@ -128,18 +128,18 @@ class Governor:
             SignalReceivedException: SIGINT or SIGTERM came while dlt runs the pipeline.
             Stopped: see `dataverse_source.client.retry.stopping`.
         """
-        slot = self._enter(at_most, urgent=urgent)
+        permit = self._enter(at_most, urgent=urgent)
         try:
-            yield slot
+            yield permit
         except TransientError as failure:
-            slot.well = False
+            permit.well = False
             if failure.throttled:
-                failure.held = self._refused(slot, failure)
+                failure.held = self._refused(permit, failure)
             raise
         finally:
-            self._leave(slot)
+            self._leave(permit)
 
-    def _enter(self, at_most: int | None, *, urgent: bool) -> Slot:
+    def _enter(self, at_most: int | None, *, urgent: bool) -> Permit:
         with self._lock:
             told = threading.Condition(self._lock)
             place = ((not urgent, next(self._numbers)), told)
@@ -182,32 +182,32 @@ class Governor:
         return min(max(self._last_at + spacing - now, 0.0), changes) if spacing else 0.0
 
     def _has_urgent(self) -> bool:
-        return any(slot.urgent for slot in self._under_way)
+        return any(permit.urgent for permit in self._under_way)
 
-    def _begin(self, at_most: int | None, *, urgent: bool) -> Slot:
+    def _begin(self, at_most: int | None, *, urgent: bool) -> Permit:
         self._count()
         now, level = self._time.now(), len(self._under_way) + 1
         spacing = self._spacing(self._pace)
         self._last_at = max(self._last_at + spacing, now - spacing)
         wanted = level >= int(self._level) and (at_most is None or level < at_most)
-        slot = Slot(now, level, wanted=wanted, urgent=urgent)
-        self._under_way[slot] = None
-        return slot
+        permit = Permit(now, level, wanted=wanted, urgent=urgent)
+        self._under_way[permit] = None
+        return permit
 
-    def _leave(self, slot: Slot) -> None:
+    def _leave(self, permit: Permit) -> None:
         with self._lock:
             self._count()
-            del self._under_way[slot]
+            del self._under_way[permit]
             now = self._time.now()
-            for seconds, headers in slot.answers:
+            for seconds, headers in permit.answers:
                 self._booked(now, seconds, headers)
-            if slot.well and slot.answers and slot.began >= self._blocked_until:
-                self._went_well(slot)
+            if permit.well and permit.answers and permit.began >= self._blocked_until:
+                self._went_well(permit)
             self._tell_first()
 
     def _booked(self, now: float, seconds: float, headers: Mapping[str, str]) -> None:
         """Learns from one answer."""
-        left = read_left(headers)
+        left = read_remaining_budget(headers)
         self._budgets.answered(now, seconds, left, self._requests_under_way(now).seconds)
         self._cost = seconds if not self._cost else 0.8 * self._cost + 0.2 * seconds
         servers = self._budgets.servers
@@ -221,21 +221,21 @@ class Governor:
                 self._level = float(hint)
             logger.info("Dataverse recommends %s requests at once: beginning with these", hint)
 
-    def _went_well(self, slot: Slot) -> None:
+    def _went_well(self, permit: Permit) -> None:
         """Allows more, by one for each server and round, if there is use for it."""
         self._probing = False
         self._refusals = 0
         rate = self._pace.execution_rate
-        has_use = slot.wanted and (rate is None or self._level <= rate)
+        has_use = permit.wanted and (rate is None or self._level <= rate)
         if has_use and self._gauge.has_power(self._time.now()):
             self._level = min(self._level + self._servers / self._level, float(self._top()))
 
-    def _refused(self, slot: Slot, failure: TransientError) -> float:
+    def _refused(self, permit: Permit, failure: TransientError) -> float:
         """Holds everybody back; returns for how many seconds."""
         with self._lock:
             now, before = self._time.now(), self._most()
             # Requests that were under way at the last refusal say nothing new.
-            is_new = slot.began > self._last_cut
+            is_new = permit.began > self._last_cut
             seconds = 0.0
             if failure.wait is not None:
                 seconds = max(failure.wait, MIN_WAIT) * (1.0 + JITTER * self._chance())
@@ -246,10 +246,10 @@ class Governor:
             if is_new:
                 self._refusals += 1
                 self._last_cut = now
-                used = max(slot.level, len(self._under_way))
+                used = max(permit.level, len(self._under_way))
                 self._level = max(1.0, min(self._level, used) * _HALF)
             if getattr(failure.error, "code", None) == CONCURRENCY:
-                self._too_many_at_once(now, slot, failure)
+                self._too_many_at_once(now, permit, failure)
             logger.warning(
                 "%s. All requests wait for %.1f s; then %d at once in place of %d.",
                 failure.error.what,
@@ -259,13 +259,13 @@ class Governor:
             )
             return self._blocked_until - now
 
-    def _too_many_at_once(self, now: float, slot: Slot, failure: TransientError) -> None:
+    def _too_many_at_once(self, now: float, permit: Permit, failure: TransientError) -> None:
         """Stays below what was too much, for a window, or for good if the server says how much."""
         told = _TOLD.search(failure.error.why or "")
         if told:
             self._each = max(int(told[1]), 1)
         else:
-            self._ceiling = min(self._top(), max(slot.level - 1, 1))
+            self._ceiling = min(self._top(), max(permit.level - 1, 1))
             self._ceiling_until = now + self._limits.window_seconds
 
     def _most(self) -> int:
@@ -297,8 +297,8 @@ class Governor:
     def _requests_under_way(self, now: float) -> UnderWay:
         """What the requests under way have taken, or will, about."""
         seconds = ending = 0.0
-        for slot in self._under_way:
-            age = now - slot.began
+        for permit in self._under_way:
+            age = now - permit.began
             seconds += max(self._cost, age)
             if age >= _NEARLY * self._cost:
                 ending += max(self._cost, age)
@@ -309,18 +309,20 @@ class Governor:
             self._queue[0][1].notify()
 
     def _held(self, seconds: float) -> None:
-        tally = self._tally
-        self._tally = Tally(tally.seconds_held + seconds, tally.busy_seconds, tally.request_seconds)
+        totals = self._totals
+        self._totals = LimiterTotals(
+            totals.seconds_held + seconds, totals.busy_seconds, totals.request_seconds
+        )
 
     def _count(self) -> None:
         """Adds the time since the number of requests under way has changed."""
-        now, level, tally = self._time.now(), len(self._under_way), self._tally
+        now, level, totals = self._time.now(), len(self._under_way), self._totals
         passed = now - self._changed_at
         self._changed_at = now
-        self._tally = Tally(
-            tally.seconds_held,
-            tally.busy_seconds + (passed if level else 0.0),
-            tally.request_seconds + passed * level,
+        self._totals = LimiterTotals(
+            totals.seconds_held,
+            totals.busy_seconds + (passed if level else 0.0),
+            totals.request_seconds + passed * level,
         )
 
     def _log_pace(self, rate: float) -> None:
@@ -336,11 +338,11 @@ def _ticket(place: tuple[_Ticket, threading.Condition]) -> _Ticket:
     return place[0]
 
 
-_governors: WeakValueDictionary[tuple[str, str], Governor] = WeakValueDictionary()
+_limiters: WeakValueDictionary[tuple[str, str], ConcurrencyLimiter] = WeakValueDictionary()
 _governors_lock = threading.Lock()
 
 
-def governor_of(environment_url: str, user: str) -> Governor:
+def limiter_of(environment_url: str, user: str) -> ConcurrencyLimiter:
     """The governor of one environment and user; it lives as long as somebody uses it.
 
     Args:
@@ -348,7 +350,7 @@ def governor_of(environment_url: str, user: str) -> Governor:
         user: who signs in, without a secret.
     """
     with _governors_lock:
-        governor = _governors.get((environment_url, user))
-        if governor is None:
-            governor = _governors[environment_url, user] = Governor()
-        return governor
+        limiter = _limiters.get((environment_url, user))
+        if limiter is None:
+            limiter = _limiters[environment_url, user] = ConcurrencyLimiter()
+        return limiter

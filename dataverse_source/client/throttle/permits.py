@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dataverse_source.client.retry import NAP
 
-__all__ = ["Slot", "Tally", "Time"]
+__all__ = ["LimiterTotals", "Permit", "Time"]
 
 
 class Time:
@@ -25,7 +25,7 @@ class Time:
 
 
 @dataclass(frozen=True)
-class Tally:
+class LimiterTotals:
     """What a governor has done so far.
 
     Attributes:
@@ -39,7 +39,7 @@ class Tally:
     request_seconds: float = 0.0
 
 
-class Slot:
+class Permit:
     """The right to send one request now.
 
     Args:

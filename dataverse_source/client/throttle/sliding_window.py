@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["PARTS", "Ledger", "even_rate", "rate_of_return", "seconds_until"]
+__all__ = ["PARTS", "SlidingWindow", "even_rate", "rate_of_return", "seconds_until"]
 
 PARTS = 120
 """A window is booked in so many parts."""
@@ -13,7 +13,7 @@ _AT_ONCE = 1e-6
 """Seconds: the clock's digits do not suffice for less."""
 
 
-class Ledger:
+class SlidingWindow:
     """Amounts spent within a sliding window, never fewer than there are.
 
     Args:
@@ -90,13 +90,13 @@ class Ledger:
         return math.floor(now / self._width)
 
 
-def seconds_until(ledger: Ledger, now: float, most: float) -> float:
+def seconds_until(window: SlidingWindow, now: float, most: float) -> float:
     """How long until no more than ``most`` counts; what can't be had is had when all is gone."""
-    spent = ledger.spent(now)
+    spent = window.spent(now)
     if spent <= most:
         return 0.0
     wait = 0.0
-    for wait, amount in ledger.returning(now):  # noqa: B007 (the last one is wanted)
+    for wait, amount in window.returning(now):  # noqa: B007 (the last one is wanted)
         spent -= amount
         if spent <= most:
             break

@@ -23,7 +23,7 @@ from dataverse_source.errors import ProtocolError, ResponseError
 from dataverse_source.sync.read.created_on import CREATED_ON, SECOND, Interval, marks, whole
 from dataverse_source.sync.read.stored_links import restore, shorten
 from dataverse_source.sync.read.table_reader import TableReader
-from dataverse_source.sync.read.workers import Crew
+from dataverse_source.sync.read.workers import WorkerPool
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ SPARE_HANDS = 2
 
 
 @dataclass(frozen=True)
-class Shares:
+class ReadLimits:
     """How far a read is spread out.
 
     Attributes:
@@ -62,7 +62,7 @@ class _Chain:
 
 
 @dataclass
-class SideBySide:
+class ParallelRead:
     """One read of some intervals of a table.
 
     Attributes:
@@ -71,8 +71,8 @@ class SideBySide:
     """
 
     reader: TableReader
-    crew: Crew
-    shares: Shares
+    crew: WorkerPool
+    shares: ReadLimits
     intervals: Sequence[Interval]
     requests: int = 0
     empty: int = 0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from dataverse_source.arrow.decode import Page
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.errors import MalformedBodyError, ProtocolError, safe_url
-from dataverse_source.sync.read.workers import Crew, ahead
+from dataverse_source.sync.read.workers import WorkerPool, ahead
 
 _LAST_MEMBER = re.compile(rb'[,\s]"@odata\.nextLink"\s*:\s*("(?:[^"\\]|\\.)*")\s*\}\s*\Z')
 """The next link as the last member of the document, and not of anything within it."""
@@ -35,7 +35,7 @@ class _Arrived:
     page: Future[Page]
 
 
-class Flow:
+class PagePrefetch:
     """Reads chains of pages, with fetching and decoding on different threads.
 
     Args:
@@ -45,7 +45,7 @@ class Flow:
     """
 
     def __init__(
-        self, client: DataverseClient, crew: Crew, decode: Callable[[bytes], Page]
+        self, client: DataverseClient, crew: WorkerPool, decode: Callable[[bytes], Page]
     ) -> None:
         self._client = client
         self._crew = crew

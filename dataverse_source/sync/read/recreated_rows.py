@@ -21,7 +21,7 @@ from dataverse_source.sync.context import common, without
 from dataverse_source.sync.read.table_reader import VERSION, VERSION_MARGIN, joined
 
 
-class Once:
+class RecreatedRowFilter:
     """Gives each row once.
 
     Args:
@@ -35,7 +35,7 @@ class Once:
         self._given = _Aside()
         self._late = _Aside()
 
-    def __enter__(self) -> Once:
+    def __enter__(self) -> RecreatedRowFilter:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -17,9 +17,9 @@ from dataverse_source.client.client import DataverseClient
 from dataverse_source.client.urls import pinned
 from dataverse_source.config.settings import MAX_PAGE_SIZE, TableSettings
 from dataverse_source.metadata.model import Column, Table
-from dataverse_source.sync.read.prefetch import Flow, link_at_the_end
+from dataverse_source.sync.read.prefetch import PagePrefetch, link_at_the_end
 from dataverse_source.sync.read.query import preferences, rows_query
-from dataverse_source.sync.read.workers import Crew
+from dataverse_source.sync.read.workers import WorkerPool
 
 TRACK_CHANGES = "odata.track-changes"
 VERSION = "versionnumber"
@@ -105,7 +105,9 @@ class TableReader:
         """
         return self._pages(url, self.columns, self.schema)
 
-    def flow(self, url: str, crew: Crew, *, before: str, tracked: bool = False) -> Iterator[Page]:
+    def flow(
+        self, url: str, crew: WorkerPool, *, before: str, tracked: bool = False
+    ) -> Iterator[Page]:
         """The same, each page decoded by ``crew`` while the next one is on its way.
 
         Args:
@@ -122,7 +124,7 @@ class TableReader:
             return decode_page(body, self.schema, delta=tracked)
 
         prefer = self._prefer(self.columns, self.page_size, tracked=tracked)
-        return Flow(self.client, crew, decode).pages(url, prefer, before)
+        return PagePrefetch(self.client, crew, decode).pages(url, prefer, before)
 
     def batches(
         self, filters: Sequence[str] = (), *, order: str | None = None
@@ -220,7 +222,7 @@ class TableReader:
         columns = (self._key_column,)
         return self._pages(url, columns, self._key_schema, size=self._key_page, tracked=True)
 
-    def changes(self, url: str, crew: Crew) -> Iterator[Page]:
+    def changes(self, url: str, crew: WorkerPool) -> Iterator[Page]:
         """Pages of a delta; after the first one as `flow` gives them.
 
         Args:

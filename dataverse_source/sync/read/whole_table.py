@@ -22,8 +22,8 @@ from dataverse_source.client.urls import pinned
 from dataverse_source.errors import ResponseError
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.read.created_on import CREATED_ON, WHOLE, Interval
-from dataverse_source.sync.read.parallel import Shares, SideBySide, is_about_the_query
-from dataverse_source.sync.read.recreated_rows import Once
+from dataverse_source.sync.read.parallel import ParallelRead, ReadLimits, is_about_the_query
+from dataverse_source.sync.read.recreated_rows import RecreatedRowFilter
 from dataverse_source.sync.read.stored_links import restore, shorten
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import TableState
@@ -50,7 +50,7 @@ LEFT_AT_MOST = 8
 
 
 @dataclass(frozen=True)
-class Left:
+class Remainder:
     """What a read has left for the next load package.
 
     Attributes:
@@ -73,7 +73,7 @@ class Left:
 
 def read_rows(
     run: TableRun, state: TableState, limit: int | None, *, replaces: bool
-) -> Generator[pa.Table, None, Left]:
+) -> Generator[pa.Table, None, Remainder]:
     """The rows that ``state`` has left, or about ``limit`` of them.
 
     Args:
@@ -105,15 +105,15 @@ def read_rows(
 
 def _until(
     pages: Iterator[Page], limit: int | None, *, from_start: bool
-) -> Generator[pa.Table, None, Left]:
+) -> Generator[pa.Table, None, Remainder]:
     count = 0
     for page in pages:
         if page.rows.num_rows or count == 0:
             yield page.rows
         count += page.rows.num_rows
         if limit is not None and count >= limit and page.next_link is not None:
-            return Left(shorten(page.next_link), from_start=from_start)
-    return Left(from_start=from_start)
+            return Remainder(shorten(page.next_link), from_start=from_start)
+    return Remainder(from_start=from_start)
 
 
 def _chain(run: TableRun, link: str | None) -> tuple[bool, str, Iterator[Page]]:
@@ -189,19 +189,19 @@ def _most(run: TableRun, page: Page | None) -> int:
 
 def _side_by_side(
     run: TableRun, spread: _Spread, *, replaces: bool = False
-) -> Generator[pa.Table, None, Left]:
+) -> Generator[pa.Table, None, Remainder]:
     """The rows of the intervals.
 
     Raises:
         _RefusedError: before any row, when these are the intervals of the whole table.
     """
-    shares = Shares(spread.most, spread.limit, spread.expected)
-    read = SideBySide(run.reader, run.crew, shares, spread.intervals)
+    shares = ReadLimits(spread.most, spread.limit, spread.expected)
+    read = ParallelRead(run.reader, run.crew, shares, spread.intervals)
     count = 0
     with ExitStack() as stack:
         once = None
         if replaces:
-            once = stack.enter_context(Once(run.reader.key, spread.highest))
+            once = stack.enter_context(RecreatedRowFilter(run.reader.key, spread.highest))
         try:
             for rows in read.batches():
                 given = once.now(rows) if once else rows
@@ -223,4 +223,4 @@ def _side_by_side(
         read.requests,
         read.empty,
     )
-    return Left(intervals=read.left, from_start=spread.intervals == WHOLE, side_by_side=True)
+    return Remainder(intervals=read.left, from_start=spread.intervals == WHOLE, side_by_side=True)

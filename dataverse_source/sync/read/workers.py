@@ -29,7 +29,7 @@ MOST_THREADS = 64
 """Few of them do anything but wait for an answer."""
 
 
-class Crew:
+class WorkerPool:
     """A pool of threads that is used with ``with``, by several readers at once if need be.
 
     Args:
@@ -44,7 +44,7 @@ class Crew:
         self._threads: list[threading.Thread] = []
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         with self._lock:
             self._readers += 1
         return self
@@ -131,7 +131,7 @@ class Crew:
                     self._idle += 1
 
 
-def ahead(items: Iterator[T], crew: Crew, most: int = 1) -> Iterator[T]:
+def ahead(items: Iterator[T], crew: WorkerPool, most: int = 1) -> Iterator[T]:
     """The same items; the next ones are fetched while the last is worked on.
 
     Args:
@@ -150,7 +150,7 @@ def ahead(items: Iterator[T], crew: Crew, most: int = 1) -> Iterator[T]:
 class _Ahead(Generic[T]):
     """Items that are fetched before they are wanted."""
 
-    def __init__(self, items: Iterator[T], crew: Crew, most: int) -> None:
+    def __init__(self, items: Iterator[T], crew: WorkerPool, most: int) -> None:
         self._items = items
         self._crew = crew
         self._most = most

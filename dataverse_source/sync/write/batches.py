@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from dataverse_source.sync.context import Output, Rows, Steps
+from dataverse_source.sync.context import Output, RowBatch, SyncSteps
 from dataverse_source.sync.state import TableState
 
 ROWS_A_BATCH = 50_000
@@ -23,10 +23,10 @@ class _Batch:
     """Rows of several pages, not yet joined."""
 
     def __init__(self) -> None:
-        self._pages: list[Rows] = []
+        self._pages: list[RowBatch] = []
         self._count = self._size = 0
 
-    def add(self, page: Rows) -> None:
+    def add(self, page: RowBatch) -> None:
         """Takes one more page."""
         self._pages.append(page)
         self._count += page.table.num_rows
@@ -43,10 +43,10 @@ class _Batch:
         self._count = self._size = 0
         if pages:
             tables = [one.table for one in pages]
-            yield Rows(pa.concat_tables(tables), replace=pages[0].replace)
+            yield RowBatch(pa.concat_tables(tables), replace=pages[0].replace)
 
 
-def gathered(steps: Steps) -> Steps:
+def gathered(steps: SyncSteps) -> SyncSteps:
     """The same rows in the same order, in larger batches."""
     batch = _Batch()
     while True:
@@ -55,7 +55,7 @@ def gathered(steps: Steps) -> Steps:
         except StopIteration as end:
             state: TableState = end.value
             break
-        if isinstance(output, Rows):
+        if isinstance(output, RowBatch):
             batch.add(output)
             if batch.is_full:
                 yield from batch.emptied()

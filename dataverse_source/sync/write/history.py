@@ -20,7 +20,7 @@ from dlt.common.schema.typing import TColumnSchema
 
 from dataverse_source.arrow.schema import MOMENT, TEXT
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.sync.context import Gone, Rows, Steps, TableRun, without
+from dataverse_source.sync.context import DeletedKeys, RowBatch, SyncSteps, TableRun, without
 from dataverse_source.sync.read.table_reader import VERSION, joined
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write.destination import VALID_TO, merge_strategies
@@ -169,7 +169,7 @@ def _cells(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.fill_null(pc.binary_join_element_wise(whole, end, pa.scalar(b"")), b"")
 
 
-def newest(steps: Steps, key: str) -> Steps:
+def newest(steps: SyncSteps, key: str) -> SyncSteps:
     """The output of ``steps`` with each key once: in its newest row, or as one that is gone.
 
     A merge would open all rows of a key that come in one package. So they are put aside until
@@ -189,7 +189,7 @@ def newest(steps: Steps, key: str) -> Steps:
             except StopIteration as end:
                 state: TableState = end.value
                 break
-            if isinstance(output, Gone):
+            if isinstance(output, DeletedKeys):
                 gone.append(output.keys)
             elif output.replace:
                 yield output
@@ -207,9 +207,9 @@ def newest(steps: Steps, key: str) -> Steps:
                 rows = stream.read_all()
             rows, kept = rows.filter(kept[: len(chunk)]), kept[len(chunk) :]
             if rows.num_rows or number == 0:
-                yield Rows(rows)
+                yield RowBatch(rows)
     if len(ended):
-        yield Gone(without(ended, pa.array([], ended.type)))
+        yield DeletedKeys(without(ended, pa.array([], ended.type)))
     return state
 
 

@@ -17,7 +17,14 @@ from dlt.common.schema.typing import TColumnSchema
 from dlt.extract.hints import TResourceHints
 
 from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema
-from dataverse_source.sync.context import Gone, Rows, Steps, TableRun, common, without
+from dataverse_source.sync.context import (
+    DeletedKeys,
+    RowBatch,
+    SyncSteps,
+    TableRun,
+    common,
+    without,
+)
 from dataverse_source.sync.read.table_reader import VERSION, joined
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write import history
@@ -63,7 +70,7 @@ class TableWriter:
         self._keys: list[pa.Array] = []
         self._gone: list[pa.Array] = []
 
-    def items(self, steps: Steps) -> Generator[Any, None, TableState]:
+    def items(self, steps: SyncSteps) -> Generator[Any, None, TableState]:
         """The items for dlt, as they become ready; then the new state."""
         if self._history:
             steps = history.newest(steps, self._schema.primary_key)
@@ -73,7 +80,7 @@ class TableWriter:
             except StopIteration as end:
                 state: TableState = end.value
                 break
-            if isinstance(output, Rows):
+            if isinstance(output, RowBatch):
                 yield self._rows(output)
             elif self._keeps:
                 self._gone.append(output.keys)
@@ -83,7 +90,7 @@ class TableWriter:
             yield from self._deletions()
         return state
 
-    def _rows(self, output: Rows) -> Any:
+    def _rows(self, output: RowBatch) -> Any:
         rows = output.table
         if not self._begun:
             # A table that is replaced each time never needs the mark.
@@ -99,7 +106,7 @@ class TableWriter:
             rows = rows.append_column(_MARK, pa.nulls(rows.num_rows, pa.bool_()))
         return self._item(rows, replace=output.replace)
 
-    def _tombstones(self, gone: Gone) -> Any:
+    def _tombstones(self, gone: DeletedKeys) -> Any:
         count = len(gone.keys)
         values = {self._schema.primary_key: gone.keys, DELETED: pa.array([True] * count)}
         values[VERSION] = pa.array([LAST_VERSION] * count, pa.int64())

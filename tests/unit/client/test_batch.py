@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dataverse_source.client.batch import Question, read_answers, to_body
+from dataverse_source.client.batch import BatchRequest, read_answers, to_body
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.config.settings import make_settings
 from dataverse_source.credentials import DataverseCredentials
@@ -27,9 +27,9 @@ def client(sandbox: Sandbox, credentials: DataverseCredentials) -> DataverseClie
 
 def test_each_question_has_its_answer(client: DataverseClient, sandbox: Sandbox) -> None:
     questions = [
-        Question("WhoAmI"),
-        Question("no_such_table"),
-        Question("accounts", {"$select": "name"}, ["odata.maxpagesize=1"]),
+        BatchRequest("WhoAmI"),
+        BatchRequest("no_such_table"),
+        BatchRequest("accounts", {"$select": "name"}, ["odata.maxpagesize=1"]),
     ]
     who, missing, accounts = client.batch(questions)
     assert who.json()["OrganizationId"]
@@ -41,7 +41,7 @@ def test_each_question_has_its_answer(client: DataverseClient, sandbox: Sandbox)
 
 def test_what_is_left_of_the_limits_is_known(client: DataverseClient) -> None:
     assert client.rate_limits == {}
-    client.batch([Question("WhoAmI")])
+    client.batch([BatchRequest("WhoAmI")])
     assert set(client.rate_limits) == {
         "x-ms-ratelimit-burst-remaining-xrm-requests",
         "x-ms-ratelimit-time-remaining-xrm-requests",
@@ -49,7 +49,7 @@ def test_what_is_left_of_the_limits_is_known(client: DataverseClient) -> None:
 
 
 def test_a_body_has_a_part_for_each_question() -> None:
-    body = to_body(["https://a/b?c=d"], [Question("b", prefer=["one", "two"])], "mark")
+    body = to_body(["https://a/b?c=d"], [BatchRequest("b", prefer=["one", "two"])], "mark")
     assert body.decode().split("\r\n") == [
         "--mark",
         "Content-Type: application/http",

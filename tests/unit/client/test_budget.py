@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from dataverse_source.client.throttle.budget import (
     FULL,
     Budgets,
-    Left,
+    RemainingBudget,
     ServiceLimits,
     UnderWay,
-    read_left,
+    read_remaining_budget,
 )
 from dataverse_source.client.throttle.sliding_window import PARTS
 
@@ -46,7 +46,7 @@ def test_no_server_is_asked_for_more_than_it_grants(
             assert exactly(spent[server], now) < 120
         now += seconds
         spent[server].append((now, seconds))
-        left = Left(
+        left = RemainingBudget(
             str(server),
             max(20 - sum(moment > now - WINDOW for moment, _ in spent[server]), 0),
             max(120 - exactly(spent[server], now), 0.0),
@@ -58,15 +58,15 @@ def test_a_budget_is_spent_fast_then_evenly_then_not_at_all() -> None:
     budgets, now = Budgets(ServiceLimits()), 0.0
     assert budgets.pace(now, COST, NOTHING).execution_rate is None
     for _ in range(599):
-        budgets.answered(now, COST, Left("a"), 0.0)
+        budgets.answered(now, COST, RemainingBudget("a"), 0.0)
     assert budgets.pace(now, COST, NOTHING).execution_rate is None
     for _ in range(60):
-        budgets.answered(now, COST, Left("a"), 0.0)
+        budgets.answered(now, COST, RemainingBudget("a"), 0.0)
     paced = budgets.pace(now, COST, NOTHING)
     assert paced.wait == 0.0
     assert paced.execution_rate == pytest.approx((0.96 * 1200 - 659 * COST) / 302.5, rel=0.02)
     for _ in range(130):
-        budgets.answered(now, COST, Left("a"), 0.0)
+        budgets.answered(now, COST, RemainingBudget("a"), 0.0)
     assert budgets.pace(now, COST, NOTHING).wait == pytest.approx(WINDOW, abs=2 * PART)
     assert budgets.pace(now + WINDOW + PART, COST, NOTHING).wait == 0.0
 
@@ -75,10 +75,10 @@ def test_what_comes_back_at_once_may_be_spent_again_as_fast() -> None:
     budgets, now = Budgets(ServiceLimits()), 0.0
     for _ in range(600):  # within 60 s
         now += 0.1
-        budgets.answered(now, COST, Left("a"), 0.0)
+        budgets.answered(now, COST, RemainingBudget("a"), 0.0)
     for _ in range(100):
         now += 1.5
-        budgets.answered(now, COST, Left("a"), 0.0)
+        budgets.answered(now, COST, RemainingBudget("a"), 0.0)
     evenly = budgets.pace(now, COST, NOTHING).execution_rate
     assert evenly is not None
     assert evenly < 1.2  # little is left, and little comes back soon
@@ -88,7 +88,7 @@ def test_what_comes_back_at_once_may_be_spent_again_as_fast() -> None:
 
 def test_requests_under_way_count_too() -> None:
     budgets = Budgets(ServiceLimits())
-    budgets.answered(0.0, COST, Left("a"), 0.0)
+    budgets.answered(0.0, COST, RemainingBudget("a"), 0.0)
     assert budgets.pace(0.0, COST, UnderWay(50, 100.0)).execution_rate is None
     assert budgets.pace(0.0, COST, UnderWay(50, 950.0)).execution_rate is not None
     assert budgets.pace(0.0, COST, UnderWay(50, FULL * 1200)).wait == 0
@@ -99,18 +99,18 @@ def test_requests_under_way_count_too() -> None:
 def test_what_is_gone_at_first_is_not_spent_but_asked_for_now_and_then() -> None:
     """Somebody else has spent it, or the limit is lower than documented: nobody knows."""
     budgets = Budgets(ServiceLimits())
-    budgets.answered(0.0, COST, Left("a", 5999, 0.0), 0.0)
+    budgets.answered(0.0, COST, RemainingBudget("a", 5999, 0.0), 0.0)
     assert budgets.pace(0.0, COST, NOTHING).wait == pytest.approx(5.0)
-    budgets.answered(10.0, COST, Left("a", 5998, 1198.5 - COST), 0.0)
+    budgets.answered(10.0, COST, RemainingBudget("a", 5998, 1198.5 - COST), 0.0)
     assert budgets.pace(10.0, COST, NOTHING).wait == 0.0
     assert budgets.pace(10.0, COST, NOTHING).execution_rate is None
 
 
 def test_what_others_spend_meanwhile_counts_too() -> None:
     budgets = Budgets(ServiceLimits())
-    budgets.answered(0.0, COST, Left("a", 5999, 1198.5), 0.0)
+    budgets.answered(0.0, COST, RemainingBudget("a", 5999, 1198.5), 0.0)
     assert budgets.pace(0.0, COST, NOTHING).wait == 0.0
-    budgets.answered(9.0, COST, Left("a", 5998, 1.0), 0.0)
+    budgets.answered(9.0, COST, RemainingBudget("a", 5998, 1.0), 0.0)
     assert budgets.pace(9.0, COST, NOTHING).wait > 0.0
     assert budgets.pace(9.0 + WINDOW / 10, COST, NOTHING).wait == 0.0
 
@@ -118,7 +118,7 @@ def test_what_others_spend_meanwhile_counts_too() -> None:
 def test_higher_limits_are_learnt_from_what_is_left() -> None:
     budgets = Budgets(ServiceLimits())
     for left in range(7999, 3999, -1):
-        budgets.answered(0.0, 0.01, Left("a", left, 1200.0), 0.0)
+        budgets.answered(0.0, 0.01, RemainingBudget("a", left, 1200.0), 0.0)
     assert budgets.pace(0.0, 0.01, NOTHING).request_rate is None
     assert budgets.pace(0.0, 0.01, NOTHING).wait == 0.0
 
@@ -127,37 +127,39 @@ def test_servers_are_told_apart_by_their_cookies() -> None:
     budgets = Budgets(ServiceLimits())
     assert budgets.servers == 1
     for server in ("", "a", "b", "a", "c"):
-        budgets.answered(0.0, COST, Left(server), 0.0)
+        budgets.answered(0.0, COST, RemainingBudget(server), 0.0)
     assert budgets.servers == 3
-    budgets.answered(700.0, COST, Left("a"), 0.0)
+    budgets.answered(700.0, COST, RemainingBudget("a"), 0.0)
     assert budgets.servers == 1
 
 
 def test_servers_without_cookies_are_guessed_by_what_they_were_asked() -> None:
     budgets = Budgets(ServiceLimits())
     for number in range(300):
-        budgets.answered(0.0, COST, Left("", 5999 - number // 3, 1200 - COST * number // 3), 0.0)
+        budgets.answered(
+            0.0, COST, RemainingBudget("", 5999 - number // 3, 1200 - COST * number // 3), 0.0
+        )
     assert budgets.servers == 3
 
 
 def test_a_gateway_is_no_server() -> None:
     budgets = Budgets(ServiceLimits())
     for server in ("a", "", "b", ""):
-        budgets.answered(0.0, COST, Left(server), 0.0)
+        budgets.answered(0.0, COST, RemainingBudget(server), 0.0)
     assert budgets.servers == 2
 
 
 @pytest.mark.parametrize(
     ("headers", "left"),
     [
-        ({}, Left()),
+        ({}, RemainingBudget()),
         (
             {
                 "Set-Cookie": "ReqClientId=1; path=/, ARRAffinity=ab12; path=/; HttpOnly",
                 "x-ms-ratelimit-burst-remaining-xrm-requests": "7999",
                 "x-ms-ratelimit-time-remaining-xrm-requests": "1,200.00",
             },
-            Left("ab12", 7999.0, 1200.0),
+            RemainingBudget("ab12", 7999.0, 1200.0),
         ),
         (
             {
@@ -165,11 +167,14 @@ def test_a_gateway_is_no_server() -> None:
                 "x-ms-ratelimit-burst-remaining-xrm-requests": "many",
                 "x-ms-ratelimit-time-remaining-xrm-requests": "-3.5",
             },
-            Left("", None, 0.0),
+            RemainingBudget("", None, 0.0),
         ),
-        ({"x-ms-ratelimit-time-remaining-xrm-requests": "1.200,00"}, Left()),
-        ({"x-ms-ratelimit-time-remaining-xrm-requests": "1,234,567.5"}, Left("", None, 1234567.5)),
+        ({"x-ms-ratelimit-time-remaining-xrm-requests": "1.200,00"}, RemainingBudget()),
+        (
+            {"x-ms-ratelimit-time-remaining-xrm-requests": "1,234,567.5"},
+            RemainingBudget("", None, 1234567.5),
+        ),
     ],
 )
-def test_headers(headers: dict[str, str], left: Left) -> None:
-    assert read_left(headers) == left
+def test_headers(headers: dict[str, str], left: RemainingBudget) -> None:
+    assert read_remaining_budget(headers) == left

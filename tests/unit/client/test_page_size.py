@@ -12,7 +12,7 @@ from dlt.common import logger
 
 from dataverse_source.client.page_size import SMALLEST, is_too_heavy, smaller
 from dataverse_source.client.session import new_session
-from dataverse_source.client.throttle.limiter import Governor
+from dataverse_source.client.throttle.limiter import ConcurrencyLimiter
 from dataverse_source.errors import ServerError
 from dataverse_source.sandbox import Sandbox
 from tests.end_to_end.test_service_limits import reading
@@ -114,7 +114,7 @@ def test_a_chain_that_shrinks_twice_loses_and_doubles_nothing(tracked: bool) -> 
     prefer = ["odata.maxpagesize=400", *(["odata.track-changes"] if tracked else [])]
     with (
         Sandbox({"accounts": 1500}) as sandbox,
-        reading(sandbox, Governor()) as client,
+        reading(sandbox, ConcurrencyLimiter()) as client,
     ):
         sandbox.faults.plan("sql_timeout", path="/accounts", skip=1)
         sandbox.faults.plan("sql_timeout", path="/accounts", skip=3)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dataverse_source.client.throttle.sliding_window import (
     PARTS,
-    Ledger,
+    SlidingWindow,
     even_rate,
     rate_of_return,
     seconds_until,
@@ -22,14 +22,16 @@ amounts = st.floats(0.001, 100.0)
 spending = st.lists(st.tuples(gaps, amounts), min_size=1, max_size=40)
 
 
-def booked(spent: list[tuple[float, float]]) -> tuple[Ledger, list[tuple[float, float]], float]:
+def booked(
+    spent: list[tuple[float, float]],
+) -> tuple[SlidingWindow, list[tuple[float, float]], float]:
     """A ledger, what is in it with its times, and the time of the last entry."""
-    ledger, entries, now = Ledger(WINDOW), [], 0.0
+    window, entries, now = SlidingWindow(WINDOW), [], 0.0
     for gap, amount in spent:
         now += gap
-        ledger.add(now, amount)
+        window.add(now, amount)
         entries.append((now, amount))
-    return ledger, entries, now
+    return window, entries, now
 
 
 def exact(entries: list[tuple[float, float]], now: float, window: float = WINDOW) -> float:
@@ -40,9 +42,9 @@ def exact(entries: list[tuple[float, float]], now: float, window: float = WINDOW
 def test_a_ledger_tells_never_less_and_forgets_within_a_part(
     spent: list[tuple[float, float]], later: float
 ) -> None:
-    ledger, entries, now = booked(spent)
+    window, entries, now = booked(spent)
     now += later
-    told = ledger.spent(now)
+    told = window.spent(now)
     assert told >= exact(entries, now) - 1e-6
     assert told <= exact(entries, now, WINDOW + PART + 1e-6) + 1e-6
 
@@ -51,27 +53,27 @@ def test_a_ledger_tells_never_less_and_forgets_within_a_part(
 def test_after_the_wait_no_more_counts_than_wanted(
     spent: list[tuple[float, float]], most: float
 ) -> None:
-    ledger, _, now = booked(spent)
-    wait = seconds_until(ledger, now, most)
+    window, _, now = booked(spent)
+    wait = seconds_until(window, now, most)
     assert 0.0 <= wait <= WINDOW + PART + 1e-6
-    assert ledger.spent(now + wait + 1e-6) <= most + 1e-6
+    assert window.spent(now + wait + 1e-6) <= most + 1e-6
 
 
 @given(spending, st.floats(0.0, 2000.0), st.floats(0.0, 500.0))
 def test_a_correction_makes_the_ledger_say_what_the_server_says(
     spent: list[tuple[float, float]], told: float, late: float
 ) -> None:
-    ledger, _, now = booked(spent)
-    ledger.correct(now, told, late=late)
-    assert ledger.spent(now) == pytest.approx(told, abs=1e-6)
+    window, _, now = booked(spent)
+    window.correct(now, told, late=late)
+    assert window.spent(now) == pytest.approx(told, abs=1e-6)
 
 
 @given(spending, st.floats(1.0, 5000.0), st.floats(0.0, WINDOW))
 def test_the_even_rate_never_exceeds_the_limit(
     spent: list[tuple[float, float]], limit: float, soonest: float
 ) -> None:
-    ledger, _, now = booked(spent)
-    returning = ledger.returning(now)
+    window, _, now = booked(spent)
+    returning = window.returning(now)
     rate = even_rate(returning, limit, WINDOW, soonest)
     assert 0.0 <= rate <= limit / WINDOW + 1e-9
     if rate == 0.0:
@@ -85,8 +87,8 @@ def test_the_even_rate_never_exceeds_the_limit(
 def test_what_is_spent_again_never_adds_to_what_counts(
     spent: list[tuple[float, float]], limit: float, under_way: float, soon: float
 ) -> None:
-    ledger, _, now = booked(spent)
-    returning = ledger.returning(now)
+    window, _, now = booked(spent)
+    returning = window.returning(now)
     before = sum(amount for _, amount in returning) + under_way
     back = sum(amount for seconds, amount in returning if seconds <= soon)
     rate = rate_of_return(returning, limit, under_way, soon)

@@ -12,7 +12,7 @@ import pytest
 
 from dataverse_source import TablesFailedError, dataverse
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.loading.scheduler import AtOnce, Job
+from dataverse_source.loading.scheduler import Job, TableScheduler
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal
 
@@ -53,7 +53,7 @@ def given(items: Iterator[Any]) -> list[Any]:
 
 
 def test_all_are_given_once() -> None:
-    at_once = AtOnce(lambda: 3)
+    at_once = TableScheduler(lambda: 3)
     jobs = [job(lambda number=number: number) for number in range(20)]  # type: ignore[misc]
     assert sorted(given(at_once.items(jobs))) == list(range(20))
 
@@ -65,7 +65,7 @@ def test_they_run_side_by_side() -> None:
         both.wait()
         return 1
 
-    assert given(AtOnce(lambda: 2).items([job(read), job(read)])) == [1, 1]
+    assert given(TableScheduler(lambda: 2).items([job(read), job(read)])) == [1, 1]
 
 
 def test_no_more_than_make_sense() -> None:
@@ -83,7 +83,7 @@ def test_no_more_than_make_sense() -> None:
             running -= 1
         return 1
 
-    assert given(AtOnce(lambda: 2).items([job(read) for _ in range(10)])) == [1] * 10
+    assert given(TableScheduler(lambda: 2).items([job(read) for _ in range(10)])) == [1] * 10
     assert most <= 2
 
 
@@ -99,7 +99,7 @@ def test_two_resources_take_turns() -> None:
         ready.set()
         return 2
 
-    at_once = AtOnce(lambda: 2)
+    at_once = TableScheduler(lambda: 2)
     turns = [at_once.items([job(wait)]), at_once.items([job(start)])]
     found = []
     while turns:
@@ -118,7 +118,7 @@ def test_a_failure_is_told_to_the_one_who_gives() -> None:
         raise LookupError("gone")
 
     failures: list[str] = []
-    at_once = AtOnce(lambda: 2)
+    at_once = TableScheduler(lambda: 2)
     assert given(at_once.items([job(fail, failures=failures), job(lambda: 7)])) == [7]
     assert failures == ["gone"]
     with pytest.raises(LookupError):
@@ -133,7 +133,7 @@ def test_what_is_not_given_is_dropped() -> None:
         all_run.wait()
         return 5
 
-    items = AtOnce(lambda: 4).items([job(read, dropped) for _ in range(4)])
+    items = TableScheduler(lambda: 4).items([job(read, dropped) for _ in range(4)])
     assert next(item for item in items if item is not None) == 5
     items.close()  # type: ignore[attr-defined]
     assert eventually(lambda: len(dropped) == 3)

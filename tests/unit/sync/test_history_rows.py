@@ -11,21 +11,21 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.sync.context import Gone, Rows, Steps
+from dataverse_source.sync.context import DeletedKeys, RowBatch, SyncSteps
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write.history import newest, row_versions
 
 
-def _outputs(given: list[list[tuple[str, int, str]] | list[str]]) -> Steps:
+def _outputs(given: list[list[tuple[str, int, str]] | list[str]]) -> SyncSteps:
     for batch in given:
         if batch and isinstance(batch[0], str):
-            yield Gone(pa.array(batch, pa.string()))
+            yield DeletedKeys(pa.array(batch, pa.string()))
         else:
             columns = [list(column) for column in zip(*batch, strict=True)] or [[], [], []]
             types = (pa.string(), pa.int64(), pa.string())
             arrays = [pa.array(one, kind) for one, kind in zip(columns, types, strict=True)]
-            yield Rows(pa.table(dict(zip(("key", VERSION, "name"), arrays, strict=True))))
+            yield RowBatch(pa.table(dict(zip(("key", VERSION, "name"), arrays, strict=True))))
     return TableState(mode="changes")
 
 
@@ -49,7 +49,7 @@ def test_each_key_comes_once_in_its_newest_form(batches: list[Any]) -> None:
     with contextlib.suppress(StopIteration):
         while True:
             output = next(steps)
-            if isinstance(output, Rows):
+            if isinstance(output, RowBatch):
                 rows += [tuple(row.values()) for row in output.table.to_pylist()]
             else:
                 ended += output.keys.to_pylist()

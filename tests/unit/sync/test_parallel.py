@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from dataverse_source.errors import ProtocolError
 from dataverse_source.sync.read.created_on import WHOLE, Interval, from_state, to_state
-from dataverse_source.sync.read.parallel import Shares, SideBySide
-from dataverse_source.sync.read.recreated_rows import Once
+from dataverse_source.sync.read.parallel import ParallelRead, ReadLimits
+from dataverse_source.sync.read.recreated_rows import RecreatedRowFilter
 from dataverse_source.sync.read.table_reader import VERSION_MARGIN
-from dataverse_source.sync.read.workers import Crew, ahead
+from dataverse_source.sync.read.workers import WorkerPool, ahead
 from tests.support.memory_table import NOW, START, MemoryTable, RandomCrew, at, belongs
 
 YEARS = int((NOW - START).total_seconds())
@@ -35,11 +35,11 @@ tables = st.lists(moments, max_size=60)
 def read(
     table: MemoryTable,
     seed: int,
-    shares: Shares,
+    shares: ReadLimits,
     intervals: tuple[Interval, ...] = WHOLE,
 ) -> tuple[list[str], tuple[Interval, ...]]:
     """The keys that one read gives, and what it leaves."""
-    side = SideBySide(table.reader(), RandomCrew(seed), shares, intervals)
+    side = ParallelRead(table.reader(), RandomCrew(seed), shares, intervals)
     keys = [key for rows in side.batches() for key in rows["id"].to_pylist()]
     return keys, side.left
 
@@ -55,7 +55,7 @@ def test_each_row_comes_once(
     seconds: list[float | None], size: int, most: int, expected: int | None, seed: int
 ) -> None:
     table = MemoryTable.of(seconds, page_size=size, concurrency=most)
-    keys, left = read(table, seed, Shares(most, expected=expected))
+    keys, left = read(table, seed, ReadLimits(most, expected=expected))
     assert sorted(keys) == sorted(table.rows)
     assert left == ()
 
@@ -69,7 +69,7 @@ def test_packages_add_up_to_the_table(
     given: list[str] = []
     for package in range(200):
         before = len(given)
-        keys, left = read(table, seed + package, Shares(most, limit), intervals)
+        keys, left = read(table, seed + package, ReadLimits(most, limit), intervals)
         given += keys
         assert len(left) <= most
         for key in table.rows.keys() - set(given):
@@ -86,9 +86,9 @@ def test_what_is_left_can_be_read_without_its_links(
     seconds: list[float | None], size: int, most: int, limit: int, seed: int
 ) -> None:
     table = MemoryTable.of(seconds, page_size=size)
-    first, left = read(table, seed, Shares(most, limit))
+    first, left = read(table, seed, ReadLimits(most, limit))
     bare = tuple(Interval(one.low, one.high, one.undated) for one in left)
-    rest, _ = read(table, seed, Shares(most), bare)
+    rest, _ = read(table, seed, ReadLimits(most), bare)
     assert set(first) | set(rest) == set(table.rows)
 
 
@@ -125,9 +125,9 @@ def test_rows_that_change_meanwhile(
             table.between = lambda: None
 
     table.between = between
-    shares = Shares(most)
-    side = SideBySide(table.reader(), RandomCrew(seed), shares, WHOLE)
-    with Once("id", table.version + VERSION_MARGIN) as once:
+    shares = ReadLimits(most)
+    side = ParallelRead(table.reader(), RandomCrew(seed), shares, WHOLE)
+    with RecreatedRowFilter("id", table.version + VERSION_MARGIN) as once:
         given = [once.now(rows) for rows in side.batches()]
         given += once.rest()
     counts = Counter(key for rows in given for key in rows["id"].to_pylist())
@@ -141,7 +141,7 @@ def test_rows_of_one_minute_are_shared_out() -> None:
     count, size, hands = 4000, 20, 8
     table = MemoryTable.of([place * 60 / count for place in range(count)], page_size=size)
     table.concurrency = hands
-    side = SideBySide(table.reader(), RandomCrew(3), Shares(hands + 2, expected=count), WHOLE)
+    side = ParallelRead(table.reader(), RandomCrew(3), ReadLimits(hands + 2, expected=count), WHOLE)
     assert sum(rows.num_rows for rows in side.batches()) == count
     pages = count // size
     assert side.requests <= pages * 1.3
@@ -151,7 +151,7 @@ def test_without_a_hint_few_requests_are_wasted_on_a_burst() -> None:
     count, size, hands = 4000, 20, 8
     table = MemoryTable.of([place * 60 / count for place in range(count)], page_size=size)
     table.concurrency = hands
-    side = SideBySide(table.reader(), RandomCrew(3), Shares(hands + 2), WHOLE)
+    side = ParallelRead(table.reader(), RandomCrew(3), ReadLimits(hands + 2), WHOLE)
     assert sum(rows.num_rows for rows in side.batches()) == count
     assert side.empty <= 100
 
@@ -164,7 +164,7 @@ def test_rows_in_another_order_than_asked() -> None:
 
     table = Unordered.of([1, 5, 9], page_size=2)
     with pytest.raises(ProtocolError, match="order of createdon"):
-        read(table, 0, Shares(4))
+        read(table, 0, ReadLimits(4))
 
 
 def test_late_rows_are_given_once_and_not_again() -> None:
@@ -172,7 +172,7 @@ def test_late_rows_are_given_once_and_not_again() -> None:
         return pa.table({"id": [one for one, _ in pairs], "versionnumber": [n for _, n in pairs]})
 
     high = VERSION_MARGIN + 100
-    with Once("id", high) as once:
+    with RecreatedRowFilter("id", high) as once:
         assert once.now(rows(("a", 1), ("b", 2), ("c", 101))).column(0).to_pylist() == ["a", "b"]
         assert once.now(rows(("a", 200), ("c", 300), ("d", 400))).num_rows == 0
         late = [key for table in once.rest() for key in table["id"].to_pylist()]
@@ -180,7 +180,7 @@ def test_late_rows_are_given_once_and_not_again() -> None:
 
 
 def test_the_crew_ends_when_the_last_reader_leaves() -> None:
-    crew = Crew(most=3)
+    crew = WorkerPool(most=3)
     names: set[str] = set()
 
     def work() -> int:
@@ -202,7 +202,7 @@ def test_an_error_of_the_work_is_raised_where_its_result_is_taken() -> None:
     def fail() -> None:
         raise ValueError("wrong")
 
-    with Crew() as crew, pytest.raises(ValueError, match="wrong"):
+    with WorkerPool() as crew, pytest.raises(ValueError, match="wrong"):
         crew.submit(fail).result(60)
 
 
@@ -214,7 +214,7 @@ def test_ahead_gives_all_items_in_order_and_the_error_in_its_place(most: int) ->
 
     taken = []
     with pytest.raises(ValueError, match="end"):  # noqa: PT012 (what came before is part of it)
-        for item in ahead(items(), Crew(), most):
+        for item in ahead(items(), WorkerPool(), most):
             taken.append(item)
     assert taken == [0, 1, 2]
 
@@ -228,7 +228,7 @@ def test_ahead_fetches_so_many_items_and_no_more(most: int) -> None:
             asked.put(one)
             yield one
 
-    crew = Crew()
+    crew = WorkerPool()
     with crew:
         for item in ahead(items(), crew, most):
             fetched = [asked.get(timeout=60) for _ in range(1 if item else 1 + most)]
@@ -241,14 +241,14 @@ def test_ahead_fetches_so_many_items_and_no_more(most: int) -> None:
 def test_many_threads_read_one_table() -> None:
     table = MemoryTable.of([float(one) for one in range(1500)], page_size=10, concurrency=12)
     for _ in range(3):
-        side = SideBySide(table.reader(), Crew(), Shares(14, expected=1500), WHOLE)
+        side = ParallelRead(table.reader(), WorkerPool(), ReadLimits(14, expected=1500), WHOLE)
         keys = [key for rows in side.batches() for key in rows["id"].to_pylist()]
         assert sorted(keys) == sorted(table.rows)
 
 
 def test_a_chain_goes_on_from_its_start_when_its_link_is_of_no_use() -> None:
     table = MemoryTable.of([float(one) for one in range(20)], page_size=5)
-    first, left = read(table, 0, Shares(2, limit=5))
+    first, left = read(table, 0, ReadLimits(2, limit=5))
     assert at(0) <= (left[0].low or at(0))
-    rest, _ = read(table, 0, Shares(2), left)
+    rest, _ = read(table, 0, ReadLimits(2), left)
     assert sorted(first + rest) == sorted(table.rows)

@@ -12,9 +12,9 @@ import pytest
 from dataverse_source.arrow.decode import Page
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.errors import MalformedBodyError, ProtocolError
-from dataverse_source.sync.context import Gone, Rows, Steps
-from dataverse_source.sync.read.prefetch import Flow, link_at_the_end
-from dataverse_source.sync.read.workers import Crew
+from dataverse_source.sync.context import DeletedKeys, RowBatch, SyncSteps
+from dataverse_source.sync.read.prefetch import PagePrefetch, link_at_the_end
+from dataverse_source.sync.read.workers import WorkerPool
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write import batches
 from dataverse_source.sync.write.batches import gathered
@@ -58,7 +58,7 @@ def decode(body: bytes) -> Page:
 
 
 def flow(client: Bodies) -> list[list[str]]:
-    pages = Flow(cast(DataverseClient, client), Crew(), decode).pages("1", [])
+    pages = PagePrefetch(cast(DataverseClient, client), WorkerPool(), decode).pages("1", [])
     return [page.rows["id"].to_pylist() for page in pages]
 
 
@@ -101,7 +101,7 @@ def test_two_next_links_are_an_error() -> None:
 
     client = Bodies({"1": first, "3": body(["b"])})
     with pytest.raises(ProtocolError, match="not the one at its end"):
-        list(Flow(cast(DataverseClient, client), Crew(), first_wins).pages("1", []))
+        list(PagePrefetch(cast(DataverseClient, client), WorkerPool(), first_wins).pages("1", []))
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def table(*keys: str) -> pa.Table:
 def test_pages_are_joined_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "ROWS_A_BATCH", 3)
 
-    def steps() -> Steps:
+    def steps() -> SyncSteps:
         for key in "abcdefg":
-            yield Rows(table(key), replace=True)
+            yield RowBatch(table(key), replace=True)
         return TableState(mode="full")
 
     found = []
@@ -141,21 +141,21 @@ def test_pages_are_joined_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StopIteration) as end:  # noqa: PT012 (the loop ends with it)
         while True:
             found.append(next(joined))
-    assert [one.table["id"].to_pylist() for one in found if isinstance(one, Rows)] == [
+    assert [one.table["id"].to_pylist() for one in found if isinstance(one, RowBatch)] == [
         ["a", "b", "c"],
         ["d", "e", "f"],
         ["g"],
     ]
-    assert all(isinstance(one, Rows) and one.replace for one in found)
+    assert all(isinstance(one, RowBatch) and one.replace for one in found)
     assert end.value.value == TableState(mode="full")
 
 
 def test_what_is_gone_keeps_its_place() -> None:
-    def steps() -> Steps:
-        yield Rows(table("a"))
-        yield Rows(table("b"))
-        yield Gone(pa.array(["c"]))
-        yield Rows(table())
+    def steps() -> SyncSteps:
+        yield RowBatch(table("a"))
+        yield RowBatch(table("b"))
+        yield DeletedKeys(pa.array(["c"]))
+        yield RowBatch(table())
         return TableState()
 
     kinds = [(type(one).__name__, len(getattr(one, "table", ()))) for one in gathered(steps())]
