@@ -15,6 +15,8 @@ from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from tests.conformance.summary import tell
 
+pytest_plugins = ["tests.support.command_line", "tests.support.loads"]
+
 # No test may fail because the machine is slow, nor write outside of its own folder. Seeds are
 # fixed, so that a test run never fails by chance; `--hypothesis-profile random` takes new ones.
 settings.register_profile(

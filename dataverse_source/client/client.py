@@ -62,9 +62,9 @@ class DataverseClient:
         request_timeout: seconds without a byte of the answer until a request is given up.
         policy: how often a failed request is tried.
         pause: waits before another try.
-        governor: says when requests may be sent; clients of the same user of the same
+        limiter: says when requests may be sent; clients of the same user of the same
             environment share one (see `limiter_of`).
-        max_concurrency: requests at once, at most; None: as many as the governor gives.
+        max_concurrency: requests at once, at most; None: as many as the concurrency limiter gives.
 
     Attributes:
         environment_url: scheme, host and port of the environment.
@@ -93,8 +93,8 @@ class DataverseClient:
         self._timeouts = timeouts(request_timeout)
         self._policy = policy
         self._pause = pause
-        self._governor = limiter or ConcurrencyLimiter()
-        self._before = self._governor.totals
+        self._limiter = limiter or ConcurrencyLimiter()
+        self._before = self._limiter.totals
         self._max_concurrency = max_concurrency
         self._lock = threading.Lock()
         self._counters = Counters()
@@ -121,9 +121,9 @@ class DataverseClient:
     def counters(self) -> Counters:
         """What the client has done so far.
 
-        The times are those of its governor since the client was made.
+        The times are those of its concurrency limiter since the client was made.
         """
-        totals, before, own = self._governor.totals, self._before, self._counters
+        totals, before, own = self._limiter.totals, self._before, self._counters
         return replace(
             own,
             seconds_waited=own.seconds_waited + totals.seconds_held - before.seconds_held,
@@ -135,7 +135,7 @@ class DataverseClient:
     def concurrency(self) -> int:
         """How many requests at once make sense now: readers size their crews by it."""
         most = self._max_concurrency
-        now = self._governor.concurrency
+        now = self._limiter.concurrency
         return now if most is None else min(now, most)
 
     def url(self, path: str, query: Mapping[str, str] | None = None) -> str:
@@ -207,7 +207,7 @@ class DataverseClient:
 
         def ask() -> requests.Response:
             nonlocal renewed
-            with self._governor.permit(at_most=self._max_concurrency, urgent=throttled) as permit:
+            with self._limiter.permit(at_most=self._max_concurrency, urgent=throttled) as permit:
                 token = self._tokens.token()
                 answer = self._send(request, token, permit)
                 if responses.token_refused(answer) and not renewed:

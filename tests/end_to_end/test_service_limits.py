@@ -139,7 +139,7 @@ def test_max_concurrency_is_kept() -> None:
         assert 0 < client.counters.mean_concurrency <= 2
 
 
-def test_two_clients_share_one_governor() -> None:
+def test_two_clients_share_one_limiter() -> None:
     limiter = ConcurrencyLimiter(gauge=idle_machine())
     with (
         Sandbox({"accounts": 2}, latency=LatencySettings(base_seconds=0.02)) as sandbox,

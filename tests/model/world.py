@@ -88,7 +88,7 @@ def small_schema() -> Schema:
 
 
 class SandboxTime(Time):
-    """Seconds that a governor waits, it waits by the sandbox's clock."""
+    """Seconds that a concurrency limiter waits, it waits by the sandbox's clock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -141,7 +141,7 @@ class World:
     def new_process(self) -> None:
         """Forgets what a process knows of limits and of sign-ins that have failed."""
         client: Any = self.connection.client
-        client._governor = ConcurrencyLimiter(time=SandboxTime(self.sandbox.clock))
+        client._limiter = ConcurrencyLimiter(time=SandboxTime(self.sandbox.clock))
         client._tokens._failure = None
 
 

@@ -62,7 +62,7 @@ class Bench:
 
     def client(self, url: str, **options: Any) -> DataverseClient:
         limiter = ConcurrencyLimiter(time=FastTime(self.naps))
-        given = {"tokens": self.tokens, "session": self.session, "governor": limiter}
+        given = {"tokens": self.tokens, "session": self.session, "limiter": limiter}
         options = {**given, **options}
         return DataverseClient(url, pause=self.naps.append, **options)
 

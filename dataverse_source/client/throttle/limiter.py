@@ -1,4 +1,4 @@
-"""Service protection: one governor per environment and user says when the next request may go.
+"""AIMD concurrency limiter: one per environment and user says when the next request may go.
 
 All tables, ranges, metadata questions and sign-ins of a process go through the same one. It
 starts with as many requests at once as the server recommends, adds while all is well, halves
@@ -42,7 +42,7 @@ from dataverse_source.client.throttle.sliding_window import PARTS
 __all__ = ["SERVICE_LIMITS", "ConcurrencyLimiter", "LimiterTotals", "Permit", "Time", "limiter_of"]
 
 SERVICE_LIMITS = ServiceLimits()
-"""What governors believe of the service until it says otherwise."""
+"""What concurrency limiters believe of the service until it says otherwise."""
 
 FIRST = 2
 """Requests at once before the server has recommended any number."""
@@ -339,17 +339,17 @@ def _ticket(place: tuple[_Ticket, threading.Condition]) -> _Ticket:
 
 
 _limiters: WeakValueDictionary[tuple[str, str], ConcurrencyLimiter] = WeakValueDictionary()
-_governors_lock = threading.Lock()
+_limiters_lock = threading.Lock()
 
 
 def limiter_of(environment_url: str, user: str) -> ConcurrencyLimiter:
-    """The governor of one environment and user; it lives as long as somebody uses it.
+    """The concurrency limiter of one environment and user; it lives as long as somebody uses it.
 
     Args:
         environment_url: scheme, host and port.
         user: who signs in, without a secret.
     """
-    with _governors_lock:
+    with _limiters_lock:
         limiter = _limiters.get((environment_url, user))
         if limiter is None:
             limiter = _limiters[environment_url, user] = ConcurrencyLimiter()

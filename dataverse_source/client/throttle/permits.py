@@ -1,4 +1,4 @@
-"""What a governor hands out and keeps: slots for requests, its tally, and the clock it goes by."""
+"""What the concurrency limiter hands out and keeps: permits, totals, and the clock it goes by."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["LimiterTotals", "Permit", "Time"]
 
 
 class Time:
-    """The clock that a governor goes by, and its waits."""
+    """The clock that a concurrency limiter goes by, and its waits."""
 
     def now(self) -> float:
         """Seconds that only grow."""
@@ -26,7 +26,7 @@ class Time:
 
 @dataclass(frozen=True)
 class LimiterTotals:
-    """What a governor has done so far.
+    """What a concurrency limiter has done so far.
 
     Attributes:
         seconds_held: time in which a request waited for a limit, not only for another request.

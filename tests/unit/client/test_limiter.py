@@ -1,4 +1,4 @@
-"""The governor: how many requests at once, one wait for all, and who goes first."""
+"""The concurrency limiter: how many requests at once, one wait for all, and who goes first."""
 
 from __future__ import annotations
 
@@ -387,7 +387,7 @@ def test_the_mean_is_weighted_by_time() -> None:
     assert (totals.request_seconds, totals.busy_seconds) == (5.0, 4.0)
 
 
-def test_one_governor_for_each_environment_and_user() -> None:
+def test_one_limiter_for_each_environment_and_user() -> None:
     first = limiter_of("https://contoso.crm4.dynamics.com", "app 1")
     assert limiter_of("https://contoso.crm4.dynamics.com", "app 1") is first
     assert limiter_of("https://contoso.crm4.dynamics.com", "app 2") is not first

@@ -159,4 +159,4 @@ def test_what_is_gone_keeps_its_place() -> None:
         return TableState()
 
     kinds = [(type(one).__name__, len(getattr(one, "table", ()))) for one in gathered(steps())]
-    assert kinds == [("Rows", 2), ("Gone", 0), ("Rows", 0)]
+    assert kinds == [("RowBatch", 2), ("DeletedKeys", 0), ("RowBatch", 0)]
