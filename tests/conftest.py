@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import dlt
 import pytest
 from hypothesis import HealthCheck, settings
 
+from dataverse_source.config.log import NAME
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from tests.conformance.summary import tell
@@ -46,6 +48,20 @@ def nothing_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setenv("DLT_DATA_DIR", str(tmp_path_factory.mktemp("dlt")))
         patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
         yield
+
+
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """pytest's own, which also gets the lines of this project: dlt's logger keeps them else."""
+    ours = logging.getLogger("dlt").getChild(NAME)
+    level, propagates = ours.level, ours.propagate
+    ours.setLevel(logging.DEBUG)
+    ours.propagate = False
+    ours.addHandler(caplog.handler)
+    yield caplog
+    ours.removeHandler(caplog.handler)
+    ours.propagate = propagates
+    ours.setLevel(level)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ strict; whatever it refuses is decoded by `dataverse_source.arrow.decode_exact`,
 from __future__ import annotations
 
 import base64
-import logging
 import struct
 from dataclasses import replace
 
@@ -27,11 +26,10 @@ from dataverse_source.arrow.page import (
     no_keys,
 )
 from dataverse_source.arrow.schema import MAX_DECIMAL_DIGITS, MOMENT, TEXT, WALL_CLOCK, TableSchema
+from dataverse_source.config.log import logger
 from dataverse_source.errors import ProtocolError
 
 __all__ = ["Page", "decode_fast", "decode_page"]
-
-logger = logging.getLogger(__name__)
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

@@ -15,6 +15,7 @@ from dlt.common.runtime.collector_base import Collector
 
 from dataverse_source.cli.screen import Screen, grid
 from dataverse_source.client.client import DataverseClient
+from dataverse_source.config.log import logger
 from dataverse_source.loading.progress import observed
 
 if TYPE_CHECKING:
@@ -203,11 +204,9 @@ def _picture(progress: Progress) -> RenderableType:
 @contextmanager
 def _logs_above() -> Iterator[None]:
     """Logs appear above what moves: while it does, stderr is not the stream that they know."""
-    known = [logging.getLogger(), logging.getLogger("dlt")]
-    handlers = [one for logger in known for one in logger.handlers]
     moved = [
         one
-        for one in handlers
+        for one in {*logging.getLogger().handlers, *logger.handlers}
         if isinstance(one, logging.StreamHandler) and one.stream is sys.__stderr__
     ]
     for one in moved:

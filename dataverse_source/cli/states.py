@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,9 @@ from typing import Any
 import dlt
 from dlt.pipeline.exceptions import CannotRestorePipelineException
 
+from dataverse_source.config.log import logger
 from dataverse_source.errors import ConfigurationError
 from dataverse_source.sync.state import TableState, read_state
-
-logger = logging.getLogger(__name__)
 
 CATALOG_TABLE = "_dataverse_tables"
 

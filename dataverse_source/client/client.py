@@ -12,7 +12,6 @@ from importlib import metadata
 from typing import Any, Protocol, TypeVar
 
 import requests
-from dlt.common import logger
 
 from dataverse_source.client import body, page_size, responses, retry
 from dataverse_source.client.batch import (
@@ -28,6 +27,7 @@ from dataverse_source.client.retry import USUAL_POLICY, RetryPolicy, TransientEr
 from dataverse_source.client.session import network_fault, timeouts
 from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, Permit
 from dataverse_source.client.urls import environment_base, paging_cookie, pinned, request_url
+from dataverse_source.config.log import logger
 from dataverse_source.credentials import TokenSource
 from dataverse_source.errors import ProtocolError, ResponseError, safe_url
 

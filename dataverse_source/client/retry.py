@@ -13,10 +13,10 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from dlt.common import logger
 from dlt.common.runtime import signals
 from requests import exceptions as http
 
+from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 
 __all__ = [

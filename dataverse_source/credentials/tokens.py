@@ -9,9 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dlt.common import logger
-
 from dataverse_source.client.retry import RetryPolicy
+from dataverse_source.config.log import logger
 from dataverse_source.config.setting_names import places
 from dataverse_source.errors import AuthenticationError, DataverseError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from contextlib import nullcontext
 from typing import Any
@@ -12,13 +11,12 @@ from dlt.common.destination.exceptions import SqlClientNotAvailable
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.extract import DltSource
 
+from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.catalog.resource import CATALOG
 from dataverse_source.loading.interrupted import begin_anew
 from dataverse_source.loading.run_context import Isolation, isolated
 from dataverse_source.metadata.table_selection import is_pattern
-
-logger = logging.getLogger(__name__)
 
 
 def settle_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:

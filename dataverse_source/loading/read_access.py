@@ -6,11 +6,11 @@ Only that tells for sure. What a user's privileges are does not: they may come f
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from dataverse_source.client.batch import Answer, BatchRequest
 from dataverse_source.client.client import DataverseClient
+from dataverse_source.config.log import logger
 from dataverse_source.errors import (
     AccessDeniedError,
     ConnectionFailedError,
@@ -19,8 +19,6 @@ from dataverse_source.errors import (
     ResponseError,
 )
 from dataverse_source.metadata.model import Table
-
-logger = logging.getLogger(__name__)
 
 TABLES_PER_REQUEST = 50
 """Far from the 1,000 questions that a batch may hold, so that none takes long."""

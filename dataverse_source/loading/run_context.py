@@ -7,7 +7,6 @@ noted, and the table gives nothing: its rows and its state in the destination ar
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +19,8 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.base_configuration import ContainerInjectableContext
 from dlt.extract.items import DataItemWithMeta
 
+from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
-
-logger = logging.getLogger(__name__)
 
 
 @configspec

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from dlt.extract.incremental import Incremental
 
 from dataverse_source.arrow.labels import NO_LABELS
 from dataverse_source.arrow.schema import table_schema
+from dataverse_source.config.log import logger
 from dataverse_source.config.settings import Settings, table_not_loaded
 from dataverse_source.errors import (
     AuthenticationError,
@@ -46,8 +46,6 @@ from dataverse_source.sync.state import TableState, fingerprint
 from dataverse_source.sync.write.destination import merge_strategies
 from dataverse_source.sync.write.history import check_history
 from dataverse_source.sync.write.items import MERGE
-
-logger = logging.getLogger(__name__)
 
 SHARED_BY_ALL = (ConfigurationError, UnknownNameError, AuthenticationError)
 """Failures that no other table can be better off with."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from dataverse_source.config.log import logger
 from dataverse_source.metadata.model import (
     Choice,
     Column,
@@ -26,8 +26,6 @@ from dataverse_source.metadata.model import (
     Relationship,
     Table,
 )
-
-logger = logging.getLogger(__name__)
 
 FORMAT = 2
 """Raise it whenever a dataclass of `dataverse_source.metadata.model` changes."""

@@ -7,13 +7,13 @@ anything has changed since.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TypeVar
 
+from dataverse_source.config.log import logger
 from dataverse_source.errors import (
     AccessDeniedError,
     ProtocolError,
@@ -29,8 +29,6 @@ from dataverse_source.metadata.parse import MetadataClient
 from dataverse_source.metadata.table_selection import find_table, select_tables
 
 __all__ = ["MetadataReader"]
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from dataverse_source.config.log import logger
 from dataverse_source.errors import UnknownNameError, did_you_mean
 from dataverse_source.metadata.model import Table
-
-logger = logging.getLogger(__name__)
 
 _WHICH_NAMES = (
     "A table goes by two names, the plural one of the Web API or the logical name: accounts or "

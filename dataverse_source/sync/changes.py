@@ -9,7 +9,6 @@ then on is in the first delta.
 from __future__ import annotations
 
 import itertools
-import logging
 import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataverse_source.arrow.decode import Page
+from dataverse_source.config.log import logger
 from dataverse_source.errors import AccessDeniedError, ProtocolError, ResponseError
 from dataverse_source.sync.context import (
     DeletedKeys,
@@ -36,8 +36,6 @@ from dataverse_source.sync.read.stored_links import restore, selects, shorten, t
 from dataverse_source.sync.read.table_reader import VERSION, joined
 from dataverse_source.sync.state import TableState, moment
 from dataverse_source.sync.sweep import is_due, sweep
-
-logger = logging.getLogger(__name__)
 
 EXPIRED = "0x80044352"
 """ExpiredVersionStamp: a delta link is too old, or the table's schema has changed since."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from datetime import timedelta
 
 from dataverse_source.client.client import DataverseClient
+from dataverse_source.config.log import logger
 from dataverse_source.errors import ResponseError
-
-logger = logging.getLogger(__name__)
 
 DEFAULT_DAYS = 7
 """Docs "Use change tracking to synchronize data with external systems"."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
+from dataverse_source.config.log import logger
 from dataverse_source.loading.progress import watched
 from dataverse_source.sync.changes import NotTrackedError, keep_by_changes
 from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
@@ -16,8 +16,6 @@ from dataverse_source.sync.plan import Plan, make_plan, without_tracking
 from dataverse_source.sync.state import TableState, read_state, write_state
 from dataverse_source.sync.write.batches import gathered
 from dataverse_source.sync.write.items import TableWriter
-
-logger = logging.getLogger(__name__)
 
 
 def table_items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
@@ -68,10 +66,12 @@ def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
     """How the table is kept in step, and the state to go on from."""
     plan = make_plan(run.reader.table, run.settings, state, run.now())
     if state.mode == plan.mode and state.columns == run.columns:
+        logger.info("%s: %s", run.name, plan)
         return plan, state
-    if not state.mode:
-        level = logging.WARNING if plan.fell_back else logging.INFO
-        logger.log(level, "%s: %s", run.name, plan)
+    if not state.mode and plan.fell_back:
+        logger.warning("%s: %s", run.name, plan)
+    elif not state.mode:
+        logger.info("%s: %s", run.name, plan)
     elif state.mode != plan.mode:
         logger.warning("%s: %s All its rows are read again", run.name, plan)
     else:

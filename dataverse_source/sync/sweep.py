@@ -6,16 +6,14 @@ table. The keys that are loaded are taken first: a row created since can't look 
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from datetime import timedelta
 
 import pyarrow as pa
 
+from dataverse_source.config.log import logger
 from dataverse_source.sync.context import DeletedKeys, SyncSteps, TableRun, read_again, without
 from dataverse_source.sync.state import TableState, moment
-
-logger = logging.getLogger(__name__)
 
 FEW = 500
 """Keys that are asked for one by one before a row is taken to be gone, or for missing."""
@@ -64,6 +62,5 @@ def sweep(
     if 0 < len(missing) <= FEW:
         yield from read_again(run, missing)
     if len(gone):
-        logger.info("%s: %d rows are gone", run.name, len(gone))
         yield DeletedKeys(gone)
     return replace(state, swept=began.isoformat())

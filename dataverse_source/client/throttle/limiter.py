@@ -18,8 +18,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
-from dlt.common import logger
-
 from dataverse_source.client.retry import (
     JITTER,
     MAX_WAIT,
@@ -38,6 +36,7 @@ from dataverse_source.client.throttle.budget import (
 from dataverse_source.client.throttle.cpu_gauge import CpuGauge
 from dataverse_source.client.throttle.permits import LimiterTotals, Permit, Time
 from dataverse_source.client.throttle.sliding_window import PARTS
+from dataverse_source.config.log import logger
 
 __all__ = ["SERVICE_LIMITS", "ConcurrencyLimiter", "LimiterTotals", "Permit", "Time", "limiter_of"]
 

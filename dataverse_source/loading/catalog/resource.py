@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from dlt.extract import DltResource
 
 from dataverse_source.arrow.labels import Labels, labels_of
 from dataverse_source.arrow.schema import TableSchema
+from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.catalog.references import references_of
 from dataverse_source.loading.catalog.tables import CatalogTable, Described, catalog, fingerprint
@@ -19,8 +19,6 @@ from dataverse_source.loading.connection import Connection
 
 CATALOG = "_dataverse_catalog"
 """Name of the resource that gives the catalog's tables."""
-
-logger = logging.getLogger(__name__)
 
 
 def table_labels(connection: Connection, schema: TableSchema) -> Labels:

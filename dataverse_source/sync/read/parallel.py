@@ -8,7 +8,6 @@ decides all this, the one that takes the pages; the others only fetch and decode
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -19,13 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataverse_source.arrow.decode import Page
+from dataverse_source.config.log import logger
 from dataverse_source.errors import ProtocolError, ResponseError
 from dataverse_source.sync.read.created_on import CREATED_ON, SECOND, Interval, marks, whole
 from dataverse_source.sync.read.stored_links import restore, shorten
 from dataverse_source.sync.read.table_reader import TableReader
 from dataverse_source.sync.read.workers import WorkerPool
-
-logger = logging.getLogger(__name__)
 
 WORTH_SHARING = 2
 """Pages that a chain must have left at least, by estimate, before it gives a part away."""

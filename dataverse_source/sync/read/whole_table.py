@@ -8,7 +8,6 @@ Dataverse long is read by many chains side by side instead, see
 from __future__ import annotations
 
 import itertools
-import logging
 import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ import pyarrow as pa
 from dataverse_source.arrow.decode import Page
 from dataverse_source.arrow.schema import MOMENT
 from dataverse_source.client.urls import pinned
+from dataverse_source.config.log import logger
 from dataverse_source.errors import ResponseError
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.read.created_on import CREATED_ON, WHOLE, Interval
@@ -27,8 +27,6 @@ from dataverse_source.sync.read.recreated_rows import RecreatedRowFilter
 from dataverse_source.sync.read.stored_links import restore, shorten
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import TableState
-
-logger = logging.getLogger(__name__)
 
 SLOW_PAGE_SECONDS = 0.5
 """A page that comes faster is no slower than what is done with it: one chain keeps up."""

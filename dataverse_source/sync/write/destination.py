@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
@@ -15,8 +14,6 @@ from dlt.common.pipeline import PipelineContext
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
-
-logger = logging.getLogger(__name__)
 
 DELETIONS = "_dataverse_deletions"
 """The table that lists rows which are kept although Dataverse does not have them any more."""

@@ -17,6 +17,7 @@ from dlt.common.schema.typing import TColumnSchema
 from dlt.extract.hints import TResourceHints
 
 from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema
+from dataverse_source.config.log import logger
 from dataverse_source.sync.context import (
     DeletedKeys,
     RowBatch,
@@ -82,7 +83,9 @@ class TableWriter:
                 break
             if isinstance(output, RowBatch):
                 yield self._rows(output)
-            elif self._keeps:
+                continue
+            logger.info("%s: %d rows were deleted in Dataverse", self._run.name, len(output.keys))
+            if self._keeps:
                 self._gone.append(output.keys)
             else:
                 yield self._tombstones(output)
