@@ -71,8 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--schema",
         type=Path,
-        metavar="FILE",
-        help="$metadata file (.xml or .xml.gz) whose tables the sandbox is to have",
+        metavar="PATH",
+        help=(
+            "tables that the sandbox is to have: a $metadata file (.xml, .xml.gz), a JSON file of"
+            " EntityDefinitions, or a folder of such JSON files"
+        ),
     )
     add("--store", type=Path, metavar="FILE", help="where to keep the rows (default: temporary)")
     add("--client-secret", help="secret of the application (default: a new one)")
@@ -141,7 +144,7 @@ def _rows(options: argparse.Namespace) -> dict[str, int]:
 def _schema(path: Path | None) -> Schema | None:
     if path is None:
         return None
-    from dataverse_source.sandbox.schema.csdl_reader import read_schema
+    from dataverse_source.sandbox.schema.schema_files import read_schema
 
     try:
         return read_schema(path)

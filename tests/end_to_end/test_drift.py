@@ -13,7 +13,7 @@ from dataverse_source import dataverse, load
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema import schema_changes
-from dataverse_source.sandbox.schema.csdl_reader import read_schema
+from dataverse_source.sandbox.schema.schema_files import read_schema
 from dataverse_source.sandbox.schema.tables import Column
 from dataverse_source.sandbox.switches import Switches
 from tests.support.comparing import assert_equal, destination_rows

@@ -7,12 +7,10 @@ at values that hold anything.
 
 from __future__ import annotations
 
-import gzip
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from dataverse_source.sandbox.schema.csdl_links import read_relationships
 from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Column, Option, Schema, Table
@@ -58,16 +56,6 @@ class RawType:
     key: str | None
     properties: Mapping[str, str]
     element: ET.Element
-
-
-def read_schema(path: Path) -> Schema:
-    """The schema of a ``$metadata`` file, gzipped (``.gz``) or not.
-
-    Raises:
-        ValueError: the file is no CSDL of version 4.
-    """
-    content = path.read_bytes()
-    return parse_schema(gzip.decompress(content) if path.suffix == ".gz" else content)
 
 
 def parse_schema(content: bytes) -> Schema:

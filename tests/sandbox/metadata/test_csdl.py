@@ -14,7 +14,8 @@ import pytest
 from dataverse_source.sandbox.metadata.csdl import metadata_document
 from dataverse_source.sandbox.query.rows.edm import EDM_TYPES
 from dataverse_source.sandbox.schema.catalog import default_schema
-from dataverse_source.sandbox.schema.csdl_reader import parse_schema, read_schema
+from dataverse_source.sandbox.schema.csdl_reader import parse_schema
+from dataverse_source.sandbox.schema.schema_files import read_schema
 from dataverse_source.sandbox.schema.tables import Schema, Table
 from tests.support.places import SHARED
 from tests.support.sandbox.metadata_requests import Asking

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from dataverse_source.sandbox.schema.catalog import default_schema
-from dataverse_source.sandbox.schema.catalog.columns import options, readable_name
+from dataverse_source.sandbox.schema import attribute_metadata
+from dataverse_source.sandbox.schema.catalog import FOLDER, default_schema, table_files
+from dataverse_source.sandbox.schema.entity_metadata import MEMBERS
+from dataverse_source.sandbox.schema.labels import options, readable_name
 from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Option, Table
 from tests.support.sandbox.metadata_requests import recording
 
@@ -117,3 +122,30 @@ def test_options_are_read_from_a_line() -> None:
 )
 def test_schema_names_become_readable(schema_name: str, shown: str) -> None:
     assert readable_name(schema_name) == shown
+
+
+def test_every_file_is_a_table_in_the_order_and_the_other_way_round() -> None:
+    listed = table_files()
+    assert sorted(listed) == sorted((FOLDER / "tables").iterdir())
+    assert [path.stem for path in listed] == [table.logical_name for table in SCHEMA.tables]
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in table_files()])
+def test_a_file_has_only_members_that_are_read(path: Path) -> None:
+    table = json.loads(path.read_bytes())
+    assert table.keys() <= MEMBERS | {"$comment"}
+    for column in table["Attributes"]:
+        assert column.keys() <= attribute_metadata.MEMBERS
+    for relationship in table.get("ManyToOneRelationships", []):
+        assert relationship.keys() <= {
+            "CascadeConfiguration", "ReferencedAttribute", "ReferencedEntity",
+            "ReferencedEntityNavigationPropertyName", "ReferencingAttribute",
+            "ReferencingEntityNavigationPropertyName", "SchemaName",
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in table_files()])
+def test_a_column_takes_one_line(path: Path) -> None:
+    lines = path.read_text("utf-8").splitlines()
+    columns = json.loads(path.read_bytes())["Attributes"]
+    assert sum("AttributeType" in line for line in lines) == len(columns)

@@ -15,7 +15,7 @@ from dataverse_source.metadata.cache import MetadataCache
 from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.api.faults import Kind
-from dataverse_source.sandbox.schema.csdl_reader import read_schema
+from dataverse_source.sandbox.schema.schema_files import read_schema
 from tests.support.places import SHARED
 
 CSDL = SHARED / "corpus" / "csdl"

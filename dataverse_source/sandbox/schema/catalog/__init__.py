@@ -1,79 +1,27 @@
-"""The tables that a new sandbox has: those of a Dynamics 365 Sales and Service organization."""
+"""The tables that a new sandbox has: those of a Dynamics 365 Sales and Service organization.
+
+They are data: one file for each table in the folder ``tables``, see README.md.
+"""
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
+from pathlib import Path
 
-from dataverse_source.sandbox.schema.catalog import (
-    activities,
-    audit,
-    custom,
-    files,
-    people,
-    sales,
-    service,
-    views,
-)
-from dataverse_source.sandbox.schema.catalog.account import ACCOUNT
-from dataverse_source.sandbox.schema.catalog.columns import options
-from dataverse_source.sandbox.schema.catalog.contact import CONTACT
-from dataverse_source.sandbox.schema.catalog.groups import Draft
-from dataverse_source.sandbox.schema.catalog.intersects import INTERSECTS
-from dataverse_source.sandbox.schema.catalog.settings import (
-    ORGANIZATION,
-    TRANSACTIONCURRENCY,
-    USERSETTINGS,
-)
+from dataverse_source.sandbox.schema.schema_files import read_definitions
 from dataverse_source.sandbox.schema.tables import Schema
 
-DRAFTS: tuple[Draft, ...] = (
-    ACCOUNT,
-    CONTACT,
-    people.SYSTEMUSER,
-    people.TEAM,
-    people.BUSINESSUNIT,
-    people.OWNER,
-    TRANSACTIONCURRENCY,
-    ORGANIZATION,
-    USERSETTINGS,
-    sales.LEAD,
-    sales.OPPORTUNITY,
-    sales.PRODUCT,
-    sales.PRICELEVEL,
-    sales.COMPETITOR,
-    sales.CAMPAIGN,
-    service.INCIDENT,
-    service.SUBJECT,
-    service.ANNOTATION,
-    *service.SMALL_TABLES,
-    activities.ACTIVITYPOINTER,
-    activities.TASK,
-    activities.PHONECALL,
-    activities.EMAIL,
-    activities.APPOINTMENT,
-    activities.ACTIVITYPARTY,
-    audit.AUDIT,
-    files.FILE_ATTACHMENT,
-    views.SAVEDQUERY,
-    views.USERQUERY,
-    custom.PROJECT,
-    custom.LEDGER_ENTRY,
-    custom.SETTING,
-    custom.ARCHIVE,
-    custom.SENSOR_READING,
-    custom.EXTERNAL_PRODUCT,
-    custom.ACCESS,
-    *(draft for draft, _ in INTERSECTS),
-)
+FOLDER = Path(__file__).parent
+
+
+def table_files() -> list[Path]:
+    """The file of each table, in the order in which an environment lists its tables."""
+    names = json.loads((FOLDER / "order.json").read_bytes())
+    return [FOLDER / "tables" / f"{name}.json" for name in names]
 
 
 @lru_cache(maxsize=1)
 def default_schema() -> Schema:
     """The schema of a sandbox that is given none."""
-    known = frozenset(draft.table.logical_name for draft in DRAFTS)
-    return Schema(
-        tables=tuple(draft.table for draft in DRAFTS),
-        one_to_many=tuple(r for draft in DRAFTS for r in draft.relationships(known)),
-        many_to_many=tuple(relationship for _, relationship in INTERSECTS),
-        global_choices={name: options(text) for name, text in service.GLOBAL_CHOICES.items()},
-    )
+    return read_definitions([*table_files(), FOLDER / "choices.json"])
