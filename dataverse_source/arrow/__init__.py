@@ -1,1 +1,1 @@
-"""From the bytes of a page to Arrow batches, with one schema a table."""
+"""Turns pages into Arrow tables, with one schema for each Dataverse table."""

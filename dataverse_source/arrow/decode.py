@@ -1,7 +1,7 @@
-"""Turns the bytes of a page into an Arrow table with the table's fixed schema.
+"""Decodes the bytes of a page to an Arrow table with the table's fixed schema.
 
-pyarrow's JSON reader takes the whole page in one pass, outside Python's interpreter lock. It is
-strict; whatever it refuses is decoded by `dataverse_source.arrow.decode_exact`, value by value.
+pyarrow's JSON reader decodes a whole page in one pass and releases Python's interpreter lock. It
+is strict; `dataverse_source.arrow.decode_exact` decodes the pages that it refuses.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from dataverse_source.arrow.decode_exact import decode_exact
+from dataverse_source.arrow.keys import no_keys
 from dataverse_source.arrow.page import (
     CONTEXT,
     DELETED_CONTEXT,
@@ -23,7 +24,6 @@ from dataverse_source.arrow.page import (
     NEXT_LINK,
     ROWS,
     Page,
-    no_keys,
 )
 from dataverse_source.arrow.schema import MAX_DECIMAL_DIGITS, MOMENT, TEXT, WALL_CLOCK, TableSchema
 from dataverse_source.config.log import logger
@@ -34,29 +34,28 @@ __all__ = ["Page", "decode_fast", "decode_page"]
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 BLOCK_SLACK = 1024
-"""More than the page is long, so that pyarrow never cuts it into blocks."""
+"""Added to the length of the page, so that pyarrow never divides it into blocks."""
 
 
 class _NotPlainError(Exception):
-    """The page holds something that only the exact decoder can judge."""
+    """The page holds something that only the exact decoder can decode."""
 
 
 def decode_page(body: bytes, schema: TableSchema, *, delta: bool = False) -> Page:
     """The rows and links of one page.
 
-    A property that a row leaves out is null. Properties that the schema does not have are
-    ignored.
+    A property that a row lacks is null. Properties that the schema lacks are ignored.
 
     Args:
         body: as received.
         schema: of the table.
-        delta: deleted rows may stand among the rows.
+        delta: the page may contain deleted rows.
 
     Raises:
         MalformedBodyError: ``body`` is not complete JSON.
-        ProtocolError: no list of rows, an error in place of rows, or a row without its key,
-            a deleted one too.
-        DataError: a value that its column can't hold without loss.
+        ProtocolError: there is no list of rows, there is an error instead of rows, or a row, also
+            a deleted one, has no key.
+        DataError: a column can't hold a value without loss.
     """
     try:
         page = decode_fast(body, schema, delta=delta)
@@ -68,10 +67,10 @@ def decode_page(body: bytes, schema: TableSchema, *, delta: bool = False) -> Pag
 
 
 def decode_fast(body: bytes, schema: TableSchema, *, delta: bool = False) -> Page:
-    """The rows and links of a page that has nothing unusual in it.
+    """The rows and links of a page that holds nothing unusual.
 
     Raises:
-        ValueError or another exception: anything unusual; says nothing about who is wrong.
+        ValueError: or another exception, when the page needs the exact decoder.
     """
     # pyarrow crashes the process on a document that is the bare word null.
     if not body.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"{"):
@@ -102,13 +101,13 @@ def decode_fast(body: bytes, schema: TableSchema, *, delta: bool = False) -> Pag
 
 
 def _check_encoding(body: bytes) -> None:
-    """Checks that a page is UTF-8, which casting does, without copying the page.
+    """Checks that a page is UTF-8: the cast checks it without copying the page.
 
-    The reader takes any bytes, in values and in names; a name that was damaged would be a
-    column without values.
+    pyarrow's JSON reader accepts any bytes in values and names. A damaged name would lose its
+    column's values.
 
     Raises:
-        ValueError: it is not (pyarrow's ArrowInvalid is one).
+        ValueError: the page is not UTF-8 (pyarrow's ArrowInvalid is a ValueError).
     """
     text = pa.py_buffer(body)
     ends = pa.py_buffer(struct.pack("=qq", 0, text.size))
@@ -116,7 +115,7 @@ def _check_encoding(body: bytes) -> None:
 
 
 def _take_deleted(rows: pa.StructArray) -> tuple[pa.StructArray, pa.Array]:
-    """The rows that are there, and the keys of the others."""
+    """The existing rows, and the keys of the deleted ones."""
     gone = pc.fill_null(pc.ends_with(rows.field(CONTEXT), DELETED_CONTEXT), False)
     if not pc.any(gone).as_py():
         return rows, no_keys()
@@ -125,7 +124,7 @@ def _take_deleted(rows: pa.StructArray) -> tuple[pa.StructArray, pa.Array]:
 
 def _document_schema(schema: TableSchema, *, delta: bool) -> pa.Schema:
     row = {field.wire_name: _read_type(field.arrow_type) for field in schema.fields}
-    if delta:  # behind the table's own columns, one of which may have the same name
+    if delta:  # after the table's own columns, one of which may have the same name
         row.setdefault(DELETED_KEY, TEXT)
         row.setdefault(CONTEXT, TEXT)
     return pa.schema(
@@ -134,9 +133,9 @@ def _document_schema(schema: TableSchema, *, delta: bool) -> pa.Schema:
 
 
 def _read_type(target: pa.DataType) -> pa.DataType:
-    """The type that pyarrow's reader takes from JSON on the way to ``target``."""
+    """The type that pyarrow's reader decodes JSON to, before the cast to ``target``."""
     if pa.types.is_decimal(target):
-        # Dataverse pads with zeros (5000000.0000000000): leave room for them.
+        # Dataverse pads decimals with zeros (5000000.0000000000), which need room.
         return pa.decimal128(MAX_DECIMAL_DIGITS, target.scale)
     if target == WALL_CLOCK:
         return MOMENT
@@ -146,10 +145,10 @@ def _read_type(target: pa.DataType) -> pa.DataType:
 
 
 def _finish(values: pa.Array, target: pa.DataType) -> pa.Array:
-    """``values`` as they were read, as ``target``.
+    """Casts ``values`` to ``target``.
 
     Raises:
-        ValueError: a value does not fit (pyarrow's ArrowInvalid is one).
+        ValueError: a value does not fit (pyarrow's ArrowInvalid is a ValueError).
     """
     if pa.types.is_binary(target):
         return _from_base64(values, target)
@@ -172,9 +171,9 @@ def _from_base64(values: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _with_whole_keys(rows: pa.Table, schema: TableSchema) -> pa.Table:
-    """``rows`` of an elastic table, each with its partition.
+    """``rows`` of an elastic table, with their partition filled in.
 
-    Docs "Use elastic tables": a row that was given no partitionid has its primary key as one.
+    Docs "Use elastic tables": without a partitionid, a row's primary key is its partition.
     """
     first = rows[schema.primary_key]
     for name in schema.key[1:]:

@@ -1,9 +1,9 @@
-"""Decodes a page with Python's own JSON reader, value by value, without losing anything.
+"""Decodes a page with Python's JSON reader, value by value, without loss.
 
-Slower than `dataverse_source.arrow.decode` by far, so it gets only the pages that pyarrow refuses.
-It takes everything that has one meaning (``1.0`` in an integer column, a number in quotes, as
-``IEEE754Compatible=true`` asks for, a date with midnight behind it) and names table, column and
-row of a value that its column can't hold.
+It is much slower than `dataverse_source.arrow.decode`, so it decodes only pages that pyarrow
+refuses. It accepts every value with one meaning: ``1.0`` in an integer column, a number in quotes
+(as with ``IEEE754Compatible=true``), a date followed by midnight. Its error for any other value
+names the table, column and row.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from dataverse_source.arrow.schema import Field, TableSchema
 from dataverse_source.errors import DataError, MalformedBodyError, ProtocolError
 
 SHOWN_VALUE = 80
-"""Longest part of a value that a message shows; a value may be a whole document."""
+"""Characters of a value that a message shows; a value may be a whole document."""
 
 
 def decode_exact(body: bytes, schema: TableSchema, *, delta: bool = False) -> Page:
-    """The rows and links of one page; with ``delta`` deleted rows may stand among them.
+    """The rows and links of one page; with ``delta`` it may contain deleted rows.
 
     Raises:
         MalformedBodyError: ``body`` is not complete JSON.
-        ProtocolError: no list of rows, or an error in place of rows.
-        DataError: a value that its column can't hold without loss.
+        ProtocolError: there is no list of rows, or there is an error instead of rows.
+        DataError: a column can't hold a value without loss.
     """
     where = schema.table.logical_name
     document = _load(body, where)
@@ -63,7 +63,7 @@ def _deleted_key(entry: dict[str, Any], where: str) -> str | None:
     key = entry.get(DELETED_KEY)
     if key is None or isinstance(key, str):
         return key
-    raise ProtocolError("The key of a deleted row is no text", where=where, why=repr(key))
+    raise ProtocolError("The key of a deleted row is not text", where=where, why=repr(key))
 
 
 def _load(body: bytes, where: str) -> dict[str, Any]:
@@ -76,25 +76,25 @@ def _load(body: bytes, where: str) -> dict[str, Any]:
         )
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise MalformedBodyError(
-            "The answer is not complete JSON",
+            "The response is not complete JSON",
             where=where,
             why=_shorten(f"{type(error).__name__}: {error}"),
         ) from error
     if not isinstance(document, dict):
         raise ProtocolError(
-            "The answer is not a JSON object", where=where, why=_shorten(repr(document))
+            "The response is not a JSON object", where=where, why=_shorten(repr(document))
         )
     return document
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a property is there twice")
+        raise ValueError("a property occurs twice")
     return found
 
 
@@ -102,14 +102,14 @@ def _rows(document: dict[str, Any], where: str) -> list[dict[str, Any]]:
     error = document.get("error")
     if isinstance(error, dict):
         raise ProtocolError(
-            "Dataverse reported an error in an answer with status 200",
+            "Dataverse reported an error in a response with status 200",
             where=where,
             why=_shorten(f"{error.get('code')}: {error.get('message')}"),
         )
     rows = document.get(ROWS)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ProtocolError(
-            "The answer holds no list of rows",
+            "The response holds no list of rows",
             where=where,
             why=_shorten(f"properties: {', '.join(document)}"),
         )
@@ -120,7 +120,7 @@ def _link(document: dict[str, Any], name: str, where: str) -> str | None:
     link = document.get(name)
     if link is None or isinstance(link, str):
         return link
-    raise ProtocolError(f"{name} is no text", where=where, why=_shorten(repr(link)))
+    raise ProtocolError(f"{name} is not text", where=where, why=_shorten(repr(link)))
 
 
 def _column(rows: Sequence[dict[str, Any]], field: Field, schema: TableSchema) -> pa.Array:
@@ -133,10 +133,10 @@ def _column(rows: Sequence[dict[str, Any]], field: Field, schema: TableSchema) -
         except ValueError as error:
             key = row.get(schema.primary_key)
             raise DataError(
-                f"A value can't be held as {field.arrow_type}: {error}",
+                f"A value does not fit {field.arrow_type}: {error}",
                 where=f"{schema.table.logical_name}.{field.name}, row {key}",
                 why=_shorten(repr(str(raw))),
-                remedy="Leave the column out of the columns to read (select), or mend the row.",
+                remedy="Remove the column from select, or correct the row in Dataverse.",
             ) from error
     return pa.array(values, field.arrow_type)
 

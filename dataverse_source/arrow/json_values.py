@@ -1,4 +1,4 @@
-"""One JSON value of a row as the value that an Arrow column takes, exactly or not at all."""
+"""Converts one JSON value of a row to the value of an Arrow column, exactly or with an error."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Any
 import pyarrow as pa
 
 Converter = Callable[[Any], Any]
-"""From what Python's JSON reader returns (float as Decimal), never None. Raises ValueError."""
+"""Converts a value of Python's JSON reader (floats as Decimal), never None; raises ValueError."""
 
 INTEGER_LIMIT = 2**63
 
 EXACT = Context(prec=100)
-"""More digits than a column holds, so that nothing is rounded before it has been looked at."""
+"""More digits than any column holds, so that nothing is rounded before it is checked."""
 
 EPOCH = date(1970, 1, 1).toordinal()
 DAY = 86_400_000_000
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-"""Python's JSON reader has joined the halves of whole pairs."""
+"""Half of a surrogate pair: Python's JSON reader joins the halves of whole pairs."""
 
 MOMENT_TEXT = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)"
@@ -35,17 +35,17 @@ MOMENT_TEXT = re.compile(
 
 
 def converter(target: pa.DataType) -> Converter:
-    """The function from a JSON value to what an Arrow column of type ``target`` takes."""
+    """The function that converts a JSON value for an Arrow column of type ``target``."""
     if pa.types.is_decimal(target):
         return lambda value: to_decimal(value, target.precision, target.scale)
     return _CONVERTERS[target]
 
 
 def to_text(value: Any) -> str:
-    """Text as it is; anything else as its JSON.
+    """Text unchanged; any other value as its JSON.
 
-    Half of a surrogate pair, left when text was cut off in the middle of a character, is no
-    character and has no UTF-8: U+FFFD stands for it, as the Unicode standard advises.
+    Half of a surrogate pair remains when text was cut within a character. It has no UTF-8, so
+    U+FFFD replaces it, as the Unicode standard advises.
     """
     if not isinstance(value, str):
         value = _to_json(value)
@@ -55,7 +55,7 @@ def to_text(value: Any) -> str:
 def to_integer(value: Any) -> int:
     """A whole number, also written 1.0 or in quotes."""
     number = _number(value)
-    # Compared first: a number such as 1e999999999 must not be spelled out.
+    # Compare first: converting a number such as 1e999999999 would write all its digits.
     if not -INTEGER_LIMIT <= number < INTEGER_LIMIT:
         raise ValueError("more than 64 bits")
     if number != number.to_integral_value():
@@ -64,7 +64,7 @@ def to_integer(value: Any) -> int:
 
 
 def to_decimal(value: Any, precision: int, scale: int) -> Decimal:
-    """A number with at most ``precision`` digits, at most ``scale`` of them behind the point."""
+    """A number of at most ``precision`` digits, at most ``scale`` of them after the point."""
     number = _number(value)
     if number.copy_abs() >= Decimal((0, (1,), precision - scale)):
         raise ValueError(f"more than {precision - scale} digits before the point")
@@ -75,7 +75,7 @@ def to_decimal(value: Any, precision: int, scale: int) -> Decimal:
 
 
 def to_double(value: Any) -> float:
-    """The nearest double, as for every JSON number; never infinite by overflow."""
+    """The nearest double; an overflow is an error, not infinity."""
     special = {"NaN": "nan", "INF": "inf", "-INF": "-inf"}  # OData JSON format, section 7.1
     if isinstance(value, str) and value in special:
         return float(special[value])
@@ -95,7 +95,7 @@ def to_bool(value: Any) -> bool:
 
 
 def to_microseconds(value: Any) -> int:
-    """Microseconds since 1970 in UTC; a time without zone is in UTC, as all of Dataverse's."""
+    """Microseconds since 1970 in UTC; a time without a zone is in UTC, as Dataverse sends it."""
     match = _moment(value)
     fraction = match["fraction"] or ""
     if fraction[6:].strip("0"):
@@ -112,18 +112,18 @@ def to_microseconds(value: Any) -> int:
 
 
 def to_date(value: Any) -> date:
-    """A date, also with midnight in UTC behind it."""
+    """A date, also one followed by midnight in UTC."""
     match = _moment(value)
     time = "".join(match[part] or "" for part in ("hour", "minute", "second", "fraction"))
     if time.strip("0") or _offset(match["zone"]):
-        raise ValueError("not a date but a time")
+        raise ValueError("a time, not a date")
     return date.fromisoformat(match["date"])
 
 
 def to_bytes(value: Any) -> bytes:
     """Base64, as Dataverse sends images."""
     if not isinstance(value, str):
-        raise ValueError("no base64 text")
+        raise ValueError("not base64 text")
     return base64.b64decode(value, validate=True)
 
 
@@ -155,7 +155,7 @@ def _offset(zone: str | None) -> timedelta:
 
 
 def _to_json(value: Any) -> str:
-    """JSON with the digits of every number as they came."""
+    """JSON with the digits of every number unchanged."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{_to_json(k)}:{_to_json(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):

@@ -1,7 +1,7 @@
 """Adds to each choice column the label of its value, ``statecodename`` beside ``statecode``.
 
-Labels come from metadata, in the language of the user who signs in: nothing more is sent with
-the rows. Dataverse itself calls its label columns so.
+Labels come from metadata, in the signed-in user's language, so the rows need nothing more.
+Dataverse names its own label columns in the same way.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class LabelColumn:
     labels: Mapping[str, str]
 
     def of(self, values: pa.ChunkedArray) -> pa.Array:
-        """The labels of ``values``; null for a value that has none."""
+        """The labels of ``values``; null for a value without one."""
         distinct = values.combine_chunks().dictionary_encode()
         labels = [self._label(value) for value in distinct.dictionary.to_pylist()]
         return pa.array(labels, TEXT).take(distinct.indices)
@@ -54,19 +54,19 @@ class LabelColumn:
 
 @dataclass(frozen=True)
 class Labels:
-    """The label columns of one table, after all its other columns."""
+    """The label columns of one table; they follow its other columns."""
 
     columns: tuple[LabelColumn, ...] = ()
 
     def add_to(self, rows: pa.Table) -> pa.Table:
-        """``rows`` with their labels."""
+        """``rows`` with the label columns added."""
         for column in self.columns:
             rows = rows.append_column(pa.field(column.name, TEXT), column.of(rows[column.source]))
         return rows
 
     @property
     def hints(self) -> dict[str, TColumnSchema]:
-        """Hints of the columns for dlt."""
+        """Dlt's hints of the columns."""
         return {
             one.name: {"name": one.name, "data_type": "text", "nullable": True}
             for one in self.columns
@@ -74,7 +74,7 @@ class Labels:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes with every label: rows that are loaded then need their labels anew."""
+        """Changes with any label; then the loaded rows need new labels."""
         if not self.columns:
             return ""
         parts = [(one.name, one.source, sorted(one.labels.items())) for one in self.columns]

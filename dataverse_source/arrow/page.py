@@ -1,10 +1,12 @@
-"""One page of an answer: rows as Arrow, and where to go on."""
+"""One page of rows as Arrow, with its links."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+
+from dataverse_source.arrow.keys import no_keys
 
 ROWS = "value"
 NEXT_LINK = "@odata.nextLink"
@@ -13,19 +15,14 @@ DELTA_LINK = "@odata.deltaLink"
 CONTEXT = "@odata.context"
 DELETED_CONTEXT = "$deletedEntity"
 DELETED_KEY = "id"
-"""A deleted row stands among the rows of a delta as ``{"@odata.context":
+"""A delta lists a deleted row among its rows as ``{"@odata.context":
 "...$metadata#accounts/$deletedEntity", "id": "<its key>", "reason": "deleted"}`` (docs: "Use
 change tracking to synchronize data with external systems")."""
 
 
-def no_keys() -> pa.Array:
-    """An empty list of keys."""
-    return pa.array([], pa.string())
-
-
 @dataclass(frozen=True)
 class Page:
-    """One page of an answer.
+    """One page of a response.
 
     Attributes:
         rows: with exactly the schema of the table (`TableSchema.arrow`).

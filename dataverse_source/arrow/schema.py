@@ -1,8 +1,8 @@
-"""From a table's columns to its Arrow schema and dlt's column hints: the one type mapping.
+"""Maps a table's columns to its Arrow schema and to dlt's column hints: the one type mapping.
 
-Both come from one place because dlt imports a Parquet file as it is only when the two agree.
-The types on the wire are in Microsoft's docs "Web API types and operations"; the range of each
-column type in "Column data types".
+Both come from one place, because dlt imports a Parquet file unchanged only if the two agree.
+Microsoft's docs "Web API types and operations" describe the types on the wire; "Column data
+types" describes the range of each column type.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dlt.common.schema.typing import TColumnSchema
 from dataverse_source.metadata.model import Column, Table
 
 LOOKUP_TABLE_ANNOTATION = "Microsoft.Dynamics.CRM.lookuplogicalname"
-"""Annotation of a lookup: logical name of the table that it points at."""
+"""Annotation of a lookup: logical name of the table that it refers to."""
 
 DECIMAL_SCALE = 10
 DECIMAL_WHOLE_DIGITS = 13
@@ -29,11 +29,11 @@ MONEY_SCALE = 10
 MONEY_WHOLE_DIGITS = 15
 """Docs "Column data types": currency goes from -922,337,203,685,477 to 922,337,203,685,477.
 Docs "Currency data-type migration for dual-write": it may have up to 10 decimal places, and
-where they are set per currency or environment, a column's own precision does not tell how
-many. Always room for all of them, so that the destination's type never has to change."""
+if they are set per currency or environment, a column's own precision does not say how many. The
+type has room for all of them, so the destination's type never has to change."""
 
 MAX_DECIMAL_DIGITS = 38
-"""Digits that a 128-bit decimal holds."""
+"""Most digits of a 128-bit decimal."""
 
 TEXT = pa.string()
 INTEGER = pa.int64()
@@ -50,17 +50,17 @@ SIMPLE_TYPES: dict[str, pa.DataType] = {
     "StateType": INTEGER,
     "StatusType": INTEGER,
 }
-"""Column types whose Arrow type depends on nothing else. All that are in no list here (String,
-Memo, EntityName, Uniqueidentifier, lookups, File, MultiSelectPicklist, and types that don't
-exist yet) are text, which holds everything; a ManagedProperty is the text of its JSON."""
+"""Column types whose Arrow type depends on nothing else. Types not listed here (String, Memo,
+EntityName, Uniqueidentifier, lookups, File, MultiSelectPicklist, and types that don't exist yet)
+are text, which holds everything. A ManagedProperty is the text of its JSON."""
 
 DATE_TYPES: dict[str | None, pa.DataType] = {
     "DateOnly": pa.date32(),
     "TimeZoneIndependent": WALL_CLOCK,
 }
-"""By date behavior. UserLocal, and any other, is a moment in UTC. The values of
-TimeZoneIndependent end in Z as well, but they are what the clock showed, in no time zone (docs:
-"Behavior and format of the date and time column")."""
+"""By date behavior. UserLocal, and any other, is a time in UTC. Values of TimeZoneIndependent end
+in Z too, but they are clock times without a time zone (docs: "Behavior and format of the date and
+time column")."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Field:
     Attributes:
         name: column of the destination, the logical name.
         wire_name: property of a row that holds the value.
-        arrow_type: how a page carries it; Dataverse sends binary as base64.
-        column: where it comes from.
+        arrow_type: type in Arrow; Dataverse sends binary as base64.
+        column: the Dataverse column.
     """
 
     name: str
@@ -82,12 +82,12 @@ class Field:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """What every page of a table is decoded to, and what dlt is told about it.
+    """The schema of a table's pages, and dlt's hints for it.
 
     Attributes:
         fields: in the order of the destination's columns.
-        arrow: schema of every page; all but the primary key may be null, so that a row of
-            nothing but a key (a deleted row) fits.
+        arrow: schema of every page; all columns but the key may be null, so that a deleted row,
+            which has only its key, fits.
         hints: dlt's column hints, in the same order.
         primary_key: name of the key column.
         key: all columns of the key; an elastic table has two.
@@ -102,7 +102,7 @@ class TableSchema:
 
 
 def table_schema(table: Table, columns: Sequence[Column]) -> TableSchema:
-    """The schema of ``table`` when ``columns`` are read.
+    """The schema of ``table`` for these columns.
 
     Args:
         table: with its columns.
@@ -145,7 +145,7 @@ def _decimal(column: Column, whole_digits: int, least_scale: int) -> pa.DataType
 
 
 def _lookup_table_name(column: Column, taken: set[str]) -> str:
-    """``<name>type`` as in Dataverse's SQL endpoint, unless a real column has that name."""
+    """``<name>type``, as in Dataverse's SQL endpoint, unless a column has that name."""
     names = (f"{column.name}{ending}" for ending in _endings())
     return next(name for name in names if name not in taken)
 
@@ -163,7 +163,7 @@ def _hint(field: Field, *, nullable: bool) -> TColumnSchema:
     elif pa.types.is_timestamp(kind):
         hint["data_type"] = "timestamp"
         if kind.tz is None:
-            # dlt would store a naive timestamp as one in UTC unless it is told not to.
+            # Without this hint dlt stores a naive timestamp as UTC.
             hint["timezone"] = False
     else:
         hint["data_type"] = _DATA_TYPES[kind]

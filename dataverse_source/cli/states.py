@@ -83,7 +83,9 @@ def _names(pipeline: dlt.Pipeline) -> dict[str, str]:
 
 def _name_in_links(state: TableState) -> str | None:
     """The entity set name in a delta link or next link, if one is remembered."""
-    path = (state.token or state.link or "").partition("?")[0]
+    delta = state.delta.link if state.delta else None
+    link = delta or (state.resume.link if state.resume else None)
+    path = (link or "").partition("?")[0]
     return path.rpartition("/")[2] or None
 
 

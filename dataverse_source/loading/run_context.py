@@ -7,18 +7,17 @@ noted, and the table gives nothing: its rows and its state in the destination ar
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
 from typing import Any, ClassVar
 
-import pyarrow as pa
 from dlt.common.configuration import configspec
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.base_configuration import ContainerInjectableContext
 from dlt.extract.items import DataItemWithMeta
 
+from dataverse_source.arrow.spool import Spool
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 
@@ -71,30 +70,20 @@ class Aside:
 
     def __init__(self, items: Iterator[Any]) -> None:
         self._metas: list[Any] = []
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
+        self._spool = Spool()
         try:
             for item in items:
                 self._metas.append(item.meta)
-                with pa.ipc.new_stream(self._file, item.data.schema, options=_COMPACT) as writer:
-                    writer.write_table(item.data)
-            self._file.seek(0)
+                self._spool.add(item.data)
         except BaseException:
-            self._file.close()
+            self.close()
             raise
 
     def __iter__(self) -> Iterator[Any]:
-        try:
-            for meta in self._metas:
-                with pa.ipc.open_stream(self._file) as reader:
-                    yield DataItemWithMeta(meta, reader.read_all())
-        finally:
-            self.close()
+        with self._spool:
+            for meta, table in zip(self._metas, self._spool, strict=True):
+                yield DataItemWithMeta(meta, table)
 
     def close(self) -> None:
         """Removes the file."""
-        self._file.close()
-
-
-_COMPACT = pa.ipc.IpcWriteOptions(
-    compression="lz4" if pa.Codec.is_available("lz4") else None  # fast, and a third of the size
-)
+        self._spool.close()

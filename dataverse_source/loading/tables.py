@@ -27,7 +27,7 @@ from dataverse_source.errors import (
 from dataverse_source.loading.catalog.resource import table_labels, table_references
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.load_package import Package, current_package
-from dataverse_source.loading.progress import Observer, current_observer, observing
+from dataverse_source.loading.progress import Observer, current_observer, observing, watched
 from dataverse_source.loading.read_access import refused_tables
 from dataverse_source.loading.run_context import Aside, Isolation, current_isolation
 from dataverse_source.loading.scheduler import Job, TableScheduler
@@ -320,8 +320,10 @@ def _items(
     run: TableRun, stored: dict[str, Any], cursor: Incremental[datetime] | None
 ) -> Iterator[Any]:
     if cursor is None:
-        return table_items(run, stored)
-    return range_items(run, read_range(run, cursor))
+        items = table_items(run, stored)
+    else:
+        items = range_items(run, read_range(run, cursor))
+    return watched(run.name, run.reader.client, items)
 
 
 def _started(items: Iterator[Any]) -> Iterable[Any]:

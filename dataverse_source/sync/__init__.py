@@ -1,1 +1,1 @@
-"""The ways to keep a destination table in step with its Dataverse table, one file each."""
+"""Syncs one table: its mode (changes, cursor, full), its state, what it reads and writes."""

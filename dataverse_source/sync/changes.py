@@ -1,9 +1,9 @@
-"""Follows change tracking: what was created, changed or deleted since the last run.
+"""Syncs a table by change tracking: rows created, changed or deleted since the last run.
 
-Source: Microsoft's docs "Use change tracking to synchronize data with external systems". They
-do not say whether a first delta link stands for the moment of its chain's first or last page.
-So the first link is asked for before the rows are read, by keys alone; whatever changes from
-then on is in the first delta.
+Source: Microsoft's docs "Use change tracking to synchronize data with external systems". They do
+not say whether a first delta link stands for the first or the last page of its chain. So the
+first delta link is requested before the rows are read, by keys alone, and the first delta holds
+whatever changes from then on.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataverse_source.arrow.decode import Page
+from dataverse_source.arrow.keys import concat, difference, intersection
 from dataverse_source.config.log import logger
 from dataverse_source.errors import AccessDeniedError, ProtocolError, ResponseError
 from dataverse_source.sync.context import (
@@ -26,15 +27,18 @@ from dataverse_source.sync.context import (
     RowBatch,
     SyncSteps,
     TableRun,
-    common,
     read_again,
-    without,
 )
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.late_commits import read_late
-from dataverse_source.sync.read.stored_links import restore, selects, shorten, token_version
-from dataverse_source.sync.read.table_reader import VERSION, joined
-from dataverse_source.sync.state import TableState, moment
+from dataverse_source.sync.read.stored_links import (
+    delta_link_version,
+    restore,
+    selects_only,
+    shorten,
+)
+from dataverse_source.sync.read.table_reader import VERSION
+from dataverse_source.sync.state import DeltaLink, TableState
 from dataverse_source.sync.sweep import is_due, sweep
 
 EXPIRED = "0x80044352"
@@ -44,64 +48,64 @@ NOT_TRACKED = frozenset({"0x80072491", "0x80072492"})
 """ChangeTrackingNotEnabledForEntity, and the same for the ends of an intersect table."""
 
 FRESH = timedelta(days=1)
-"""A delta link younger than this is kept when it brings nothing: nothing has to be saved then.
-It is far below the days that Dataverse keeps track (default 7)."""
+"""If a delta is empty and its link is younger than this, keep the old link, so that the run stores
+no state. Dataverse keeps tracked changes much longer (7 days by default)."""
 
 MOST_REFUSED_LINKS = 2
-"""Delta links in a row that may be refused, each after all rows have been read for it: a link may
-expire, and the schema may change while rows are read. More is how Dataverse is."""
+"""After this many refused delta links in a row, treat the table as not trackable. One refusal is
+normal: a link expires, or the schema changes while the rows are read."""
 
 MANY_KEYS = 5000
-"""Changed rows that are read again by key; more are read with the whole table instead."""
+"""If a delta holds more keys than this and no rows, read the whole table instead of each key."""
 
 
 class NotTrackedError(Exception):
-    """Dataverse does not let the changes of the table be followed; the text tells why."""
+    """Dataverse does not track the table's changes for this user; the text says why."""
 
 
-class _TokenRefusedError(Exception):
-    """The delta link is of no use any more; the text tells why."""
+class _DeltaLinkRefusedError(Exception):
+    """The delta link cannot be used any more; the text says why."""
 
 
 @dataclass
-class _Chain:
-    """What the pages of a delta have told."""
+class _Delta:
+    """What the pages of a delta hold: keys of whole rows, of bare rows, of deleted rows."""
 
     changed: list[pa.Array] = field(default_factory=list)
     bare: list[pa.Array] = field(default_factory=list)
     deleted: list[pa.Array] = field(default_factory=list)
     link: str | None = None
-    is_full: bool = False
+    holds_all_rows: bool = False
 
     @property
     def is_empty(self) -> bool:
         return not any(map(len, (*self.changed, *self.bare, *self.deleted)))
 
 
-def keep_by_changes(run: TableRun, state: TableState) -> SyncSteps:
+def sync_changes(run: TableRun, state: TableState) -> SyncSteps:
     """All rows at first, then what has changed.
 
     Raises:
-        NotTrackedError: before any output; also where no delta link is taken, however new.
+        NotTrackedError: before any output; also if Dataverse refuses new delta links.
     """
     if not state.complete:
-        if state.token is None:
-            state = _tracked(run, state)
+        if state.delta is None:
+            state = _with_first_delta_link(run, state)
         state = yield from read_all(run, state)
-        return replace(state, more=True)  # what has changed meanwhile
+        return replace(state, more=True)  # the next package reads what has changed meanwhile
     try:
-        _refuse_old_token(run, state)
+        _check_age(run, state)
         return (yield from _follow(run, replace(state, more=False, refused_links=0)))
-    except _TokenRefusedError as refusal:
+    except _DeltaLinkRefusedError as refusal:
         if state.refused_links >= MOST_REFUSED_LINKS:
             reason = "Dataverse refuses the delta links that it has just given"
             raise NotTrackedError(f"{reason} ({refusal})") from refusal
         logger.warning("%s: %s; all its rows are read again", run.name, refusal)
     state = replace(state, refused_links=state.refused_links + 1)
-    return (yield from keep_by_changes(run, state.begun_anew(state.mode, state.columns)))
+    return (yield from sync_changes(run, state.restarted(state.mode, state.columns)))
 
 
-def _tracked(run: TableRun, state: TableState) -> TableState:
+def _with_first_delta_link(run: TableRun, state: TableState) -> TableState:
     """The state with a delta link for everything that changes from now on."""
     try:
         link = run.reader.first_delta_link()
@@ -109,29 +113,24 @@ def _tracked(run: TableRun, state: TableState) -> TableState:
         if _is_not_tracked(refusal):
             raise NotTrackedError(_reason(refusal)) from refusal
         raise
-    return _with_token(run, replace(state, refused=None, refusal=None), link)
+    return _with_delta_link(run, replace(state, tracking_refusal=None), link)
 
 
-def _with_token(run: TableRun, state: TableState, link: str | None) -> TableState:
+def _with_delta_link(run: TableRun, state: TableState, link: str | None) -> TableState:
     if link is None:
         raise ProtocolError(
             "The last page of changes has no delta link",
             where=run.name,
-            remedy="Without it changes can't be followed: use sync = 'cursor' or 'full' for the "
-            "table.",
+            remedy="Set sync = 'cursor' or 'full' for the table: they need no delta link.",
         )
-    now = run.now().isoformat()
-    return replace(
-        state,
-        token=shorten(link),
-        token_columns=not selects(link, run.reader.key),
-        token_time=now,
-        unsettled=state.unsettled or now,
-    )
+    now = run.now()
+    settle_from = (state.delta and state.delta.settle_from) or now
+    all_columns = not selects_only(link, run.reader.key)
+    return replace(state, delta=DeltaLink(shorten(link), all_columns, now, settle_from))
 
 
 def has_expired(refusal: ResponseError) -> bool:
-    """Whether Dataverse asks for a full read, whatever the status of its answer."""
+    """Whether Dataverse says that a delta link has expired, whatever the response's status."""
     text = f"{refusal.code} {refusal.why}"
     return EXPIRED in text.lower() or re.search(r"version stamp.*expired", text, re.I) is not None
 
@@ -146,65 +145,70 @@ def _reason(refusal: ResponseError) -> str:
     return "Dataverse does not track its changes"
 
 
-def _refuse_old_token(run: TableRun, state: TableState) -> None:
-    """Does not wait for Dataverse's error: older versions of it answered with all rows instead."""
-    given = moment(state.token_time)
+def _check_age(run: TableRun, state: TableState) -> None:
+    """Raises if the delta link has expired: older versions of Dataverse then return all rows."""
+    given = state.delta.given if state.delta else None
     if given is None or run.now() - given <= FRESH:
         return
     if run.now() - given > run.retention():
-        raise _TokenRefusedError("its delta link is older than Dataverse keeps track of changes")
+        raise _DeltaLinkRefusedError("its delta link is older than Dataverse keeps tracked changes")
 
 
 def _follow(run: TableRun, state: TableState) -> SyncSteps:
-    chain = _Chain()
-    oldest = token_version(str(state.token))
-    for page in _pages(run, state):
-        rows = _take(page, chain, VERSION in page.rows.column_names)
+    """Outputs what the delta holds."""
+    if state.delta is None:
+        raise _DeltaLinkRefusedError("it has no delta link")
+    delta = _Delta()
+    first_version = delta_link_version(state.delta.link)
+    for page in _pages(run, state.delta):
+        rows = _take(page, delta, VERSION in page.rows.column_names)
         if rows.num_rows:
-            numbers = rows[VERSION]
-            chain.is_full |= oldest is not None and pc.min(numbers).as_py() <= oldest
+            lowest = pc.min(rows[VERSION]).as_py()
+            delta.holds_all_rows |= first_version is not None and lowest <= first_version
             yield RowBatch(rows)
     state, late = yield from read_late(run, state)
-    if chain.link is not None and chain.is_empty and _is_fresh(run, state):
-        return (yield from _swept(run, state, chain))
-    gone = without((yield from _settled(run, chain)), late)
+    if delta.link is not None and delta.is_empty and _is_fresh(run, state):
+        return (yield from _swept(run, state, delta))
+    gone = difference((yield from _resolve_open_keys(run, delta)), late)
     if len(gone):
         yield DeletedKeys(gone)
-    return (yield from _swept(run, _with_token(run, state, chain.link), chain))
+    return (yield from _swept(run, _with_delta_link(run, state, delta.link), delta))
 
 
 def _is_fresh(run: TableRun, state: TableState) -> bool:
-    given = moment(state.token_time)
-    return state.token_columns and given is not None and run.now() - given <= FRESH
+    link = state.delta
+    if link is None or link.given is None:
+        return False
+    return link.all_columns and run.now() - link.given <= FRESH
 
 
-def _take(page: Page, chain: _Chain, has_versions: bool) -> pa.Table:
-    """Notes what a page tells; returns its rows, without those that carry only their key."""
-    chain.link = page.delta_link
-    chain.deleted.append(page.deleted)
+def _take(page: Page, delta: _Delta, has_versions: bool) -> pa.Table:
+    """Notes the keys of a page; returns its rows, without those that hold only their key."""
+    delta.link = page.delta_link
+    delta.deleted.append(page.deleted)
     whole = page.rows[:0]
     if has_versions:
         is_whole = page.rows[VERSION].is_valid()
         whole = page.rows.filter(is_whole)
-        chain.bare.append(joined([page.rows.column(0).filter(pc.invert(is_whole))]))
+        delta.bare.append(concat([page.rows.column(0).filter(pc.invert(is_whole))]))
     else:
-        chain.bare.append(joined([page.rows.column(0)]))
-    chain.changed.append(joined([whole.column(0)]))
-    if sum(map(len, chain.bare)) > MANY_KEYS and not any(map(len, chain.changed)):
-        raise _TokenRefusedError("Dataverse gives no more than the keys of its many changes")
+        delta.bare.append(concat([page.rows.column(0)]))
+    delta.changed.append(concat([whole.column(0)]))
+    if sum(map(len, delta.bare)) > MANY_KEYS and not any(map(len, delta.changed)):
+        raise _DeltaLinkRefusedError("Dataverse returned many changed keys without their rows")
     return whole
 
 
-def _pages(run: TableRun, state: TableState) -> Iterator[Page]:
-    """The pages of the delta, with all columns if Dataverse takes them beside the token."""
-    reader, token = run.reader, str(state.token)
-    url = restore(token, reader.client.environment_url, reader.select)
+def _pages(run: TableRun, delta: DeltaLink) -> Iterator[Page]:
+    """The pages of the delta; with keys only if Dataverse refuses all columns for this link."""
+    reader = run.reader
+    url = restore(delta.link, reader.client.environment_url, reader.select)
     try:
-        return _started(reader.changes(url, run.crew))
+        return _started(reader.changes(url, run.workers))
     except ResponseError as refusal:
-        if state.token_columns or not _is_about_the_query(refusal):
+        if delta.all_columns or not _may_take_key_only(refusal):
             raise _refused(refusal) from refusal
-    url = restore(token, reader.client.environment_url, reader.key)
+    url = restore(delta.link, reader.client.environment_url, reader.key)
     try:
         return _started(reader.key_changes(url))
     except ResponseError as refusal:
@@ -215,37 +219,39 @@ def _started(pages: Iterator[Page]) -> Iterator[Page]:
     return itertools.chain([next(pages)], pages)
 
 
-def _is_about_the_query(refusal: ResponseError) -> bool:
+def _may_take_key_only(refusal: ResponseError) -> bool:
+    """Whether Dataverse may accept the delta link with only the column it was made for."""
     return refusal.status == 400 and (refusal.code or "").lower() not in NOT_TRACKED
 
 
 def _refused(refusal: ResponseError) -> Exception:
-    """What a refusal of a delta link means."""
+    """The error that a refusal of a delta link stands for."""
     if refusal.status == 401:
         return refusal
     if _is_not_tracked(refusal):
         return NotTrackedError(_reason(refusal))
     if has_expired(refusal) or (400 <= refusal.status < 500 and refusal.status not in (408, 429)):
-        return _TokenRefusedError(
-            f"Dataverse does not take its delta link any more ({refusal.code or refusal.status})"
+        return _DeltaLinkRefusedError(
+            f"Dataverse no longer accepts its delta link ({refusal.code or refusal.status})"
         )
     return refusal
 
 
-def _settled(run: TableRun, chain: _Chain) -> Generator[Output, None, pa.Array]:
-    """Reads again what the chain leaves open; returns the keys of rows that are gone.
+def _resolve_open_keys(run: TableRun, delta: _Delta) -> Generator[Output, None, pa.Array]:
+    """Reads the rows that the delta leaves open; returns the keys of deleted rows.
 
-    A key that came both as a row and as deleted may be either: Dataverse tells no order.
+    A key that came both as a row and as deleted may be either: Dataverse does not say in which
+    order that happened.
     """
-    changed, bare, deleted = joined(chain.changed), joined(chain.bare), joined(chain.deleted)
-    open_keys = pc.unique(pa.concat_arrays([bare, common(deleted, changed)]))
+    changed, bare, deleted = concat(delta.changed), concat(delta.bare), concat(delta.deleted)
+    open_keys = pc.unique(pa.concat_arrays([bare, intersection(deleted, changed)]))
     there = yield from read_again(run, open_keys)
-    return without(pa.concat_arrays([deleted, open_keys]), there)
+    return difference(pa.concat_arrays([deleted, open_keys]), there)
 
 
-def _swept(run: TableRun, state: TableState, chain: _Chain) -> SyncSteps:
-    """Compares the keys where they are to be, or where the delta held all rows of the table."""
-    if not chain.is_full and not is_due(run, state, None):
+def _swept(run: TableRun, state: TableState, delta: _Delta) -> SyncSteps:
+    """Compares the keys if that is due, or if the delta held all rows of the table."""
+    if not delta.holds_all_rows and not is_due(run, state, None):
         return state
-    seen = joined([*chain.changed, *chain.bare])
+    seen = concat([*delta.changed, *delta.bare])
     return (yield from sweep(run, state, seen=seen))

@@ -1,8 +1,8 @@
-"""Reads the rows that are newer than the last run saw, by modifiedon or by versionnumber.
+"""Syncs a table by a cursor: reads the rows that are newer than the last run saw.
 
-Rows commit late: a row may become visible after others that have a later modifiedon or a
-higher version number. So every read starts some time before the last one (lookback), and the
-merge into the destination removes what comes twice.
+The cursor is modifiedon or versionnumber. Rows commit late: a row may become visible after others
+that have a later modifiedon or a higher version number. So every read starts some time before the
+last one (the lookback), and the merge into the destination removes repeated rows.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ from datetime import datetime, timedelta
 import pyarrow.compute as pc
 from dlt.extract.incremental import Incremental
 
+from dataverse_source.arrow.keys import concat
 from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.read.query import MODIFIED_ON, modified_filters
-from dataverse_source.sync.read.table_reader import VERSION, VERSION_MARGIN, joined
-from dataverse_source.sync.read.workers import ahead
-from dataverse_source.sync.state import TableState, moment
+from dataverse_source.sync.read.table_reader import VERSION, VERSION_MARGIN
+from dataverse_source.sync.read.workers import prefetch
+from dataverse_source.sync.state import Checkpoint, TableState, Watermark
 from dataverse_source.sync.sweep import is_due, sweep
 
 SWEEP_HOURS = 24.0
 """How often keys are compared unless ``sweep_interval`` says otherwise."""
 
-MOST_MARKS = 40
-"""Marks that are remembered, however long the lookback is and however often a table is read."""
+MOST_CHECKPOINTS = 40
+"""Most checkpoints in a state, however long the lookback is and however often the table is read."""
 
 
-def keep_by_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
-    """All rows at first, then those that are newer, and now and then a comparison of keys.
+def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
+    """All rows at first, then the newer ones, and from time to time a comparison of keys.
 
     Args:
-        run: of the table.
+        run: the run of the table.
         state: of the table.
         column: modifiedon or versionnumber.
     """
-    if not state.complete:
-        if state.since is None and not state.versions:
-            state = _begun(run, state, column)
-        return (yield from read_all(run, state))
+    watermark = state.watermark or _first_watermark(run, column)
+    if not state.complete or state.watermark is None:
+        return (yield from read_all(run, replace(state, complete=False, watermark=watermark)))
     state = replace(state, more=False)
     keys = []
-    filters, order = _newer(run, state, column)
+    filters, order = _newer(run, watermark, column)
     began, highest = run.now(), 0
-    for rows in ahead(run.reader.batches(filters, order=order), run.crew):
+    for rows in prefetch(run.reader.batches(filters, order=order), run.workers):
         keys.append(rows[run.reader.key])
         if column == VERSION and rows.num_rows:
             highest = max(highest, pc.max(rows[VERSION]).as_py() or 0)
@@ -53,19 +53,21 @@ def keep_by_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
             yield RowBatch(rows)
     if column == VERSION:
         lookback = timedelta(seconds=run.settings.lookback_seconds)
-        state = replace(state, versions=_marks(state, began, highest, lookback))
+        checkpoints = next_checkpoints(watermark.checkpoints, began, highest, lookback)
+        watermark = Watermark(checkpoints=checkpoints)
     else:
-        state = replace(state, since=began.isoformat())
+        watermark = Watermark(modified_since=began)
+    state = replace(state, watermark=watermark)
     if is_due(run, state, SWEEP_HOURS):
-        state = yield from sweep(run, state, seen=joined(keys))
+        state = yield from sweep(run, state, seen=concat(keys))
     return state
 
 
 def read_range(run: TableRun, cursor: Incremental[datetime]) -> Iterator[RowBatch]:
     """Rows modified in a range that the user has put on the resource.
 
-    It is for backfills, piece by piece, by an external scheduler; the table's own state is not
-    touched. dlt's filter of rows is off (``advance(None)``), as Dataverse has applied the range.
+    An external scheduler uses it to load the past piece by piece; the table's own state does not
+    change. dlt's filter of rows is off (``advance(None)``), as Dataverse has applied the range.
     """
     cursor.advance(None)  # type: ignore[arg-type]  # documented, missing in the annotation
     began = run.now()
@@ -75,54 +77,66 @@ def read_range(run: TableRun, cursor: Incremental[datetime]) -> Iterator[RowBatc
         cursor.advance(began)
 
 
-def _begun(run: TableRun, state: TableState, column: str) -> TableState:
-    """Marks the moment before the first row is read."""
+def _first_watermark(run: TableRun, column: str) -> Watermark:
+    """The watermark before the first row is read."""
     began = run.now()
     if column == MODIFIED_ON:
-        return replace(state, since=began.isoformat())
+        return Watermark(modified_since=began)
     highest = run.reader.highest_version()
     before = began - timedelta(seconds=run.settings.lookback_seconds)
     low = max(highest - VERSION_MARGIN, 0)
-    return replace(state, versions=((before.isoformat(), low), (began.isoformat(), highest)))
+    return Watermark(checkpoints=(Checkpoint(before, low), Checkpoint(began, highest)))
 
 
-def _newer(run: TableRun, state: TableState, column: str) -> tuple[list[str], str | None]:
+def _newer(run: TableRun, watermark: Watermark, column: str) -> tuple[list[str], str | None]:
     """Filters and order of a read.
 
-    Rows by modifiedon come in the order of their keys: one that is changed meanwhile is read
-    by the next run, which starts before the moment at which this one began. Rows by version
-    number come in its order, in which a changed row moves to the end.
+    Rows by modifiedon come in the order of their keys. If one changes meanwhile, the next run
+    reads it, because that run starts before this one began. Rows by version number come in its
+    order, in which a changed row moves to the end.
     """
     lookback = timedelta(seconds=run.settings.lookback_seconds)
     if column == MODIFIED_ON:
-        since = moment(state.since)
-        start = None if since is None else since - lookback
-        return modified_filters(start, None), None
-    last = datetime.fromisoformat(state.versions[-1][0]) - lookback
-    low = state.versions[0][1]
-    for when, version in state.versions:
-        if datetime.fromisoformat(when) <= last:
-            low = version
-    return [f"{VERSION} gt {low}"], VERSION
+        since = watermark.modified_since
+        return modified_filters(since and since - lookback, None), None
+    start = start_version(watermark.checkpoints, lookback)
+    return [f"{VERSION} gt {start}"], VERSION
 
 
-def _marks(
-    state: TableState, began: datetime, highest: int, lookback: timedelta
-) -> tuple[tuple[str, int], ...]:
-    """The marks for the next read: the last ones that lie a lookback apart, and this one."""
-    highest = max(highest, state.versions[-1][1])
-    if all(version == highest for _, version in state.versions):
-        return state.versions
-    old = [mark for mark in state.versions if datetime.fromisoformat(mark[0]) <= began - lookback]
-    recent = [mark for mark in state.versions if mark not in old]
-    return _thinned((*old[-1:], *recent, (began.isoformat(), highest)))
+def start_version(checkpoints: tuple[Checkpoint, ...], lookback: timedelta) -> int:
+    """The version number above which the next read starts: a lookback before the last read."""
+    last = checkpoints[-1].time - lookback
+    older = [one.version for one in checkpoints if one.time <= last]
+    return older[-1] if older else checkpoints[0].version
 
 
-def _thinned(marks: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
-    """At most `MOST_MARKS`; where one is left out, a read starts at the one before."""
-    while len(marks) > MOST_MARKS:
-        times = [datetime.fromisoformat(when) for when, _ in marks]
+def next_checkpoints(
+    checkpoints: tuple[Checkpoint, ...], began: datetime, highest: int, lookback: timedelta
+) -> tuple[Checkpoint, ...]:
+    """The checkpoints for the next read: the last lookback's, the one before, and a new one.
+
+    Args:
+        checkpoints: those of the last read.
+        began: when this read began.
+        highest: the highest version number that it saw; 0 if it saw none.
+        lookback: time that the next read starts before this one.
+    """
+    highest = max(highest, checkpoints[-1].version)
+    if all(one.version == highest for one in checkpoints):
+        return checkpoints
+    old = [one for one in checkpoints if one.time <= began - lookback]
+    recent = [one for one in checkpoints if one not in old]
+    return _thinned((*old[-1:], *recent, Checkpoint(began, highest)))
+
+
+def _thinned(checkpoints: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
+    """Drops checkpoints beyond `MOST_CHECKPOINTS`.
+
+    A read that would start at a dropped checkpoint starts at the one before.
+    """
+    while len(checkpoints) > MOST_CHECKPOINTS:
+        times = [one.time for one in checkpoints]
         gaps = [after - before for before, after in zip(times, times[2:], strict=False)]
-        left_out = 1 + gaps.index(min(gaps))
-        marks = (*marks[:left_out], *marks[left_out + 1 :])
-    return marks
+        dropped = 1 + gaps.index(min(gaps))
+        checkpoints = (*checkpoints[:dropped], *checkpoints[dropped + 1 :])
+    return checkpoints

@@ -1,13 +1,13 @@
-"""Reads all rows of a table, whole or as one of several load packages."""
+"""Reads all rows of a table, in one load package or in several."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from dataverse_source.arrow.keys import concat
 from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
-from dataverse_source.sync.read.created_on import to_states
-from dataverse_source.sync.read.table_reader import joined
-from dataverse_source.sync.read.whole_table import Remainder, read_rows
+from dataverse_source.sync.drain import Drain
+from dataverse_source.sync.read.whole_table import read_rows
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.sweep import sweep
 from dataverse_source.sync.write.history import begins
@@ -16,34 +16,32 @@ from dataverse_source.sync.write.history import begins
 def read_all(run: TableRun, state: TableState) -> SyncSteps:
     """All rows, or the next ``max_rows_per_load`` of them.
 
-    Read in one package they replace the table: nothing that is gone stays, and no merge has to
-    be paid for. Otherwise they are merged into it, so that it is never without its rows for
-    long, and what is gone is found by the keys in the end. A history is never replaced.
+    Rows read in one package replace the destination's table: that removes deleted rows and needs
+    no merge. Rows of several packages are merged, so that the table is never empty for long; a
+    comparison of keys then finds the deleted rows. A history is never replaced.
     """
     limit = run.settings.max_rows_per_load
     if len(run.reader.table.key_columns) > 1:
-        limit = None  # its keys can't be compared in the end
-    split = limit is not None or run.settings.deletes == "keep"
-    stays = not begins(run) if run.settings.history else split and run.destination.has_rows()
-    in_place = state.link is None and not state.parts and not stays
+        limit = None  # keys of two columns cannot be compared after the last package
+    if run.settings.history:
+        merges = not begins(run)
+    else:
+        split = limit is not None or run.settings.deletes == "keep"
+        merges = split and run.destination.has_rows()
+    replaces = state.resume is None and not merges
     began, keys = run.now(), []
-    rows_ = read_rows(run, state, limit, replaces=in_place)
-    while True:
-        try:
-            rows = next(rows_)
-        except StopIteration as end:
-            left: Remainder = end.value
-            break
-        yield RowBatch(rows, replace=in_place)
-        if not in_place:
+    batches = Drain(read_rows(run.reader, run.workers, state.resume, limit, replaces=replaces))
+    for rows in batches:
+        yield RowBatch(rows, replace=replaces)
+        if not replaces:
             keys.append(rows[run.reader.key])
-    if not left.nothing:
-        parts = to_states(left.intervals)
-        return replace(state, link=left.link, parts=parts, more=True)
-    goes_on = state.link is not None or bool(state.parts) or left.side_by_side
-    done = replace(state, complete=True, link=None, parts=(), more=goes_on)
-    if in_place:
-        return replace(done, swept=began.isoformat())
-    # Rows that were made anew meanwhile may have escaped a read side by side.
-    there = joined(keys) if left.from_start and not left.side_by_side else None
-    return (yield from sweep(run, done, seen=joined(keys), there=there))
+    left = batches.result
+    if left.resume is not None:
+        return replace(state, resume=left.resume, more=True)
+    more = state.resume is not None or left.parallel
+    done = replace(state, complete=True, resume=None, more=more)
+    if replaces:
+        return replace(done, compared=began)
+    # A parallel read may miss rows that are deleted and created again meanwhile.
+    there = concat(keys) if left.from_start and not left.parallel else None
+    return (yield from sweep(run, done, seen=concat(keys), there=there))

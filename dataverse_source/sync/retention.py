@@ -1,4 +1,4 @@
-"""How long Dataverse keeps track of changes: a setting of the organization."""
+"""How long Dataverse keeps tracked changes: a setting of the organization."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMN = "expirechangetrackingindays"
 
 
 class Retention:
-    """Asks for the setting when it is first needed, once."""
+    """Asks for the setting once, when it is first needed."""
 
     def __init__(self, client: DataverseClient) -> None:
         self._client = client
@@ -24,7 +24,7 @@ class Retention:
         self._known: timedelta | None = None
 
     def __call__(self) -> timedelta:
-        """The time after which a delta link is of no use any more."""
+        """The age at which a delta link expires."""
         with self._lock:
             if self._known is None:
                 self._known = timedelta(days=self._days())
@@ -36,6 +36,6 @@ class Retention:
             (organization,) = answer["value"]
             days = organization.get(COLUMN)
         except (ResponseError, KeyError, ValueError) as error:
-            logger.info("The organization does not tell %s: %s", COLUMN, error)
+            logger.info("The organization does not return %s: %s", COLUMN, error)
             days = None
         return DEFAULT_DAYS if days is None else int(days)

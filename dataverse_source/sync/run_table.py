@@ -1,4 +1,4 @@
-"""One run of one table: chooses the way to keep it in step, and goes it."""
+"""One run of one table: chooses its sync mode and outputs what the mode reads."""
 
 from __future__ import annotations
 
@@ -7,50 +7,44 @@ from dataclasses import replace
 from typing import Any
 
 from dataverse_source.config.log import logger
-from dataverse_source.loading.progress import watched
-from dataverse_source.sync.changes import NotTrackedError, keep_by_changes
+from dataverse_source.sync.changes import NotTrackedError, sync_changes
 from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
-from dataverse_source.sync.cursor import keep_by_cursor
+from dataverse_source.sync.cursor import sync_cursor
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.plan import Plan, make_plan, without_tracking
-from dataverse_source.sync.state import TableState, read_state, write_state
-from dataverse_source.sync.write.batches import gathered
+from dataverse_source.sync.state import TableState, TrackingRefusal, read_state, write_state
+from dataverse_source.sync.write.batches import large_batches
 from dataverse_source.sync.write.items import TableWriter
 
 
 def table_items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
-    """Items for dlt that bring the destination's table in step.
+    """Items for dlt that bring the destination's table up to date.
 
     Args:
-        run: of the table.
+        run: the run of the table.
         stored: its state; changed when the last item has been taken.
 
     Raises:
         ConfigurationError: the settings ask for what the table does not allow.
-        DataverseError: the table can't be read; ``stored`` is as before.
+        DataverseError: the table can't be read; ``stored`` has not changed.
     """
-    return watched(run.name, run.reader.client, _items(run, stored))
-
-
-def _items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
     plan, state = _choose(run, read_state(stored))
     try:
-        state = yield from _written(run, plan, state)
+        state = yield from _write(run, plan, state)
     except NotTrackedError as refusal:  # comes before the first item
         reason = str(refusal)
         plan = without_tracking(run.reader.table, reason)
         logger.warning("%s: %s", run.name, plan)
-        state = replace(state, refused=run.now().isoformat(), refusal=reason)
-        state = state.begun_anew(plan.mode, run.columns)
-        state = yield from _written(run, plan, state)
+        state = replace(state, tracking_refusal=TrackingRefusal(run.now(), reason))
+        state = yield from _write(run, plan, state.restarted(plan.mode, run.columns))
     write_state(state, stored)
 
 
 def range_items(run: TableRun, outputs: Iterator[RowBatch]) -> Iterator[Any]:
-    """Items for dlt of a range of rows; they are merged, and the table's state is not touched.
+    """Items for dlt of a range of rows; they are merged, and the table's state does not change.
 
     Args:
-        run: of the table.
+        run: the run of the table.
         outputs: the rows of the range.
     """
 
@@ -58,12 +52,11 @@ def range_items(run: TableRun, outputs: Iterator[RowBatch]) -> Iterator[Any]:
         yield from outputs
         return TableState()
 
-    items = TableWriter(run, "").items(steps())
-    return watched(run.name, run.reader.client, items)
+    return TableWriter(run, "").items(steps())
 
 
 def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
-    """How the table is kept in step, and the state to go on from."""
+    """The plan for the table, and the state to continue from."""
     plan = make_plan(run.reader.table, run.settings, state, run.now())
     if state.mode == plan.mode and state.columns == run.columns:
         logger.info("%s: %s", run.name, plan)
@@ -79,27 +72,26 @@ def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
             "%s: its columns, filter or environment have changed; all its rows are read again",
             run.name,
         )
-    return plan, state.begun_anew(plan.mode, run.columns)
+    return plan, state.restarted(plan.mode, run.columns)
 
 
-def _written(run: TableRun, plan: Plan, state: TableState) -> Generator[Any, None, TableState]:
-    steps = gathered(_keep_in_step(run, plan, state))
+def _write(run: TableRun, plan: Plan, state: TableState) -> Generator[Any, None, TableState]:
+    steps = large_batches(_sync(run, plan, state))
     return (yield from TableWriter(run, str(plan)).items(steps))
 
 
-def _keep_in_step(run: TableRun, plan: Plan, state: TableState) -> SyncSteps:
+def _sync(run: TableRun, plan: Plan, state: TableState) -> SyncSteps:
     if plan.mode == "full":
         return (yield from _read_in_full(run, state))
     if plan.column is not None:
-        return (yield from keep_by_cursor(run, state, plan.column))
-    return (yield from keep_by_changes(run, state))
+        return (yield from sync_cursor(run, state, plan.column))
+    return (yield from sync_changes(run, state))
 
 
 def _read_in_full(run: TableRun, state: TableState) -> SyncSteps:
-    """All rows, and nothing after them: so those that an earlier run has read are read again."""
-    if state.link is None and not state.parts:
-        state = replace(state, begun_by=run.run_id)
+    """All rows; if an earlier run read some of them, ``more`` asks for another full read."""
+    begun_by = state.resume.begun_by if state.resume else run.run_id
     state = yield from read_all(run, replace(state, complete=False))
-    if not state.complete:
-        return replace(state, more=True)
-    return replace(state, more=state.begun_by != run.run_id, begun_by=None)
+    if state.resume is not None:
+        return replace(state, resume=replace(state.resume, begun_by=begun_by))
+    return replace(state, more=begun_by != run.run_id)

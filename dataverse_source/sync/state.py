@@ -1,95 +1,169 @@
-"""What is remembered of a table from run to run: small, and saved together with its rows.
+"""What a pipeline stores of a table between runs.
 
-dlt keeps it in the pipeline's state, which is loaded in the same package as the rows; so it
-never tells of rows that are not there.
+dlt keeps it in the pipeline's state, which is loaded in the same package as the rows. So it never
+describes rows that are not in the destination. The names of the stored fields do not change.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from dataverse_source.arrow.schema import TableSchema
-from dataverse_source.sync.read.created_on import Interval, from_state
+from dataverse_source.sync.read.created_on import from_state, to_states
+from dataverse_source.sync.read.resume_point import ResumePoint
+
+
+@dataclass(frozen=True)
+class DeltaLink:
+    """The delta link that the next run follows.
+
+    Attributes:
+        link: without host and ``$select``.
+        all_columns: Dataverse made it for all columns, not for the key alone.
+        given: when Dataverse returned it.
+        settle_from: when the first delta link was returned whose changes have to be read again,
+            because rows may have been committed late; None: no changes have to be read again.
+    """
+
+    link: str
+    all_columns: bool = False
+    given: datetime | None = None
+    settle_from: datetime | None = None
+
+
+class Checkpoint(NamedTuple):
+    """The highest version number that had been read at a time."""
+
+    time: datetime
+    version: int
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """Where the next read of a cursor table starts.
+
+    Attributes:
+        modified_since: a read by modifiedon starts here.
+        checkpoints: a read by versionnumber starts at one of these; oldest first.
+    """
+
+    modified_since: datetime | None = None
+    checkpoints: tuple[Checkpoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrackingRefusal:
+    """Dataverse refused to track the table's changes.
+
+    Attributes:
+        time: when it last did.
+        reason: why, in words.
+    """
+
+    time: datetime
+    reason: str
 
 
 @dataclass(frozen=True)
 class TableState:
-    """Where a table stands.
+    """What is stored of a table.
 
     Attributes:
-        mode: how it is kept in step: ``changes``, ``cursor`` or ``full``.
-        columns: fingerprint of the environment and the columns its rows have been read from.
-        complete: all rows have been read once; from then on only changes are.
-        token: delta link without host and ``$select``.
-        token_columns: whether the delta link was made for all columns, not for the key alone.
-        token_time: when the delta link was given, ISO 8601.
-        unsettled: when the first delta link was given around which rows may have been committed
-            late, ISO 8601.
-        refused_links: delta links that were refused since one was last taken.
-        begun_by: the run that began the read under way, of a table that is always read in full.
-        link: next link of a full read that goes on in the next load package, as ``token``.
-        parts: intervals of createdon that such a read has left, where it is read side by side.
-        since: start of the next read by modifiedon, ISO 8601.
-        versions: (moment, highest versionnumber read by then), oldest first.
-        swept: when the keys were last compared, ISO 8601.
-        refused: when Dataverse last refused to track changes, ISO 8601.
-        refusal: its reason.
-        more: a further package should follow at once.
+        mode: sync mode: ``changes``, ``cursor`` or ``full``; empty before the first read.
+        columns: fingerprint of the environment and of the columns that its rows were read with.
+        complete: all rows have been read once; later runs read only changes.
+        delta: of a table that is read by change tracking.
+        refused_links: delta links that Dataverse refused in a row.
+        watermark: of a cursor table.
+        resume: where the next load package continues a read of all rows.
+        compared: when the keys were last compared with the destination's.
+        tracking_refusal: Dataverse does not track the table's changes.
+        more: another load package has to follow in the same run.
     """
 
     mode: str = ""
     columns: str = ""
     complete: bool = False
-    token: str | None = None
-    token_columns: bool = False
-    token_time: str | None = None
-    unsettled: str | None = None
+    delta: DeltaLink | None = None
     refused_links: int = 0
-    begun_by: str | None = None
-    link: str | None = None
-    parts: tuple[dict[str, str], ...] = ()
-    since: str | None = None
-    versions: tuple[tuple[str, int], ...] = ()
-    swept: str | None = None
-    refused: str | None = None
-    refusal: str | None = None
+    watermark: Watermark | None = None
+    resume: ResumePoint | None = None
+    compared: datetime | None = None
+    tracking_refusal: TrackingRefusal | None = None
     more: bool = False
 
-    @property
-    def intervals(self) -> tuple[Interval, ...]:
-        """What `parts` says."""
-        return tuple(map(from_state, self.parts))
-
-    def begun_anew(self, mode: str, columns: str) -> TableState:
-        """Nothing read yet; only what Dataverse refused is still known."""
-        return TableState(
-            mode,
-            columns,
+    def restarted(self, mode: str, columns: str) -> TableState:
+        """The state before any row is read; keeps only what Dataverse refused."""
+        return replace(
+            TableState(mode, columns),
             refused_links=self.refused_links,
-            refused=self.refused,
-            refusal=self.refusal,
+            tracking_refusal=self.tracking_refusal,
         )
 
 
 def read_state(stored: Mapping[str, Any]) -> TableState:
-    """The state that `write_state` has stored; what a later version added is left out."""
-    known = {field.name for field in fields(TableState)}
-    state = TableState(**{name: value for name, value in stored.items() if name in known})
-    versions = tuple((str(one), int(two)) for one, two in state.versions)
-    return replace(state, versions=versions, parts=tuple(map(dict, state.parts)))
+    """The state that `write_state` stored; ignores fields that a later version added."""
+    link, settle_from = stored.get("token"), moment(stored.get("unsettled"))
+    delta = None
+    if link:
+        all_columns = bool(stored.get("token_columns"))
+        delta = DeltaLink(link, all_columns, moment(stored.get("token_time")), settle_from)
+    since = moment(stored.get("since"))
+    checkpoints = tuple(
+        Checkpoint(datetime.fromisoformat(time), int(version))
+        for time, version in stored.get("versions", ())
+    )
+    intervals = tuple(map(from_state, stored.get("parts", ())))
+    resume = None
+    if stored.get("link") or intervals:
+        resume = ResumePoint(stored.get("link"), intervals, stored.get("begun_by"))
+    refused = moment(stored.get("refused"))
+    return TableState(
+        mode=stored.get("mode", ""),
+        columns=stored.get("columns", ""),
+        complete=bool(stored.get("complete")),
+        delta=delta,
+        refused_links=stored.get("refused_links", 0),
+        watermark=Watermark(since, checkpoints) if since or checkpoints else None,
+        resume=resume,
+        compared=moment(stored.get("swept")),
+        tracking_refusal=TrackingRefusal(refused, stored.get("refusal", "")) if refused else None,
+        more=bool(stored.get("more")),
+    )
 
 
 def write_state(state: TableState, stored: dict[str, Any]) -> None:
-    """Puts ``state`` into ``stored``, without what has its default."""
-    values = {name: value for name, value in asdict(state).items() if value}
-    if "versions" in values:
-        values["versions"] = [list(mark) for mark in state.versions]
-    if "parts" in values:
-        values["parts"] = list(values["parts"])
+    """Replaces what ``stored`` holds by ``state``, without empty fields."""
+    values: dict[str, Any] = {
+        "mode": state.mode,
+        "columns": state.columns,
+        "complete": state.complete,
+        "refused_links": state.refused_links,
+        "swept": _text(state.compared),
+        "more": state.more,
+    }
+    if state.delta:
+        values["token"] = state.delta.link
+        values["token_columns"] = state.delta.all_columns
+        values["token_time"] = _text(state.delta.given)
+        values["unsettled"] = _text(state.delta.settle_from)
+    if state.watermark:
+        values["since"] = _text(state.watermark.modified_since)
+        values["versions"] = [
+            [one.time.isoformat(), one.version] for one in state.watermark.checkpoints
+        ]
+    if state.resume:
+        values["link"] = state.resume.link
+        values["parts"] = list(to_states(state.resume.intervals))
+        values["begun_by"] = state.resume.begun_by
+    if state.tracking_refusal:
+        values["refused"] = _text(state.tracking_refusal.time)
+        values["refusal"] = state.tracking_refusal.reason
+    values = {name: value for name, value in values.items() if value}
     if values != stored:
         stored.clear()
         stored.update(values)
@@ -103,13 +177,13 @@ def fingerprint(
     *,
     history: bool = False,
 ) -> str:
-    """Tells whether rows are read from the same place, in the same form as before.
+    """Changes when the rows come from another place or in another form than before.
 
     Args:
-        environment: where the rows come from. What is remembered of another environment
-            (its delta link, its cursor) says nothing about this one.
-        schema: the columns with their types and ids: one that was deleted, and made anew under
-            the same name, has lost its values.
+        environment: where the rows come from; the delta link or watermark of another
+            environment cannot be used.
+        schema: the columns with their types and ids: a column that was deleted and created again
+            under the same name has lost its values.
         condition: the filter of the settings.
         labels: fingerprint of the labels that are added.
         history: whether all versions of the rows are kept.
@@ -126,5 +200,9 @@ def fingerprint(
 
 
 def moment(text: str | None) -> datetime | None:
-    """The moment that `datetime.isoformat` has written."""
+    """The time that `datetime.isoformat` wrote."""
     return None if text is None else datetime.fromisoformat(text)
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()

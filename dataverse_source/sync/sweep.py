@@ -1,7 +1,7 @@
-"""Finds deleted rows by their keys: those that are loaded, without those that Dataverse has.
+"""Compares the destination's keys with Dataverse's to find deleted and missing rows.
 
-It is for tables whose deletes nobody reports, and after long reads that did not replace the
-table. The keys that are loaded are taken first: a row created since can't look deleted.
+It is for tables whose deletes Dataverse does not report, and for long reads that did not replace
+the table. It asks the destination first, so that a row created since does not look deleted.
 """
 
 from __future__ import annotations
@@ -11,56 +11,56 @@ from datetime import timedelta
 
 import pyarrow as pa
 
+from dataverse_source.arrow.keys import difference
 from dataverse_source.config.log import logger
-from dataverse_source.sync.context import DeletedKeys, SyncSteps, TableRun, read_again, without
-from dataverse_source.sync.state import TableState, moment
+from dataverse_source.sync.context import DeletedKeys, SyncSteps, TableRun, read_again
+from dataverse_source.sync.state import TableState
 
 FEW = 500
-"""Keys that are asked for one by one before a row is taken to be gone, or for missing."""
+"""Up to this many suspected keys are read again to confirm that they are deleted, or missing."""
 
 
 def is_due(run: TableRun, state: TableState, default_hours: float | None) -> bool:
-    """Whether the keys are to be compared in this run.
+    """Whether this run has to compare the keys.
 
     Args:
-        run: of the table.
-        state: when it was last done.
-        default_hours: the interval where the settings have none; None: never.
+        run: the run of the table.
+        state: tells when they were last compared.
+        default_hours: interval if the settings have none; None: never.
     """
     hours = run.settings.sweep_interval
     hours = default_hours if hours is None else hours
-    swept = moment(state.swept)
-    if swept is None:
+    if state.compared is None:
         return state.complete
-    return hours is not None and run.now() - swept >= timedelta(hours=hours)
+    return hours is not None and run.now() - state.compared >= timedelta(hours=hours)
 
 
 def sweep(
     run: TableRun, state: TableState, *, seen: pa.Array, there: pa.Array | None = None
 ) -> SyncSteps:
-    """Compares keys; gives those that are gone, and rows that are missing without a reason.
+    """Compares keys; outputs the deleted ones and the rows that the destination lacks.
 
     Args:
-        run: of the table.
+        run: the run of the table.
         state: of the table.
-        seen: keys of rows that this run has given, and that are not loaded yet.
-        there: the keys that Dataverse has, where they have been read already.
+        seen: keys of the rows that this run has output and that are not loaded yet.
+        there: Dataverse's keys, if they have been read already.
     """
     began = run.now()
     known = run.destination.keys()
     if known is None:
         logger.warning(
-            "%s: deleted rows can't be found, as this destination can't be asked for its keys",
+            "%s: deleted rows are not found, because this destination cannot return its keys",
             run.name,
         )
-        return replace(state, swept=began.isoformat())
+        return replace(state, compared=began)
     there = run.reader.keys() if there is None else there
-    gone = without(without(known, there), run.destination.recorded())
+    gone = difference(difference(known, there), run.destination.recorded())
     if 0 < len(gone) <= FEW:
-        gone = without(gone, (yield from read_again(run, gone)))
-    missing = without(without(there, known), seen)
+        gone = difference(gone, (yield from read_again(run, gone)))
+    missing = difference(difference(there, known), seen)
     if 0 < len(missing) <= FEW:
         yield from read_again(run, missing)
     if len(gone):
         yield DeletedKeys(gone)
-    return replace(state, swept=began.isoformat())
+    return replace(state, compared=began)

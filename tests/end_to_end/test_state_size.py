@@ -11,11 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.sync.cursor import MOST_MARKS, _marks
-from dataverse_source.sync.read.created_on import Interval, from_state, to_states
+from dataverse_source.sync.cursor import MOST_CHECKPOINTS, next_checkpoints, start_version
+from dataverse_source.sync.read.created_on import Interval
+from dataverse_source.sync.read.resume_point import ResumePoint
 from dataverse_source.sync.read.stored_links import shorten
 from dataverse_source.sync.read.whole_table import LEFT_AT_MOST
-from dataverse_source.sync.state import TableState, write_state
+from dataverse_source.sync.state import (
+    Checkpoint,
+    DeltaLink,
+    TableState,
+    TrackingRefusal,
+    Watermark,
+    read_state,
+    write_state,
+)
 
 MOST_BYTES = 10_000
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -26,6 +35,15 @@ LONG_LINK = (
     + "&$skiptoken="
     + "%253ccookie%2520pagenumber%253d%25222%2522%2520" * 40
 )
+
+
+def restored(state: TableState) -> tuple[Interval, ...]:
+    """The intervals after the state was stored and read again."""
+    stored: dict[str, Any] = {}
+    write_state(state, stored)
+    resume = read_state(json.loads(json.dumps(stored))).resume
+    assert resume is not None
+    return resume.intervals
 
 
 def size(state: TableState) -> int:
@@ -44,42 +62,45 @@ def test_marks_are_few_and_start_no_read_too_late(
 ) -> None:
     back = timedelta(seconds=lookback)
     now, number = START, 100
-    state = TableState("cursor", versions=(((now - back).isoformat(), 0), (now.isoformat(), 100)))
-    history = [(now - back, 0), (now, 100)]
+    checkpoints: tuple[Checkpoint, ...] = (Checkpoint(now - back, 0), Checkpoint(now, 100))
+    history = list(checkpoints)
     for minute in minutes:
         now, number = now + timedelta(minutes=minute), number + (minute * step) % 7
-        state = TableState("cursor", versions=_marks(state, now, number, back))
-        history.append((now, number))
-        assert len(state.versions) <= MOST_MARKS
-        last = datetime.fromisoformat(state.versions[-1][0]) - back
-        known = [version for when, version in history if when <= last]
-        low = state.versions[0][1]
-        for when, version in state.versions:
-            if datetime.fromisoformat(when) <= last:
-                low = version
-        assert low <= max(known, default=0)
-        assert state.versions[-1][1] == number
+        checkpoints = next_checkpoints(checkpoints, now, number, back)
+        history.append(Checkpoint(now, number))
+        assert len(checkpoints) <= MOST_CHECKPOINTS
+        last = checkpoints[-1].time - back
+        known = [one.version for one in history if one.time <= last]
+        assert start_version(checkpoints, back) <= max(known, default=0)
+        assert checkpoints[-1].version == number
 
 
-@pytest.mark.parametrize("link", ["token", "link"])
-def test_all_that_is_remembered_is_small(link: str) -> None:
-    marks = tuple(
-        ((START + timedelta(minutes=number)).isoformat(), 10**12 + number)
-        for number in range(MOST_MARKS)
+REFUSAL = TrackingRefusal(
+    START,
+    "the application user may not follow changes, which takes read access to all rows",
+)
+
+
+def test_all_that_is_remembered_is_small() -> None:
+    checkpoints = tuple(
+        Checkpoint(START + timedelta(minutes=number), 10**12 + number)
+        for number in range(MOST_CHECKPOINTS)
     )
     state = TableState(
         "cursor",
         "0123456789abcdef",
-        since=START.isoformat(),
-        versions=marks,
-        swept=START.isoformat(),
-        refused=START.isoformat(),
-        refusal="the application user may not follow changes, which takes read access to all rows",
+        watermark=Watermark(START, checkpoints),
+        compared=START,
+        tracking_refusal=REFUSAL,
         more=True,
     )
     assert size(state) < MOST_BYTES
-    values = {link: shorten(LONG_LINK)}
-    assert size(TableState("changes", "0123456789abcdef", **values)) < MOST_BYTES  # type: ignore[arg-type]
+    link = shorten(LONG_LINK)
+    for state in (
+        TableState("changes", "0123456789abcdef", delta=DeltaLink(link)),
+        TableState("changes", "0123456789abcdef", resume=ResumePoint(link)),
+    ):
+        assert size(state) < MOST_BYTES
 
 
 KEY = f"contoso_{'k' * 48}id"
@@ -113,20 +134,20 @@ def test_intervals_are_small_however_long_their_links_are(filter_length: int) ->
         Interval(one.low, one.high, one.undated, shorten(next_link(one, filter_length)))
         for one in (*dated, Interval(undated=True))
     )
-    stored = to_states(intervals)
     state = TableState(
         "changes",
         "0123456789abcdef",
-        token=shorten(f"https://contoso/api/data/v9.2/{KEY}s?$deltatoken={'t' * 300}"),
-        token_time=START.isoformat(),
-        unsettled=START.isoformat(),
-        parts=stored,
-        refused=START.isoformat(),
-        refusal="the application user may not follow changes, which takes read access to all rows",
+        delta=DeltaLink(
+            shorten(f"https://contoso/api/data/v9.2/{KEY}s?$deltatoken={'t' * 300}"),
+            given=START,
+            settle_from=START,
+        ),
+        resume=ResumePoint(intervals=intervals),
+        tracking_refusal=REFUSAL,
         more=True,
     )
     assert size(state) < MOST_BYTES
-    kept = tuple(map(from_state, stored))
+    kept = restored(state)
     assert {(one.low, one.high, one.undated) for one in kept} == {
         (one.low, one.high, one.undated) for one in intervals
     }
@@ -140,4 +161,5 @@ def test_usual_links_all_stay() -> None:
     intervals = tuple(
         Interval(START + timedelta(days=day), link="l" * 800) for day in range(LEFT_AT_MOST)
     )
-    assert tuple(map(from_state, to_states(intervals))) == intervals
+    state = TableState("changes", resume=ResumePoint(intervals=intervals))
+    assert restored(state) == intervals

@@ -1,4 +1,4 @@
-"""A table in memory that answers queries by intervals, and a crew that works in random order."""
+"""A table in memory that answers queries by intervals; workers that work in random order."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def belongs(seconds: float | None, interval: Interval) -> bool:
     return _meets(seconds, interval.condition)
 
 
-class RandomCrew(WorkerPool):
+class RandomWorkers(WorkerPool):
     """Does the work on this thread, in any order, now or later."""
 
     def __init__(self, seed: int) -> None:

@@ -57,10 +57,9 @@ def _last_run(pipeline: dlt.Pipeline) -> dict[str, Any] | None:
 def _facts(pipeline: dlt.Pipeline, table: KnownTable, now: datetime) -> dict[str, Any]:
     from dataverse_source.cli.states import row_count
     from dataverse_source.sync.retention import DEFAULT_DAYS
-    from dataverse_source.sync.state import moment
 
     state = table.state
-    given = moment(state.token_time) if state.mode == "changes" else None
+    given = state.delta.given if state.mode == "changes" and state.delta else None
     expires = given + timedelta(days=DEFAULT_DAYS) if given else None
     return {
         "table": table.name,
@@ -73,17 +72,18 @@ def _facts(pipeline: dlt.Pipeline, table: KnownTable, now: datetime) -> dict[str
         "token_expires_at": expires,
         "days_to_token_expiry": None if expires is None else round(_days(expires - now), 2),
         "cursor": _cursor(table),
-        "keys_compared_at": moment(state.swept),
-        "change_tracking_refused": state.refusal,
+        "keys_compared_at": state.compared,
+        "change_tracking_refused": state.tracking_refusal and state.tracking_refusal.reason,
     }
 
 
 def _cursor(table: KnownTable) -> str | int | None:
     """Where the next read by modifiedon or versionnumber begins."""
     state = table.state
-    if state.mode != "cursor":
+    if state.mode != "cursor" or state.watermark is None:
         return None
-    return state.since or (state.versions[-1][1] if state.versions else None)
+    since, checkpoints = state.watermark.modified_since, state.watermark.checkpoints
+    return since.isoformat() if since else checkpoints[-1].version
 
 
 def _days(span: timedelta) -> float:

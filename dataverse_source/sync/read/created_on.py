@@ -1,9 +1,9 @@
-"""Intervals of createdon: what is left to be read of a table, and where it can be shared out.
+"""Intervals of createdon: they divide a table into parts that can be read in parallel.
 
-createdon never changes once a row is there, so intervals that don't overlap never hold the same
-row twice. Bounds are whole seconds, and an interval includes its start and not its end:
-Dataverse shows date-times in whole seconds, and what it compares below the second is not
-documented.
+createdon never changes while a row exists, so intervals that do not overlap never hold the same
+row twice. Bounds are whole seconds; an interval includes its start and excludes its end.
+Dataverse shows date-times in whole seconds, and the docs do not say what it compares below the
+second.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ CREATED_ON = "createdon"
 SECOND = timedelta(seconds=1)
 
 LINKS_AT_MOST = 7_000
-"""Characters of links that a table's state keeps for its intervals: with what else is in it, it
-stays below 10 kB. Most links are shorter than 800; they grow with names and with the filter."""
+"""Characters of links that a table's state keeps for its intervals, so that the whole state stays
+below 10 kB. Most links are shorter than 800; they grow with names and with the filter."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Rows that were created from ``low`` on and before ``high``, or those without a createdon.
+    """Rows created from ``low`` on and before ``high``, or the rows without a createdon.
 
     Attributes:
-        low: in whole seconds, UTC; None: from the first row on.
-        high: in whole seconds, UTC; None: to the last row.
-        undated: only rows without a createdon.
-        link: next link where the reading of the interval goes on, without host and columns
-            (see `dataverse_source.sync.read.stored_links.shorten`); None: at its beginning.
+        low: whole seconds, UTC; None: from the first row.
+        high: whole seconds, UTC; None: to the last row.
+        undated: only the rows without a createdon.
+        link: next link where reading continues, without host and columns (see
+            `dataverse_source.sync.read.stored_links.shorten`); None: reading starts at ``low``.
     """
 
     low: datetime | None = None
@@ -42,7 +42,7 @@ class Interval:
 
     @property
     def condition(self) -> str:
-        """The OData filter for its rows."""
+        """OData filter for its rows."""
         if self.undated:
             return f"{CREATED_ON} eq null"
         bounds = []
@@ -52,31 +52,31 @@ class Interval:
             bounds.append(f"{CREATED_ON} lt {literal(self.high)}")
         return " and ".join(bounds) or f"{CREATED_ON} ne null"
 
-    def cut(self, marks: list[datetime]) -> tuple[Interval, ...]:
-        """The parts of the interval, from its start to its end.
+    def cut(self, points: list[datetime]) -> tuple[Interval, ...]:
+        """The parts of the interval, in order.
 
         Args:
-            marks: where to cut, in order, each above ``low`` and below ``high``.
+            points: where to cut, in order, each above ``low`` and below ``high``.
         """
-        lows = [self.low, *marks]
-        highs = [*marks, self.high]
+        lows = [self.low, *points]
+        highs = [*points, self.high]
         parts = [Interval(low, high) for low, high in zip(lows, highs, strict=True)]
         return (replace(parts[0], link=self.link), *parts[1:])
 
 
 WHOLE = (Interval(), Interval(undated=True))
-"""Two intervals that hold every row of a table."""
+"""Two intervals that together hold every row of a table."""
 
 
-def marks(low: datetime, high: datetime, count: int, *, near: bool = False) -> list[datetime]:
-    """Moments in whole seconds that cut the time between two others into parts.
+def cut_points(low: datetime, high: datetime, count: int, *, near: bool = False) -> list[datetime]:
+    """Whole seconds between ``low`` and ``high`` that divide the time between them.
 
     Args:
-        low: the start; no mark lies on it or before it.
-        high: the end; no mark lies on it or after it.
-        count: how many marks; there are fewer where the seconds do not suffice.
-        near: each part is half as long as the one after it, instead of all being equally long:
-            for rows that lie close together soon after ``low``.
+        low: start; every point is later.
+        high: end; every point is earlier.
+        count: number of points; fewer when the span has too few whole seconds.
+        near: make each part half as long as the next, instead of all equally long. For rows that
+            lie close together soon after ``low``.
     """
     span = (high - low).total_seconds()
     if near:
@@ -84,16 +84,16 @@ def marks(low: datetime, high: datetime, count: int, *, near: bool = False) -> l
     else:
         offsets = [span * place / (count + 1) for place in range(1, count + 1)]
     found = sorted({whole(low + timedelta(seconds=max(offset, 1))) for offset in offsets})
-    return [mark for mark in found if low < mark < high]
+    return [point for point in found if low < point < high]
 
 
 def whole(moment: datetime) -> datetime:
-    """``moment`` without its fraction of a second."""
+    """``moment`` cut to whole seconds."""
     return moment.replace(microsecond=0)
 
 
 def to_state(interval: Interval) -> dict[str, str]:
-    """The interval as JSON can keep it."""
+    """The interval as JSON values."""
     bounds = {
         "low": None if interval.low is None else interval.low.isoformat(),
         "high": None if interval.high is None else interval.high.isoformat(),
@@ -104,11 +104,11 @@ def to_state(interval: Interval) -> dict[str, str]:
 
 
 def to_states(intervals: Iterable[Interval]) -> tuple[dict[str, str], ...]:
-    """The intervals as a table's state keeps them, without the links that it has no room for.
+    """The intervals as a table's state stores them, without the links that do not fit.
 
-    Without its link, an interval goes on from its start: the second of the last row that was
-    read. One link stays in any case, so that rows of a single second, or those without a
-    createdon, are not begun anew for ever.
+    An interval without its link is read from its start, the second of the last row read. One
+    link is always kept: otherwise an interval of one second, or the rows without a createdon,
+    could be started over for ever.
     """
     kept: list[dict[str, str]] = []
     room = LINKS_AT_MOST
@@ -120,7 +120,7 @@ def to_states(intervals: Iterable[Interval]) -> tuple[dict[str, str], ...]:
 
 
 def from_state(stored: Mapping[str, str]) -> Interval:
-    """The interval that `to_state` has written."""
+    """The interval that `to_state` wrote."""
     low, high = stored.get("low"), stored.get("high")
     return Interval(
         None if low is None else datetime.fromisoformat(low),

@@ -1,4 +1,4 @@
-"""Builds the OData queries that read a table: which columns, and which rows."""
+"""Builds the OData queries that read a table."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def modified_filters(start: datetime | None, end: datetime | None) -> list[str]:
     """Conditions for rows modified from ``start`` on and before ``end``.
 
     Bounds are cut to whole seconds and the range includes its start: Dataverse returns
-    modifiedon in whole seconds, and what it compares below the second is not documented.
-    Rows without modifiedon can't be told apart by time, so they are always read, but for a
-    range with an end, which stands for a closed stretch of the past.
+    modifiedon in whole seconds, and the docs do not say what it compares below the second.
+    An open range also includes the rows without modifiedon, which no bound selects. A range with
+    an end does not: it stands for a closed period of the past.
     """
     filters: list[str] = []
     if start is not None:

@@ -1,6 +1,6 @@
-"""Keeps next and delta links small: without host, and without the columns of their ``$select``.
+"""Shortens next and delta links for a table's state: drops the host and the ``$select`` columns.
 
-Apart from that a link is kept as Dataverse wrote it, and sent back like that.
+The rest of a link is stored and sent back exactly as Dataverse wrote it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ _VERSION = re.compile(r"deltatoken=(\d+)(?:!|%21)", re.IGNORECASE)
 
 
 def shorten(link: str) -> str:
-    """``link`` from its path on, with an empty ``$select``."""
+    """``link`` without scheme and host, with an empty ``$select``."""
     parts = urlsplit(link)
     return _SELECT.sub(r"\1$select=", f"{parts.path}?{parts.query}", count=1)
 
 
 def restore(short: str, environment_url: str, select: str | None) -> str:
-    """The link that `shorten` has shortened, or the same with other columns.
+    """The whole link again, with the columns to read now.
 
     Args:
         short: from `shorten`.
         environment_url: scheme and host.
-        select: value of ``$select``; None leaves the option out.
+        select: value of ``$select``; None omits the option.
     """
     if select is None:
         without = _SELECT.sub(r"\1", short, count=1).replace("?&", "?", 1)
@@ -34,18 +34,17 @@ def restore(short: str, environment_url: str, select: str | None) -> str:
     return environment_url + _SELECT.sub(lambda found: f"{found[1]}$select={select}", short, 1)
 
 
-def token_version(link: str) -> int | None:
-    """The version number that a delta token begins with, if it looks like the docs' sample.
+def delta_link_version(link: str) -> int | None:
+    """The version number in a delta link, if its ``$deltatoken`` looks like the docs' sample.
 
-    Docs "Use change tracking to synchronize data with external systems": the token
-    ``919042!08/22/2017 08:10:44``. It is for recognizing rows that no delta can hold, nothing
-    else: tokens are opaque.
+    Docs "Use change tracking to synchronize data with external systems": the ``$deltatoken`` is
+    ``919042!08/22/2017 08:10:44``. The value is opaque, so use the number only as a hint.
     """
     found = _VERSION.search(link)
     return int(found[1]) if found else None
 
 
-def selects(link: str, column: str) -> bool:
-    """Whether ``link`` asks for this column and no other."""
+def selects_only(link: str, column: str) -> bool:
+    """Whether ``link`` selects this column and no other."""
     found = _SELECT.search(link)
     return found is not None and unquote(found[0]).partition("=")[2] == column

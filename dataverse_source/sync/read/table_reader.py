@@ -1,4 +1,4 @@
-"""Reads the rows of one table, page by page: what every way to keep it in step builds on."""
+"""Reads the rows of one table page by page; every sync mode builds on it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from dlt.common.runtime import signals
 
 from dataverse_source.arrow.decode import Page, decode_page
+from dataverse_source.arrow.keys import concat
 from dataverse_source.arrow.schema import TableSchema, table_schema
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.client.urls import pinned
@@ -25,29 +26,29 @@ TRACK_CHANGES = "odata.track-changes"
 VERSION = "versionnumber"
 
 VERSION_MARGIN = 10_000
-"""How far below the highest version number a number may be that is written later: it is taken
-when a transaction begins to write, and seen when it commits (SQL Server docs:
-"MIN_ACTIVE_ROWVERSION")."""
+"""A row that commits later may have a version number this far below the highest one: a transaction
+takes the number when it begins to write, and its rows are visible when it commits (SQL Server
+docs: "MIN_ACTIVE_ROWVERSION")."""
 
 KEYS_A_REQUEST = 50
-"""Rows asked for by key at once: far below the length of URL that a GET may have."""
+"""Keys in one request, which keeps the URL far below the longest that a GET may have."""
 
 ELASTIC_PAGE_SIZE = 500
-"""Rows a page, at most, of an elastic table (docs: "Elastic tables")."""
+"""Most rows in a page of an elastic table (docs: "Elastic tables")."""
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True)
-class _Passed:
-    """A page of which nothing is wanted but where the next one is."""
+class _SkippedPage:
+    """A page that is not decoded: only its next link is needed."""
 
     next_link: str
 
 
 @dataclass(frozen=True)
 class TableReader:
-    """One table, the columns to read of it, and the client to read them with."""
+    """One table, the columns to read, and the client that reads them."""
 
     client: DataverseClient
     table: Table
@@ -57,7 +58,7 @@ class TableReader:
 
     @property
     def name(self) -> str:
-        """Entity set name: what the table is called in URLs, in the destination, in messages."""
+        """Entity set name: the table's name in URLs, in the destination and in messages."""
         return str(self.table.entity_set_name)
 
     @property
@@ -67,30 +68,30 @@ class TableReader:
 
     @property
     def page_size(self) -> int:
-        """Rows of a page, at most."""
+        """Most rows in a page."""
         size = self.settings.page_size
         return min(size, ELASTIC_PAGE_SIZE) if self.table.kind == "elastic" else size
 
     @property
     def concurrency(self) -> int:
-        """How many requests at once make sense now."""
+        """How many concurrent requests the concurrency limiter allows now."""
         return self.client.concurrency
 
     @property
     def select(self) -> str | None:
-        """Value of ``$select`` for all columns; None when it would be too long."""
+        """Value of ``$select`` for all columns; None if it would be too long."""
         return rows_query(self.columns).get("$select")
 
     def now(self) -> datetime:
-        """The moment of Dataverse's last answer, by its clock, in whole seconds."""
+        """The time of Dataverse's last response, by its clock, in whole seconds."""
         moment = self.client.server_time or datetime.now(timezone.utc)
         return moment.replace(microsecond=0)
 
     def url(self, filters: Sequence[str] = (), *, order: str | None = None) -> str:
-        """Where the rows are that meet ``filters`` and the filter of the settings.
+        """URL of the rows that meet ``filters`` and the filter of the settings.
 
-        Without an order of its own a query returns rows by primary key, each row once, which
-        is also Dataverse's fastest way (docs: "Page results").
+        Without ``order`` Dataverse returns each row once, by primary key, which is also its
+        fastest order (docs: "Page results").
         """
         query = rows_query(self.columns, filters=self._with_own(filters))
         if order is not None:
@@ -105,16 +106,16 @@ class TableReader:
         """
         return self._pages(url, self.columns, self.schema)
 
-    def flow(
-        self, url: str, crew: WorkerPool, *, before: str, tracked: bool = False
+    def prefetched_pages(
+        self, url: str, workers: WorkerPool, *, before: str, tracked: bool = False
     ) -> Iterator[Page]:
-        """The same, each page decoded by ``crew`` while the next one is on its way.
+        """The pages from ``url`` on, each decoded while the next one is fetched.
 
         Args:
-            url: of the first page.
-            crew: decodes.
-            before: URL of the page that has led to ``url``.
-            tracked: the pages are those of a delta.
+            url: URL of the first page.
+            workers: fetch and decode.
+            before: URL of the page whose next link is ``url``.
+            tracked: the pages belong to a delta.
 
         Raises:
             DataverseError: see `pages`.
@@ -124,12 +125,12 @@ class TableReader:
             return decode_page(body, self.schema, delta=tracked)
 
         prefer = self._prefer(self.columns, self.page_size, tracked=tracked)
-        return PagePrefetch(self.client, crew, decode).pages(url, prefer, before)
+        return PagePrefetch(self.client, workers, decode).pages(url, prefer, before)
 
     def batches(
         self, filters: Sequence[str] = (), *, order: str | None = None
     ) -> Iterator[pa.Table]:
-        """The rows that meet ``filters``; at least one batch, which may be without rows.
+        """The rows that meet ``filters``, in at least one batch, which may be empty.
 
         Raises:
             DataverseError: see `pages`.
@@ -141,7 +142,7 @@ class TableReader:
                 yield page.rows
 
     def keys(self) -> pa.Array:
-        """The keys of all rows, at about a hundredth of the cost of the rows.
+        """The keys of all rows; costs about a hundredth of reading the rows.
 
         Raises:
             DataverseError: see `pages`.
@@ -149,10 +150,10 @@ class TableReader:
         query = rows_query([self._key_column], filters=self._with_own(()))
         url = self.client.url(self.name, query)
         pages = self._pages(url, (self._key_column,), self._key_schema, size=self._key_page)
-        return joined([page.rows[self.key] for page in pages])
+        return concat([page.rows[self.key] for page in pages])
 
     def count(self) -> int | None:
-        """How many rows the table had within the last day; None where that says nothing.
+        """About how many rows the table has; None if that is not known, as with a filter.
 
         Docs "RetrieveTotalRecordCount function": the number may be up to 24 hours old.
         """
@@ -166,7 +167,7 @@ class TableReader:
             return None
 
     def highest_version(self) -> int:
-        """The highest version number of the table's rows, 0 where there are none.
+        """The highest version number of the table's rows; 0 if it has none.
 
         Raises:
             DataverseError: see `DataverseClient.get`.
@@ -176,7 +177,7 @@ class TableReader:
         return int(newest[0][VERSION]) if newest else 0
 
     def rows_of(self, keys: pa.Array) -> Iterator[pa.Table]:
-        """The rows with these keys, of those that are (still) there.
+        """The rows with these keys, without those that Dataverse does not have.
 
         Raises:
             DataverseError: see `pages`.
@@ -188,33 +189,35 @@ class TableReader:
                 yield page.rows
 
     def first_delta_link(self) -> str | None:
-        """A delta link for all that changes from now on: at the end of a tracked chain of all keys.
+        """The delta link for all changes from now on, from a tracked read of all keys.
 
-        The keys themselves are not looked at.
+        The keys themselves are not used.
 
         Raises:
             DataverseError: see `pages`.
         """
 
-        def glance(body: bytes) -> Page | _Passed:
+        def skip(body: bytes) -> Page | _SkippedPage:
             link = link_at_the_end(body)
             return (
-                decode_page(body, self._key_schema, delta=True) if link is None else _Passed(link)
+                decode_page(body, self._key_schema, delta=True)
+                if link is None
+                else _SkippedPage(link)
             )
 
         url = self.client.url(self.name, {"$select": self._key_column.wire_name})
         prefer = self._prefer((self._key_column,), self._key_page, tracked=True)
         found = None
-        for page in self.client.pages(url, prefer=prefer, parse=glance):
+        for page in self.client.pages(url, prefer=prefer, parse=skip):
             signals.raise_if_signalled()
             found = page.delta_link if isinstance(page, Page) else None
         return found
 
     def key_changes(self, url: str) -> Iterator[Page]:
-        """Pages of a delta of nothing but keys.
+        """Pages of a delta with only the key column.
 
         Args:
-            url: a delta link.
+            url: the delta link.
 
         Raises:
             DataverseError: see `pages`.
@@ -222,12 +225,12 @@ class TableReader:
         columns = (self._key_column,)
         return self._pages(url, columns, self._key_schema, size=self._key_page, tracked=True)
 
-    def changes(self, url: str, crew: WorkerPool) -> Iterator[Page]:
-        """Pages of a delta; after the first one as `flow` gives them.
+    def changes(self, url: str, workers: WorkerPool) -> Iterator[Page]:
+        """Pages of a delta; those after the first one are prefetched.
 
         Args:
-            url: a delta link.
-            crew: decodes.
+            url: the delta link.
+            workers: fetch and decode.
 
         Raises:
             DataverseError: see `pages`.
@@ -236,7 +239,7 @@ class TableReader:
         yield first
         if first.next_link is not None:
             link = pinned(first.next_link, self.client.environment_url)
-            yield from self.flow(link, crew, before=url, tracked=True)
+            yield from self.prefetched_pages(link, workers, before=url, tracked=True)
 
     @cached_property
     def _key_column(self) -> Column:
@@ -248,7 +251,7 @@ class TableReader:
 
     @property
     def _key_page(self) -> int:
-        """Pages of keys are small: a page size below the maximum is for wide rows."""
+        """Rows in a page of keys: a smaller ``page_size`` is meant for wide rows, not for keys."""
         return MAX_PAGE_SIZE if self.settings.page_size >= 500 else self.settings.page_size
 
     def _with_own(self, filters: Sequence[str]) -> list[str]:
@@ -277,16 +280,6 @@ class TableReader:
             size = min(size, ELASTIC_PAGE_SIZE)
         prefer = preferences(size, columns)
         return [*prefer, TRACK_CHANGES] if tracked else prefer
-
-
-def joined(chunks: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
-    """Keys in one array."""
-    arrays = [part for chunk in chunks for part in _parts(chunk)]
-    return pa.concat_arrays(arrays) if arrays else pa.array([], pa.string())
-
-
-def _parts(chunk: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
-    return list(chunk.chunks) if isinstance(chunk, pa.ChunkedArray) else [chunk]
 
 
 def _literal(key: str) -> str:

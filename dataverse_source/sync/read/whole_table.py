@@ -1,8 +1,7 @@
-"""Reads the rows of a whole table, or the next of them: in one chain of pages, or by many.
+"""Reads a whole table, or as much as one load package takes: in one chain of pages or in parallel.
 
-One chain goes through the table in the order of its keys. A table of many pages that take
-Dataverse long is read by many chains side by side instead, see
-`dataverse_source.sync.read.parallel`.
+One chain reads the table in the order of its keys. A table of many slow pages is read by many
+chains in parallel instead, see `dataverse_source.sync.read.parallel`.
 """
 
 from __future__ import annotations
@@ -20,88 +19,87 @@ from dataverse_source.arrow.schema import MOMENT
 from dataverse_source.client.urls import pinned
 from dataverse_source.config.log import logger
 from dataverse_source.errors import ResponseError
-from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.read.created_on import CREATED_ON, WHOLE, Interval
-from dataverse_source.sync.read.parallel import ParallelRead, ReadLimits, is_about_the_query
+from dataverse_source.sync.read.parallel import ParallelRead, ReadLimits, is_query_refused
 from dataverse_source.sync.read.recreated_rows import RecreatedRowFilter
+from dataverse_source.sync.read.resume_point import ResumePoint
 from dataverse_source.sync.read.stored_links import restore, shorten
-from dataverse_source.sync.read.table_reader import VERSION
-from dataverse_source.sync.state import TableState
+from dataverse_source.sync.read.table_reader import VERSION, TableReader
+from dataverse_source.sync.read.workers import WorkerPool
 
 SLOW_PAGE_SECONDS = 0.5
-"""A page that comes faster is no slower than what is done with it: one chain keeps up."""
+"""If the first page arrives faster than this, decoding is the bottleneck and parallel reads do not
+help."""
 
 FEW_PAGES = 8
-"""A table that has no more pages is read in one chain: others are read at the same time."""
+"""A table of at most this many pages is read in one chain; other tables are read meanwhile."""
 
 BYTES_AT_ONCE = 256 * 2**20
-"""What the pages of one table that are under way may take in memory."""
+"""Memory that the pages in flight of one table may take."""
 
 BYTES_OF_TEXT = 3
-"""How much larger a page is while it is received and decoded than its rows are then, about."""
+"""About how many times larger a page is while it is received and decoded than its rows are."""
 
 MOST_PAGES = 64
-"""Pages of one table that may be under way at the same time."""
+"""Most pages of one table in flight."""
 
 LEFT_AT_MOST = 8
-"""Intervals that a load package may leave behind: each takes a link in the table's state."""
+"""Most intervals that a load package leaves for the next: the state stores a link for each."""
 
 
 @dataclass(frozen=True)
 class Remainder:
-    """What a read has left for the next load package.
+    """How a read ended.
 
     Attributes:
-        link: next link of the one chain.
-        intervals: of a read side by side.
+        resume: where the next load package continues; None: all rows have been read.
         from_start: the read began at the table's start.
-        side_by_side: whether rows came by more than one chain.
+        parallel: more than one chain read the rows.
     """
 
-    link: str | None = None
-    intervals: tuple[Interval, ...] = ()
+    resume: ResumePoint | None = None
     from_start: bool = True
-    side_by_side: bool = False
-
-    @property
-    def nothing(self) -> bool:
-        """Whether all has been read."""
-        return self.link is None and not self.intervals
+    parallel: bool = False
 
 
 def read_rows(
-    run: TableRun, state: TableState, limit: int | None, *, replaces: bool
+    reader: TableReader,
+    workers: WorkerPool,
+    resume: ResumePoint | None,
+    limit: int | None,
+    *,
+    replaces: bool,
 ) -> Generator[pa.Table, None, Remainder]:
-    """The rows that ``state`` has left, or about ``limit`` of them.
+    """The rows of the table, or about ``limit`` of them.
 
     Args:
-        run: of the table.
-        state: says where a read goes on that has begun in an earlier package.
-        limit: rows; None: all.
-        replaces: nothing will remove a row that comes twice.
+        reader: reads the table.
+        workers: fetch and decode.
+        resume: where an earlier load package stopped; None: start with the first row.
+        limit: rows to stop after; None: read all.
+        replaces: the rows replace the destination's table, so no merge removes repeated rows.
     """
-    intervals = state.intervals
-    if intervals:
-        read = _side_by_side(run, _Spread(intervals, _most(run, None), limit))
-        return (yield from read)
-    from_start, url, pages = _chain(run, state.link)
+    if resume and resume.intervals:
+        plan = _ParallelPlan(resume.intervals, ReadLimits(_most_pages(reader, None), limit))
+        return (yield from _read_parallel(reader, workers, plan))
+    from_start, url, pages = _open_chain(reader, resume.link if resume else None)
     began = time.monotonic()
     page = next(pages)
     if from_start and page.next_link and time.monotonic() - began >= SLOW_PAGE_SECONDS:
-        spread = _spread(run, page, limit)
-        if spread is not None:
+        parallel = _plan_parallel(reader, page, limit)
+        if parallel is not None:
             try:
-                return (yield from _side_by_side(run, spread, replaces=replaces))
-            except _RefusedError as refusal:
-                logger.info("%s is read in one chain: %s", run.name, refusal)
+                return (yield from _read_parallel(reader, workers, parallel, replaces=replaces))
+            except _ParallelRefusedError as refusal:
+                logger.info("%s: read in one chain: %s", reader.name, refusal)
     if limit is None and page.next_link is not None:
-        following = pinned(page.next_link, run.reader.client.environment_url)
-        pages = run.reader.flow(following, run.crew, before=url)
+        following = pinned(page.next_link, reader.client.environment_url)
+        pages = reader.prefetched_pages(following, workers, before=url)
     pages = itertools.chain([page], pages)
-    return (yield from _until(pages, limit, from_start=from_start))
+    return (yield from _read_chain(pages, limit, from_start=from_start))
 
 
-def _until(
+def _read_chain(
     pages: Iterator[Page], limit: int | None, *, from_start: bool
 ) -> Generator[pa.Table, None, Remainder]:
     count = 0
@@ -110,57 +108,59 @@ def _until(
             yield page.rows
         count += page.rows.num_rows
         if limit is not None and count >= limit and page.next_link is not None:
-            return Remainder(shorten(page.next_link), from_start=from_start)
+            return Remainder(ResumePoint(shorten(page.next_link)), from_start)
     return Remainder(from_start=from_start)
 
 
-def _chain(run: TableRun, link: str | None) -> tuple[bool, str, Iterator[Page]]:
-    """Whether a read begins at the table's start, where it does, and the pages from there on."""
-    reader = run.reader
+def _open_chain(reader: TableReader, link: str | None) -> tuple[bool, str, Iterator[Page]]:
+    """Whether the read begins at the table's start, its first URL, and the pages from there."""
     if link is not None:
         url = restore(link, reader.client.environment_url, reader.select)
         try:
             pages = reader.pages(url)
             return False, url, itertools.chain([next(pages)], pages)
         except ResponseError as refusal:
-            if not is_about_the_query(refusal):
+            if not is_query_refused(refusal):
                 raise
             logger.warning(
-                "%s: Dataverse does not go on where the last package ended (%s); the table is "
-                "read from its beginning once more",
-                run.name,
+                "%s: Dataverse refused the link to the next rows (%s); the table is read from its "
+                "start again",
+                reader.name,
                 refusal.code or refusal.status,
             )
     url = reader.url()
     return True, url, reader.pages(url)
 
 
-class _RefusedError(Exception):
-    """Dataverse does not take a query by intervals; the text tells why."""
+class _ParallelRefusedError(Exception):
+    """Dataverse refuses a query by intervals of createdon; the text says why."""
 
 
 @dataclass(frozen=True)
-class _Spread:
-    """How a table is read side by side."""
+class _ParallelPlan:
+    """How to read a table in parallel.
+
+    Attributes:
+        intervals: what to read.
+        limits: of the read.
+        highest: the highest version number when the read began.
+    """
 
     intervals: tuple[Interval, ...]
-    most: int
-    limit: int | None
-    expected: int | None = None
+    limits: ReadLimits
     highest: int = 0
 
 
-def _spread(run: TableRun, first: Page, limit: int | None) -> _Spread | None:
-    """How to go on after the first page of a long chain; None: as it began."""
-    reader = run.reader
+def _plan_parallel(reader: TableReader, first: Page, limit: int | None) -> _ParallelPlan | None:
+    """How to read the table in parallel after the first page; None: read it in one chain."""
     schema = reader.schema.arrow
     if reader.table.kind not in ("standard", "activity") or len(reader.schema.key) > 1:
         return None
     if CREATED_ON not in schema.names or schema.field(CREATED_ON).type != MOMENT:
-        logger.info("%s is read in one chain: it has no %s", run.name, CREATED_ON)
+        logger.info("%s: read in one chain: it has no %s", reader.name, CREATED_ON)
         return None
     if VERSION not in schema.names:
-        logger.info("%s is read in one chain: it has no %s", run.name, VERSION)
+        logger.info("%s: read in one chain: it has no %s", reader.name, VERSION)
         return None
     if reader.concurrency < 2:
         return None
@@ -170,55 +170,55 @@ def _spread(run: TableRun, first: Page, limit: int | None) -> _Spread | None:
             return None
         highest = reader.highest_version()
     except ResponseError as refusal:
-        if not is_about_the_query(refusal):
+        if not is_query_refused(refusal):
             raise
-        logger.info("%s is read in one chain: %s", run.name, refusal)
+        logger.info("%s: read in one chain: %s", reader.name, refusal)
         return None
-    return _Spread(WHOLE, _most(run, first), limit, expected, highest)
+    return _ParallelPlan(WHOLE, ReadLimits(_most_pages(reader, first), limit, expected), highest)
 
 
-def _most(run: TableRun, page: Page | None) -> int:
-    """Pages that may be under way at the same time, by their size and what a state holds."""
-    most = MOST_PAGES if run.settings.max_rows_per_load is None else LEFT_AT_MOST
+def _most_pages(reader: TableReader, page: Page | None) -> int:
+    """Most pages in flight, limited by their size and by what the state can store."""
+    most = MOST_PAGES if reader.settings.max_rows_per_load is None else LEFT_AT_MOST
     if page is not None:
         most = min(most, BYTES_AT_ONCE // max(page.rows.nbytes * BYTES_OF_TEXT, 1))
     return max(most, 2)
 
 
-def _side_by_side(
-    run: TableRun, spread: _Spread, *, replaces: bool = False
+def _read_parallel(
+    reader: TableReader, workers: WorkerPool, plan: _ParallelPlan, *, replaces: bool = False
 ) -> Generator[pa.Table, None, Remainder]:
     """The rows of the intervals.
 
     Raises:
-        _RefusedError: before any row, when these are the intervals of the whole table.
+        _ParallelRefusedError: before any row, if the intervals are those of the whole table.
     """
-    shares = ReadLimits(spread.most, spread.limit, spread.expected)
-    read = ParallelRead(run.reader, run.crew, shares, spread.intervals)
+    read = ParallelRead(reader, workers, plan.limits, plan.intervals)
     count = 0
     with ExitStack() as stack:
-        once = None
+        repeats = None
         if replaces:
-            once = stack.enter_context(RecreatedRowFilter(run.reader.key, spread.highest))
+            repeats = stack.enter_context(RecreatedRowFilter(reader.key, plan.highest))
         try:
             for rows in read.batches():
-                given = once.now(rows) if once else rows
+                accepted = repeats.accept(rows) if repeats else rows
                 count += rows.num_rows
-                if given.num_rows:
-                    yield given
+                if accepted.num_rows:
+                    yield accepted
         except ResponseError as refusal:
-            if count or spread.intervals != WHOLE or not is_about_the_query(refusal):
+            if count or plan.intervals != WHOLE or not is_query_refused(refusal):
                 raise
-            raise _RefusedError(str(refusal)) from refusal
-        if once:
-            yield from once.rest()
+            raise _ParallelRefusedError(str(refusal)) from refusal
+        if repeats:
+            yield from repeats.remaining()
     if count == 0:
-        yield run.reader.schema.arrow.empty_table()
+        yield reader.schema.arrow.empty_table()
     logger.info(
-        "%s: %d rows by %d requests side by side, %d of them without rows",
-        run.name,
+        "%s: parallel read of %d rows with %d requests, %d of them empty",
+        reader.name,
         count,
         read.requests,
         read.empty,
     )
-    return Remainder(intervals=read.left, from_start=spread.intervals == WHOLE, side_by_side=True)
+    resume = ResumePoint(intervals=read.left) if read.left else None
+    return Remainder(resume, plan.intervals == WHOLE, parallel=True)

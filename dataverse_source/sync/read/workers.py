@@ -1,6 +1,6 @@
-"""Threads that fetch and decode pages, shared by all tables of a source.
+"""The worker pool: threads that fetch and decode pages, shared by all tables of a source.
 
-They start when there is work for them, and end when the last reader has left.
+Threads start when there is work, and end when the last reader leaves.
 """
 
 from __future__ import annotations
@@ -19,21 +19,20 @@ from dlt.common.runtime import signals
 T = TypeVar("T")
 
 POLL_SECONDS = 0.2
-"""How soon an interrupt is noticed while pages are on their way."""
+"""An interrupt is noticed within this time while pages are in flight."""
 
 PATIENCE_SECONDS = 5.0
-"""How long readers that leave wait for requests that nobody needs any more, together."""
-
+"""Longest wait, when the last reader leaves, for requests that nobody needs any more."""
 
 MOST_THREADS = 64
-"""Few of them do anything but wait for an answer."""
+"""Most of them only wait for a response."""
 
 
 class WorkerPool:
-    """A pool of threads that is used with ``with``, by several readers at once if need be.
+    """A pool of threads, used in a ``with`` block; several readers may share it.
 
     Args:
-        most: threads, at most.
+        most: largest number of threads.
     """
 
     def __init__(self, most: int = MOST_THREADS) -> None:
@@ -68,10 +67,7 @@ class WorkerPool:
             thread.join(max(until - time.monotonic(), 0))
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Has ``work`` done on one of the threads.
-
-        It must not wait for other work of the crew.
-        """
+        """Runs ``work`` on one of the threads; it must not wait for other work of this pool."""
         future: Future[T] = Future()
 
         def do() -> None:
@@ -95,11 +91,11 @@ class WorkerPool:
     def first_done(
         self, futures: Iterable[Future[Any]], seconds: float | None = None
     ) -> set[Future[Any]]:
-        """Waits until at least one of ``futures`` is done; returns those that are.
+        """Waits until at least one of ``futures`` is done; returns the done ones.
 
         Args:
-            futures: of the crew.
-            seconds: to wait at most; None: as long as it takes.
+            futures: from `submit`.
+            seconds: longest wait; None: no limit.
 
         Raises:
             KeyboardInterrupt: the run was interrupted (dlt's SignalReceivedException).
@@ -112,7 +108,7 @@ class WorkerPool:
                 return done
 
     def _start(self) -> None:
-        # A daemon does not keep an interrupted process from ending.
+        # Daemon threads do not keep an interrupted process alive.
         thread = threading.Thread(
             target=self._serve, args=(self._work,), name="dataverse-reader", daemon=True
         )
@@ -125,34 +121,34 @@ class WorkerPool:
             if work is None:
                 return
             work()
-            del work  # a page must not live until the next one comes
+            del work  # frees its page before the next one comes
             with self._lock:
                 if queue is self._work:
                     self._idle += 1
 
 
-def ahead(items: Iterator[T], crew: WorkerPool, most: int = 1) -> Iterator[T]:
-    """The same items; the next ones are fetched while the last is worked on.
+def prefetch(items: Iterator[T], workers: WorkerPool, most: int = 1) -> Iterator[T]:
+    """The same items; fetches the next ones while the last is processed.
 
     Args:
-        items: asked on threads of the crew, never on two at once.
-        crew: whose threads fetch.
-        most: items that are fetched, or being fetched, before anybody wants them.
+        items: iterated on the pool's threads, never on two at once.
+        workers: the pool.
+        most: largest number of items fetched in advance.
     """
-    fetched = _Ahead(items, crew, most)
-    with crew:
+    fetched = _Prefetch(items, workers, most)
+    with workers:
         try:
             yield from fetched.items()
         finally:
             fetched.stop()
 
 
-class _Ahead(Generic[T]):
-    """Items that are fetched before they are wanted."""
+class _Prefetch(Generic[T]):
+    """Items that are fetched in advance."""
 
-    def __init__(self, items: Iterator[T], crew: WorkerPool, most: int) -> None:
+    def __init__(self, items: Iterator[T], workers: WorkerPool, most: int) -> None:
         self._items = items
-        self._crew = crew
+        self._workers = workers
         self._most = most
         self._lock = threading.Lock()
         self._waiting: deque[Future[T]] = deque()
@@ -161,7 +157,7 @@ class _Ahead(Generic[T]):
     def items(self) -> Iterator[T]:
         while True:
             self._fetch()
-            self._crew.first_done([self._waiting[0]])
+            self._workers.first_done([self._waiting[0]])
             try:
                 item = self._waiting[0].result()
             except _EndError:
@@ -172,18 +168,18 @@ class _Ahead(Generic[T]):
             yield item
 
     def stop(self) -> None:
-        """Nothing is fetched any more."""
+        """Stops fetching."""
         with self._lock:
             self._most = 0
             for one in self._waiting:
                 one.cancel()
 
     def _fetch(self) -> None:
-        """Has the next item fetched, if that is not done already and there is room for it."""
+        """Starts fetching the next item if there is room and none is being fetched."""
         with self._lock:
             if not self._fetching and len(self._waiting) < self._most:
                 self._fetching = True
-                self._waiting.append(self._crew.submit(self._next))
+                self._waiting.append(self._workers.submit(self._next))
 
     def _next(self) -> T:
         try:

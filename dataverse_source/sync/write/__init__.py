@@ -1,1 +1,1 @@
-"""What the destination gets of one table: batches, deleted rows, histories."""
+"""Writes one table: batches, deleted rows, histories; asks the destination what is loaded."""

@@ -1,4 +1,4 @@
-"""Asks the destination which keys are loaded, over its SQL client where it has one."""
+"""Asks the destination what is loaded, through its SQL client if it has one."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
+from dataverse_source.arrow.keys import no_keys
+
 DELETIONS = "_dataverse_deletions"
-"""The table that lists rows which are kept although Dataverse does not have them any more."""
+"""Table with the keys of the rows that are kept although Dataverse no longer has them."""
 
 VALID_TO = "_dataverse_valid_to"
-"""Column of a table with its history: when a version of a row ended, null for the present one."""
+"""Column of a table with a history: when a version ended; null for the present one."""
 
 KEYS_AT_ONCE = 100_000
 
 
 def merge_strategies() -> Sequence[str] | None:
-    """Dlt's merge strategies that the destination takes; None where that is not known.
+    """The destination's merge strategies in dlt; None if no pipeline is running.
 
-    Asked on dlt's own thread, of the pipeline that is running.
+    Call it on dlt's own thread.
     """
     context = Container()[PipelineContext]
     if not context.is_active():
@@ -37,12 +39,12 @@ def merge_strategies() -> Sequence[str] | None:
 
 
 class LoadedTable:
-    """One table in the destination of the pipeline that is running.
+    """One table in the destination of the running pipeline.
 
     Args:
         pipeline: the pipeline.
-        schema: the dlt schema that the table is in.
-        name: the table, by entity set name.
+        schema: the dlt schema of the table.
+        name: entity set name of the table.
         key: its key column.
     """
 
@@ -53,31 +55,31 @@ class LoadedTable:
         self._key = key
 
     def keys(self) -> pa.Array | None:
-        """Keys of the rows that are loaded; None where they can't be asked for.
+        """Keys of the loaded rows; None if the destination cannot be asked.
 
-        In a table with its history they are those of the rows that have not ended.
+        For a table with a history: of the versions that have not ended.
         """
         present = (VALID_TO, None) if VALID_TO in self.columns() else None
         return self._select(self._name, self._key, present)
 
     def has_rows(self) -> bool:
-        """Whether rows are loaded; also when that can't be told."""
+        """Whether any rows are loaded; True if the destination cannot be asked."""
         found = self._select(self._name, self._key, limit=1)
         return found is None or len(found) > 0
 
     def columns(self) -> Mapping[str, TColumnSchema]:
-        """What dlt knows of the table's columns."""
+        """The columns that dlt knows of the table, by name."""
         table = self._schema.naming.normalize_table_identifier(self._name)
         return self._schema.tables[table]["columns"] if table in self._schema.tables else {}
 
     def recorded(self) -> pa.Array:
-        """Keys of rows that are listed in `DELETIONS`."""
+        """Keys of the rows recorded in `DELETIONS`."""
         return self._recorded
 
     @cached_property
     def _recorded(self) -> pa.Array:
         found = self._select(DELETIONS, "key", ("table", self._name))
-        return pa.array([], pa.string()) if found is None else found
+        return no_keys() if found is None else found
 
     def _select(
         self,
@@ -86,10 +88,10 @@ class LoadedTable:
         only: tuple[str, str | None] | None = None,
         limit: int | None = None,
     ) -> pa.Array | None:
-        """Values of a text column; those of the rows where a column has a value, if given."""
+        """Values of a text column, of all rows or of those where ``only`` has its value."""
         naming = self._schema.naming
         if self._schema.name not in self._pipeline.schema_names:
-            return pa.array([], pa.string())  # the very first run
+            return no_keys()  # the very first run
         try:
             with self._pipeline.sql_client(self._schema.name) as client:
                 name = client.make_qualified_table_name(naming.normalize_table_identifier(table))
@@ -105,16 +107,16 @@ class LoadedTable:
                 with client.execute_query(sql, *values) as cursor:
                     return _texts(cursor, limit)
         except DatabaseUndefinedRelation:
-            return pa.array([], pa.string())
+            return no_keys()
         except SqlClientNotAvailable:
             return None
 
 
 class NothingLoaded:
-    """Stands for a table where no pipeline runs, as when a source is looked into by hand."""
+    """The table when no pipeline is running, as when a source is iterated by hand."""
 
     def keys(self) -> pa.Array | None:
-        """None: there is nobody to ask."""
+        """None: there is no destination."""
         return None
 
     def has_rows(self) -> bool:
@@ -122,12 +124,12 @@ class NothingLoaded:
         return False
 
     def columns(self) -> Mapping[str, TColumnSchema]:
-        """None are known."""
+        """None."""
         return {}
 
     def recorded(self) -> pa.Array:
-        """None are."""
-        return pa.array([], pa.string())
+        """None."""
+        return no_keys()
 
 
 def _texts(cursor: Any, limit: int | None) -> pa.Array:

@@ -1,15 +1,14 @@
-"""Keeps the history of a table: each version of a row that a run has seen, from when to when.
+"""Keeps the history of a table: each version of a row that a run has seen, with its start and end.
 
-The rows without an end are the table as it is now. dlt's strategy for such tables (scd2) ends a
-row when another version of it comes; here also when its key comes as one of a row that is gone,
-which opens nothing. Whether a row has changed is told by its contents, so one that is read again
-is no new version, and tables without version numbers need nothing else.
+The versions without an end are the table as it is now. dlt's strategy for such tables (scd2) ends
+a version when another one of the same key comes. The key of a deleted row ends its version and
+starts none. A digest of the row's contents tells versions apart, so a row that is read again
+unchanged makes no new version, and tables without version numbers work too.
 """
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -18,18 +17,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.common.schema.typing import TColumnSchema
 
+from dataverse_source.arrow.keys import concat, difference, no_keys
 from dataverse_source.arrow.schema import MOMENT, TEXT
+from dataverse_source.arrow.spool import Spool
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.sync.context import DeletedKeys, RowBatch, SyncSteps, TableRun, without
-from dataverse_source.sync.read.table_reader import VERSION, joined
-from dataverse_source.sync.state import TableState
+from dataverse_source.sync.context import DeletedKeys, RowBatch, SyncSteps, TableRun
+from dataverse_source.sync.drain import Drain
+from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.write.destination import VALID_TO, merge_strategies
 
 VALID_FROM = "_dataverse_valid_from"
-"""When the load began that brought this version of the row."""
+"""Column: when the load package began that brought this version of the row."""
 
 ROW_VERSION = "_dataverse_row_version"
-"""Column that tells versions apart: a digest of the row's contents."""
+"""Column: digest of the row's contents, which tells versions apart."""
 
 COLUMNS = (ROW_VERSION, VALID_FROM, VALID_TO)
 
@@ -39,10 +40,10 @@ _DIGEST_BYTES = 16
 
 
 def check_history(run: TableRun) -> None:
-    """Refuses settings that contradict the history of a table, kept or asked for.
+    """Checks the settings of a table that has a history, or shall get one.
 
     Raises:
-        ConfigurationError: before anything is read.
+        ConfigurationError: they contradict the history.
     """
     place = f"[sources.dataverse.table_settings.{run.name}]"
     if not run.settings.history:
@@ -50,7 +51,7 @@ def check_history(run: TableRun) -> None:
             raise ConfigurationError(
                 f"Table {run.name} holds a history, which would be lost without history = true",
                 where=f"{place} history",
-                remedy="Set history = true for it. To give the history up, drop the table first "
+                remedy="Set history = true for it. To give up the history, drop the table first "
                 "(dlt's refresh = 'drop_resources').",
             )
         return
@@ -63,10 +64,10 @@ def check_history(run: TableRun) -> None:
         )
     if len(run.reader.table.key_columns) > 1:
         raise ConfigurationError(
-            f"Table {run.name} can't have history = true: it is elastic, and the keys of such "
-            "tables, which have two columns, are not compared",
+            f"Table {run.name} can't have history = true: it is elastic, and keys of two columns "
+            "are not compared",
             where=f"{place} history",
-            remedy="Leave history out for this table.",
+            remedy="Remove history for this table.",
         )
     _check_destination(run)
 
@@ -76,23 +77,23 @@ def _check_destination(run: TableRun) -> None:
     if strategies is not None and STRATEGY not in strategies:
         raise ConfigurationError(
             f"Table {run.name} can't have history = true at this destination: dlt does not offer "
-            f"its strategy {STRATEGY} there, and would append all versions without an end",
+            f"its strategy {STRATEGY} there and would append versions without ending the old ones",
             where=f"[sources.dataverse.table_settings.{run.name}] history",
-            remedy="Load the table into a database, or leave history out.",
+            remedy="Load the table into a database, or remove history.",
         )
 
 
 def begins(run: TableRun) -> bool:
-    """Whether no version of any row is loaded yet; rows without a history may be."""
+    """Whether the destination's table has no history columns yet; it may hold plain rows."""
     return VALID_TO not in run.destination.columns()
 
 
 def disposition(key: str, deleted: str) -> dict[str, Any]:
-    """How dlt merges versions.
+    """The write disposition with which dlt merges versions.
 
     Args:
-        key: the key column; only rows whose keys come are looked at.
-        deleted: column that marks keys of rows that are gone; they end a row and open none.
+        key: the key column; the merge touches only keys that the package contains.
+        deleted: column that marks the keys of deleted rows, which end a version and start none.
     """
     return {
         "disposition": "merge",
@@ -108,7 +109,7 @@ def hints(*, first: bool) -> dict[str, TColumnSchema]:
     """Hints for dlt of the columns that `versions` adds.
 
     Args:
-        first: see `versions`; the columns may come to a table that has rows without them.
+        first: see `versions`; the table may already have rows without these columns.
     """
     return {
         ROW_VERSION: {"name": ROW_VERSION, "data_type": "text", "nullable": first},
@@ -121,9 +122,9 @@ def versions(rows: pa.Table, *, first: bool, began: datetime | None = None) -> p
     """``rows`` with the columns of a history.
 
     Args:
-        rows: as they are now, with all other columns.
-        first: they are loaded as they are, and not merged by dlt, which fills in the times.
-        began: when the load began, for the first rows; None: now.
+        rows: with all other columns.
+        first: the rows are not merged; so dlt does not set their start, and this does.
+        began: when the load package began, for the first rows; None: now.
     """
     count = rows.num_rows
     start = pa.nulls(count, MOMENT)
@@ -138,9 +139,9 @@ def versions(rows: pa.Table, *, first: bool, began: datetime | None = None) -> p
 
 
 def row_versions(rows: pa.Table) -> pa.Array:
-    """A digest of each row's contents.
+    """Digest of each row's contents.
 
-    Neither the order of columns nor those without a value count, so that a new column does not
+    The order of columns does not count, nor do columns without a value; so a new column does not
     make a new version of every row.
     """
     if not rows.num_columns:
@@ -154,7 +155,7 @@ def row_versions(rows: pa.Table) -> pa.Array:
 
 
 def _cells(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """``name:length:value;`` for each value, nothing for null; no two rows give the same text."""
+    """``name:length:value;`` for each value, nothing for null: different rows, different texts."""
     kind = column.type
     if pa.types.is_timestamp(kind):
         column = column.cast(pa.int64())
@@ -170,72 +171,63 @@ def _cells(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def newest(steps: SyncSteps, key: str) -> SyncSteps:
-    """The output of ``steps`` with each key once: in its newest row, or as one that is gone.
+    """The output of ``steps`` with each key once: its newest row, or the key of a deleted row.
 
-    A merge would open all rows of a key that come in one package. So they are put aside until
-    all have come, but for those that are not merged: of these each comes once.
+    A merge would start a version for every row of a key in one package. So merged rows are kept
+    in a file until all have come. Rows that replace the table come once anyway.
 
     Args:
-        steps: a run of a table.
+        steps: the sync of a table.
         key: name of the key column.
     """
     keys: list[pa.Array] = []
     numbers: list[pa.Array] = []
-    gone: list[pa.Array] = []
-    with tempfile.TemporaryFile() as store:
-        while True:
-            try:
-                output = next(steps)
-            except StopIteration as end:
-                state: TableState = end.value
-                break
+    deleted: list[pa.Array] = []
+    with Spool() as spool:
+        outputs = Drain(steps)
+        for output in outputs:
             if isinstance(output, DeletedKeys):
-                gone.append(output.keys)
+                deleted.append(output.keys)
             elif output.replace:
                 yield output
             else:
-                rows = output.table
-                keys.append(joined([rows[key]]))
-                numbers.append(_numbers(rows))
-                with pa.ipc.new_stream(store, rows.schema) as writer:
-                    writer.write_table(rows)
-        store.seek(0)
-        ended = joined(gone)
-        kept = _kept(joined(keys), numbers, ended)
-        for number, chunk in enumerate(keys):
-            with pa.ipc.open_stream(store) as stream:
-                rows = stream.read_all()
-            rows, kept = rows.filter(kept[: len(chunk)]), kept[len(chunk) :]
-            if rows.num_rows or number == 0:
-                yield RowBatch(rows)
+                keys.append(concat([output.table[key]]))
+                numbers.append(_numbers(output.table))
+                spool.add(output.table)
+        ended = concat(deleted)
+        kept = _kept(concat(keys), numbers, ended)
+        for number, rows in enumerate(spool):
+            newest_rows, kept = rows.filter(kept[: rows.num_rows]), kept[rows.num_rows :]
+            if newest_rows.num_rows or number == 0:
+                yield RowBatch(newest_rows)
     if len(ended):
-        yield DeletedKeys(without(ended, pa.array([], ended.type)))
-    return state
+        yield DeletedKeys(difference(ended, no_keys()))
+    return outputs.result
 
 
 def _numbers(rows: pa.Table) -> pa.Array:
-    """Version numbers, 0 where there are none."""
+    """Version numbers; 0 for rows without one."""
     if VERSION not in rows.column_names:
         return pa.array([0] * rows.num_rows, pa.int64())
     return pc.fill_null(rows[VERSION], 0).combine_chunks()
 
 
-def _kept(keys: pa.Array, numbers: Sequence[pa.Array], gone: pa.Array) -> pa.Array:
-    """Which rows are the newest of their key: by version number, then by when they came."""
-    kept = pc.invert(pc.is_in(keys, value_set=gone))
+def _kept(keys: pa.Array, numbers: Sequence[pa.Array], deleted: pa.Array) -> pa.Array:
+    """Which rows are the newest of their key: by version number, then by order of arrival."""
+    kept = pc.invert(pc.is_in(keys, value_set=deleted))
     if pc.count_distinct(keys).as_py() == len(keys):
         return kept
     counts = pc.value_counts(keys)
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    version = joined(numbers)
+    version = concat(numbers)
     newest_of: dict[Any, tuple[int, int]] = {}
     outdated = []
     for position in pc.indices_nonzero(pc.is_in(keys, value_set=repeated)).to_pylist():
-        row_key, mark = keys[position].as_py(), (version[position].as_py(), position)
+        row_key, rank = keys[position].as_py(), (version[position].as_py(), position)
         before = newest_of.get(row_key)
         if before is not None:
-            outdated.append(min(mark, before)[1])
-        newest_of[row_key] = mark if before is None else max(mark, before)
+            outdated.append(min(rank, before)[1])
+        newest_of[row_key] = rank if before is None else max(rank, before)
     positions = pa.array(range(len(keys)), pa.int64())
     older = pc.is_in(positions, value_set=pa.array(outdated, pa.int64()))
     return pc.and_(kept, pc.invert(older))

@@ -1,8 +1,8 @@
-"""Turns what a table's run gives into what dlt takes: batches with hints, tombstones, lists.
+"""Turns the output of a table's sync into items for dlt: batches with hints, tombstones.
 
-Deletes travel as rows of nothing but a key that are marked in a column of their own; dlt's
-merge removes such rows and never inserts them. Their version number is the highest there is,
-so that a delete wins over every change of the row in the same package.
+A tombstone is a row with only its key and a mark in a column of its own. dlt's merge removes
+such rows and never inserts them. Its version number is the highest possible one, so that a
+delete wins over every change of the row in the same package.
 """
 
 from __future__ import annotations
@@ -16,28 +16,23 @@ import pyarrow as pa
 from dlt.common.schema.typing import TColumnSchema
 from dlt.extract.hints import TResourceHints
 
+from dataverse_source.arrow.keys import concat, difference, intersection
 from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema
 from dataverse_source.config.log import logger
-from dataverse_source.sync.context import (
-    DeletedKeys,
-    RowBatch,
-    SyncSteps,
-    TableRun,
-    common,
-    without,
-)
-from dataverse_source.sync.read.table_reader import VERSION, joined
+from dataverse_source.sync.context import DeletedKeys, RowBatch, SyncSteps, TableRun
+from dataverse_source.sync.drain import Drain
+from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write import history
 from dataverse_source.sync.write.destination import DELETIONS
 
 DELETED = "_dataverse_deleted"
-"""Column that marks a row which is to be removed; never true in the destination."""
+"""Column that marks a row to be removed; it is never true in the destination."""
 
 LAST_VERSION = 2**63 - 1
 
 MERGE: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert"}
-"""dlt's strategy that is right for changes: others insert tombstones of rows never seen."""
+"""The strategy of dlt for changes: the others insert tombstones of rows that were never loaded."""
 
 _MARK = pa.field(DELETED, pa.bool_())
 _DELETIONS = pa.schema(
@@ -54,8 +49,8 @@ class TableWriter:
     """Makes dlt's items of one run of one table.
 
     Args:
-        run: of the table.
-        description: of the table, for its schema.
+        run: the run of the table.
+        description: the table's description in dlt's schema.
     """
 
     def __init__(self, run: TableRun, description: str) -> None:
@@ -66,52 +61,48 @@ class TableWriter:
         self._history = run.settings.history
         self._hinted = self._schema.hints | run.labels.hints
         self._variants = _variants(self._hinted, run.destination.columns())
-        self._begun = False
-        self._marked = True
+        self._hints_sent = False
+        self._has_mark = True
         self._keys: list[pa.Array] = []
-        self._gone: list[pa.Array] = []
+        self._deleted: list[pa.Array] = []
 
     def items(self, steps: SyncSteps) -> Generator[Any, None, TableState]:
-        """The items for dlt, as they become ready; then the new state."""
+        """The items for dlt, as they become ready; returns the new state."""
         if self._history:
             steps = history.newest(steps, self._schema.primary_key)
-        while True:
-            try:
-                output = next(steps)
-            except StopIteration as end:
-                state: TableState = end.value
-                break
+        outputs = Drain(steps)
+        for output in outputs:
             if isinstance(output, RowBatch):
                 yield self._rows(output)
                 continue
             logger.info("%s: %d rows were deleted in Dataverse", self._run.name, len(output.keys))
             if self._keeps:
-                self._gone.append(output.keys)
+                self._deleted.append(output.keys)
             else:
                 yield self._tombstones(output)
         if self._keeps:
             yield from self._deletions()
-        return state
+        return outputs.result
 
     def _rows(self, output: RowBatch) -> Any:
         rows = output.table
-        if not self._begun:
-            # A table that is replaced each time never needs the mark.
-            self._marked = self._history or not (
+        if not self._hints_sent:
+            # A table that is replaced in every run never gets tombstones.
+            self._has_mark = self._history or not (
                 output.replace and self._run.settings.sync == "full"
             )
         if self._keeps:
-            self._keys.append(joined([rows[self._schema.primary_key]]))
+            self._keys.append(concat([rows[self._schema.primary_key]]))
         rows = self._run.labels.add_to(rows)
         if self._history:
             rows = history.versions(rows, first=output.replace, began=self._run.load_began)
-        if self._marked:
+        if self._has_mark:
             rows = rows.append_column(_MARK, pa.nulls(rows.num_rows, pa.bool_()))
         return self._item(rows, replace=output.replace)
 
-    def _tombstones(self, gone: DeletedKeys) -> Any:
-        count = len(gone.keys)
-        values = {self._schema.primary_key: gone.keys, DELETED: pa.array([True] * count)}
+    def _tombstones(self, deleted: DeletedKeys) -> Any:
+        count = len(deleted.keys)
+        values = {self._schema.primary_key: deleted.keys, DELETED: pa.array([True] * count)}
         values[VERSION] = pa.array([LAST_VERSION] * count, pa.int64())
         columns = [
             values.get(field.name, pa.nulls(count, field.type)) for field in self._schema.arrow
@@ -124,12 +115,12 @@ class TableWriter:
         return self._item(rows, replace=False)
 
     def _item(self, rows: pa.Table, *, replace: bool) -> Any:
-        """The first one carries the hints that make or change the destination's table."""
+        """The first item carries the hints that create or change the destination's table."""
         if self._variants:
             rows = rows.rename_columns([self._variants.get(one, one) for one in rows.column_names])
-        if self._begun:
+        if self._hints_sent:
             return dlt.mark.with_table_name(rows, self._run.name)
-        self._begun = True
+        self._hints_sent = True
         return dlt.mark.with_hints(rows, self._hints(replace=replace), create_table_variant=True)
 
     def _hints(self, *, replace: bool) -> TResourceHints:
@@ -140,7 +131,7 @@ class TableWriter:
             columns[shown]["name"] = shown
         if self._history:
             columns |= history.hints(first=replace)
-        if self._marked:
+        if self._has_mark:
             columns[DELETED] = {"name": DELETED, "data_type": "bool", "nullable": True}
             if not replace and not self._history:
                 columns[DELETED]["hard_delete"] = True
@@ -161,12 +152,12 @@ class TableWriter:
         )
 
     def _deletions(self) -> Generator[Any, None, None]:
-        """Lists the rows that are gone, and takes those that came back off the list."""
-        recorded, gone = self._run.destination.recorded(), joined(self._gone)
-        back = without(common(joined(self._keys), recorded), gone)
+        """Records the deleted rows; removes the records of those that exist again."""
+        recorded, deleted = self._run.destination.recorded(), concat(self._deleted)
+        back = difference(intersection(concat(self._keys), recorded), deleted)
         now = self._run.now()
-        parts = [_listed(self._run.name, without(gone, recorded), now, mark=None)]
-        parts.append(_listed(self._run.name, back, now, mark=True))
+        parts = [_records(self._run.name, difference(deleted, recorded), now, mark=None)]
+        parts.append(_records(self._run.name, back, now, mark=True))
         rows = pa.concat_tables(parts)
         if rows.num_rows:
             yield dlt.mark.with_hints(rows, _deletions_hints(), create_table_variant=True)
@@ -175,9 +166,9 @@ class TableWriter:
 def _variants(
     wanted: Mapping[str, TColumnSchema], known: Mapping[str, TColumnSchema]
 ) -> dict[str, str]:
-    """Other names for the columns whose type has become another one that theirs can't hold.
+    """Names for columns whose type has changed, by their plain names.
 
-    They are dlt's own: ``code__v_text`` beside a ``code`` that is loaded as a number.
+    They are dlt's variant columns: ``code__v_text`` beside a ``code`` that is loaded as a number.
     """
     return {
         name: f"{name}__v_{hint['data_type']}"
@@ -191,7 +182,7 @@ def _kind(hint: TColumnSchema) -> str | None:
     return f"{kind} without time zone" if hint.get("timezone") is False else kind
 
 
-def _listed(table: str, keys: pa.Array, now: datetime, *, mark: bool | None) -> pa.Table:
+def _records(table: str, keys: pa.Array, now: datetime, *, mark: bool | None) -> pa.Table:
     count = len(keys)
     columns = [
         pa.array([table] * count, TEXT),
@@ -214,5 +205,5 @@ def _deletions_hints() -> TResourceHints:
         columns=columns,
         primary_key=["table", "key"],
         write_disposition=MERGE,  # type: ignore[arg-type]
-        additional_table_hints={"description": "Rows that are gone from Dataverse but kept here."},
+        additional_table_hints={"description": "Rows deleted in Dataverse that are kept here."},
     )

@@ -42,7 +42,7 @@ def test_describe(cli: Cli, configured: Sandbox) -> None:
     told = cli("describe", "accounts")
     assert told.code == 0, told.err
     assert told.out.startswith("accounts  (Account)\n")
-    assert "Kept in step by change tracking: it is tracked." in " ".join(told.out.split())
+    assert "Synced by change tracking: it is tracked." in " ".join(told.out.split())
     lines = [line.split() for line in told.out.splitlines()]
     assert ["revenue", "Money", "decimal(25,10)"] in lines
     assert ["primarycontactid", "Lookup", "text", "contact"] in lines

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.sync.read.created_on import WHOLE, Interval, from_state, marks, to_state
+from dataverse_source.sync.read.created_on import WHOLE, Interval, cut_points, from_state, to_state
 from tests.support.memory_table import at, belongs
 
 seconds = st.integers(0, 100)
@@ -35,21 +35,21 @@ def test_every_row_is_in_one_half_of_the_whole(row: float | None) -> None:
 
 
 @given(seconds, seconds, st.integers(1, 9), st.booleans())
-def test_marks_lie_between_and_in_order(low: int, span: int, count: int, near: bool) -> None:
-    found = marks(at(low), at(low + span), count, near=near)
+def test_cut_points_lie_between_and_in_order(low: int, span: int, count: int, near: bool) -> None:
+    found = cut_points(at(low), at(low + span), count, near=near)
     assert found == sorted(set(found))
     assert all(at(low) < mark < at(low + span) for mark in found)
     assert len(found) <= count
     assert found or span < 2
 
 
-def test_near_marks_halve_the_way() -> None:
-    assert marks(at(0), at(64), 3, near=True) == [at(8), at(16), at(32)]
-    assert marks(at(0), at(64), 3) == [at(16), at(32), at(48)]
+def test_near_cut_points_halve_the_way() -> None:
+    assert cut_points(at(0), at(64), 3, near=True) == [at(8), at(16), at(32)]
+    assert cut_points(at(0), at(64), 3) == [at(16), at(32), at(48)]
 
 
 def test_a_mark_is_a_whole_second() -> None:
-    assert marks(at(0), at(3.5), 1) == [at(1)]
+    assert cut_points(at(0), at(3.5), 1) == [at(1)]
 
 
 @pytest.mark.parametrize(

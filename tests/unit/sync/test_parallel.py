@@ -17,8 +17,8 @@ from dataverse_source.sync.read.created_on import WHOLE, Interval, from_state, t
 from dataverse_source.sync.read.parallel import ParallelRead, ReadLimits
 from dataverse_source.sync.read.recreated_rows import RecreatedRowFilter
 from dataverse_source.sync.read.table_reader import VERSION_MARGIN
-from dataverse_source.sync.read.workers import WorkerPool, ahead
-from tests.support.memory_table import NOW, START, MemoryTable, RandomCrew, at, belongs
+from dataverse_source.sync.read.workers import WorkerPool, prefetch
+from tests.support.memory_table import NOW, START, MemoryTable, RandomWorkers, at, belongs
 
 YEARS = int((NOW - START).total_seconds())
 
@@ -39,7 +39,7 @@ def read(
     intervals: tuple[Interval, ...] = WHOLE,
 ) -> tuple[list[str], tuple[Interval, ...]]:
     """The keys that one read gives, and what it leaves."""
-    side = ParallelRead(table.reader(), RandomCrew(seed), shares, intervals)
+    side = ParallelRead(table.reader(), RandomWorkers(seed), shares, intervals)
     keys = [key for rows in side.batches() for key in rows["id"].to_pylist()]
     return keys, side.left
 
@@ -55,7 +55,7 @@ def test_each_row_comes_once(
     seconds: list[float | None], size: int, most: int, expected: int | None, seed: int
 ) -> None:
     table = MemoryTable.of(seconds, page_size=size, concurrency=most)
-    keys, left = read(table, seed, ReadLimits(most, expected=expected))
+    keys, left = read(table, seed, ReadLimits(most, expected_rows=expected))
     assert sorted(keys) == sorted(table.rows)
     assert left == ()
 
@@ -126,10 +126,10 @@ def test_rows_that_change_meanwhile(
 
     table.between = between
     shares = ReadLimits(most)
-    side = ParallelRead(table.reader(), RandomCrew(seed), shares, WHOLE)
+    side = ParallelRead(table.reader(), RandomWorkers(seed), shares, WHOLE)
     with RecreatedRowFilter("id", table.version + VERSION_MARGIN) as once:
-        given = [once.now(rows) for rows in side.batches()]
-        given += once.rest()
+        given = [once.accept(rows) for rows in side.batches()]
+        given += once.remaining()
     counts = Counter(key for rows in given for key in rows["id"].to_pylist())
     assert all(count == 1 for count in counts.values())
     assert at_first.keys() - touched <= counts.keys()
@@ -141,7 +141,9 @@ def test_rows_of_one_minute_are_shared_out() -> None:
     count, size, hands = 4000, 20, 8
     table = MemoryTable.of([place * 60 / count for place in range(count)], page_size=size)
     table.concurrency = hands
-    side = ParallelRead(table.reader(), RandomCrew(3), ReadLimits(hands + 2, expected=count), WHOLE)
+    side = ParallelRead(
+        table.reader(), RandomWorkers(3), ReadLimits(hands + 2, expected_rows=count), WHOLE
+    )
     assert sum(rows.num_rows for rows in side.batches()) == count
     pages = count // size
     assert side.requests <= pages * 1.3
@@ -151,7 +153,7 @@ def test_without_a_hint_few_requests_are_wasted_on_a_burst() -> None:
     count, size, hands = 4000, 20, 8
     table = MemoryTable.of([place * 60 / count for place in range(count)], page_size=size)
     table.concurrency = hands
-    side = ParallelRead(table.reader(), RandomCrew(3), ReadLimits(hands + 2), WHOLE)
+    side = ParallelRead(table.reader(), RandomWorkers(3), ReadLimits(hands + 2), WHOLE)
     assert sum(rows.num_rows for rows in side.batches()) == count
     assert side.empty <= 100
 
@@ -173,54 +175,54 @@ def test_late_rows_are_given_once_and_not_again() -> None:
 
     high = VERSION_MARGIN + 100
     with RecreatedRowFilter("id", high) as once:
-        assert once.now(rows(("a", 1), ("b", 2), ("c", 101))).column(0).to_pylist() == ["a", "b"]
-        assert once.now(rows(("a", 200), ("c", 300), ("d", 400))).num_rows == 0
-        late = [key for table in once.rest() for key in table["id"].to_pylist()]
+        assert once.accept(rows(("a", 1), ("b", 2), ("c", 101))).column(0).to_pylist() == ["a", "b"]
+        assert once.accept(rows(("a", 200), ("c", 300), ("d", 400))).num_rows == 0
+        late = [key for table in once.remaining() for key in table["id"].to_pylist()]
     assert late == ["c", "d"]
 
 
-def test_the_crew_ends_when_the_last_reader_leaves() -> None:
-    crew = WorkerPool(most=3)
+def test_the_workers_end_when_the_last_reader_leaves() -> None:
+    workers = WorkerPool(most=3)
     names: set[str] = set()
 
     def work() -> int:
         names.add(threading.current_thread().name)
         return 1
 
-    with crew, crew:
-        futures = [crew.submit(work) for _ in range(20)]
+    with workers, workers:
+        futures = [workers.submit(work) for _ in range(20)]
         while not all(one.done() for one in futures):
-            crew.first_done([one for one in futures if not one.done()])
-        threads = list(crew._threads)
+            workers.first_done([one for one in futures if not one.done()])
+        threads = list(workers._threads)
     assert threads
     assert not any(thread.is_alive() for thread in threads)
-    with crew:
-        assert crew.submit(work).result(60) == 1
+    with workers:
+        assert workers.submit(work).result(60) == 1
 
 
 def test_an_error_of_the_work_is_raised_where_its_result_is_taken() -> None:
     def fail() -> None:
         raise ValueError("wrong")
 
-    with WorkerPool() as crew, pytest.raises(ValueError, match="wrong"):
-        crew.submit(fail).result(60)
+    with WorkerPool() as workers, pytest.raises(ValueError, match="wrong"):
+        workers.submit(fail).result(60)
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
-def test_ahead_gives_all_items_in_order_and_the_error_in_its_place(most: int) -> None:
+def test_prefetch_gives_all_items_in_order_and_the_error_in_its_place(most: int) -> None:
     def items() -> Iterator[int]:
         yield from range(3)
         raise ValueError("end")
 
     taken = []
     with pytest.raises(ValueError, match="end"):  # noqa: PT012 (what came before is part of it)
-        for item in ahead(items(), WorkerPool(), most):
+        for item in prefetch(items(), WorkerPool(), most):
             taken.append(item)
     assert taken == [0, 1, 2]
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
-def test_ahead_fetches_so_many_items_and_no_more(most: int) -> None:
+def test_prefetch_fetches_so_many_items_and_no_more(most: int) -> None:
     asked: SimpleQueue[int] = SimpleQueue()
 
     def items() -> Iterator[int]:
@@ -228,9 +230,9 @@ def test_ahead_fetches_so_many_items_and_no_more(most: int) -> None:
             asked.put(one)
             yield one
 
-    crew = WorkerPool()
-    with crew:
-        for item in ahead(items(), crew, most):
+    workers = WorkerPool()
+    with workers:
+        for item in prefetch(items(), workers, most):
             fetched = [asked.get(timeout=60) for _ in range(1 if item else 1 + most)]
             assert fetched[-1] == item + most
             assert asked.empty()
@@ -241,14 +243,14 @@ def test_ahead_fetches_so_many_items_and_no_more(most: int) -> None:
 def test_many_threads_read_one_table() -> None:
     table = MemoryTable.of([float(one) for one in range(1500)], page_size=10, concurrency=12)
     for _ in range(3):
-        side = ParallelRead(table.reader(), WorkerPool(), ReadLimits(14, expected=1500), WHOLE)
+        side = ParallelRead(table.reader(), WorkerPool(), ReadLimits(14, expected_rows=1500), WHOLE)
         keys = [key for rows in side.batches() for key in rows["id"].to_pylist()]
         assert sorted(keys) == sorted(table.rows)
 
 
 def test_a_chain_goes_on_from_its_start_when_its_link_is_of_no_use() -> None:
     table = MemoryTable.of([float(one) for one in range(20)], page_size=5)
-    first, left = read(table, 0, ReadLimits(2, limit=5))
+    first, left = read(table, 0, ReadLimits(2, rows=5))
     assert at(0) <= (left[0].low or at(0))
     rest, _ = read(table, 0, ReadLimits(2), left)
     assert sorted(first + rest) == sorted(table.rows)

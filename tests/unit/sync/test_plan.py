@@ -11,7 +11,14 @@ from dataverse_source import ConfigurationError
 from dataverse_source.config.settings import TableSettings
 from dataverse_source.metadata.model import Column, Table
 from dataverse_source.sync.plan import make_plan
-from dataverse_source.sync.state import TableState, read_state, write_state
+from dataverse_source.sync.state import (
+    Checkpoint,
+    TableState,
+    TrackingRefusal,
+    Watermark,
+    read_state,
+    write_state,
+)
 
 NOW = datetime(2026, 5, 4, tzinfo=timezone.utc)
 KEY = Column("accountid", "UniqueidentifierType", is_primary_id=True)
@@ -82,18 +89,19 @@ def test_what_is_set_for_all_tables_is_a_wish(
     settings = TableSettings(**given, strict=False)  # type: ignore[arg-type]
     plan = make_plan(table, settings, TableState(), NOW)
     assert (plan.mode, plan.fell_back) == (mode, True)
-    assert f"sync = '{given['sync']}' can't be had" in plan.reason
+    assert f"sync = '{given['sync']}' is not possible" in plan.reason
 
 
 @pytest.mark.parametrize(("hours", "mode"), [(1, "cursor"), (25, "changes")])
 def test_a_refusal_is_believed_for_a_day(hours: int, mode: str) -> None:
-    refused = (NOW - timedelta(hours=hours)).isoformat()
-    state = TableState(refused=refused, refusal="it may not")
+    refusal = TrackingRefusal(NOW - timedelta(hours=hours), "it may not")
+    state = TableState(tracking_refusal=refusal)
     assert make_plan(TRACKED, TableSettings(), state, NOW).mode == mode
 
 
 def test_a_state_comes_back_as_it_was() -> None:
-    state = TableState("cursor", "abc", complete=True, versions=(("2026-01-01", 7),), more=True)
+    watermark = Watermark(checkpoints=(Checkpoint(NOW, 7),))
+    state = TableState("cursor", "abc", complete=True, watermark=watermark, more=True)
     stored = {"left": "over"}
     write_state(state, stored)
     assert read_state(stored) == state

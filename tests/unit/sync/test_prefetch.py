@@ -17,7 +17,7 @@ from dataverse_source.sync.read.prefetch import PagePrefetch, link_at_the_end
 from dataverse_source.sync.read.workers import WorkerPool
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write import batches
-from dataverse_source.sync.write.batches import gathered
+from dataverse_source.sync.write.batches import large_batches
 
 NEXT = "@odata.nextLink"
 
@@ -137,7 +137,7 @@ def test_pages_are_joined_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
         return TableState(mode="full")
 
     found = []
-    joined = gathered(steps())
+    joined = large_batches(steps())
     with pytest.raises(StopIteration) as end:  # noqa: PT012 (the loop ends with it)
         while True:
             found.append(next(joined))
@@ -158,5 +158,5 @@ def test_what_is_gone_keeps_its_place() -> None:
         yield RowBatch(table())
         return TableState()
 
-    kinds = [(type(one).__name__, len(getattr(one, "table", ()))) for one in gathered(steps())]
+    kinds = [(type(one).__name__, len(getattr(one, "table", ()))) for one in large_batches(steps())]
     assert kinds == [("RowBatch", 2), ("DeletedKeys", 0), ("RowBatch", 0)]

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from dataverse_source.sync.read.stored_links import restore, selects, shorten, token_version
+from dataverse_source.sync.read.stored_links import (
+    delta_link_version,
+    restore,
+    selects_only,
+    shorten,
+)
 
 URL = "https://org.crm4.dynamics.com"
 ROOT = "/api/data/v9.2/accounts"
@@ -50,10 +55,10 @@ def test_a_link_without_select_gets_one() -> None:
     ],
 )
 def test_version_of_a_token(link: str, version: int | None) -> None:
-    assert token_version(link) == version
+    assert delta_link_version(link) == version
 
 
 def test_what_a_link_selects() -> None:
-    assert selects("x?$select=accountid&$deltatoken=1", "accountid")
-    assert not selects("x?$select=accountid,name&$deltatoken=1", "accountid")
-    assert not selects("x?$deltatoken=1", "accountid")
+    assert selects_only("x?$select=accountid&$deltatoken=1", "accountid")
+    assert not selects_only("x?$select=accountid,name&$deltatoken=1", "accountid")
+    assert not selects_only("x?$deltatoken=1", "accountid")
