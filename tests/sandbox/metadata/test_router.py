@@ -10,8 +10,8 @@ import pytest
 
 from dataverse_source.sandbox.schema.catalog import default_schema
 from dataverse_source.sandbox.switches import Switches
-from tests.support.places import ROOT, SHARED
-from tests.support.sandbox.metadata_requests import Asking, recording
+from tests.support.places import SHARED
+from tests.support.sandbox.metadata_requests import ROOT, Asking, recording
 
 ACCOUNT = "EntityDefinitions(LogicalName='account')"
 NS = "Microsoft.Dynamics.CRM"
