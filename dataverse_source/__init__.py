@@ -6,9 +6,9 @@
     pipeline = dlt.pipeline("crm", destination="duckdb", dataset_name="dataverse")
     pipeline.run(dataverse(tables=["accounts"]))
 
-`dataverse` is the source, `load` runs a pipeline with it and reports what happened; the rest
-is credentials and errors. Names are imported when they are first used: the sandbox and the
-command line share this package and must not wait for dlt and pyarrow.
+`dataverse` is the source, and `load` runs a pipeline with it and returns a report; the rest is
+credentials, errors and helpers for scripts. Names are imported on first use, so that the sandbox
+and ``--help`` do not wait for dlt and pyarrow.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ if TYPE_CHECKING:
         UnknownTenantError,
         WrongSecretError,
     )
+    from dataverse_source.loading.malloc import return_freed_memory
     from dataverse_source.loading.preview import top_by_name
-    from dataverse_source.loading.run import LoadReport, load
+    from dataverse_source.loading.report import LoadReport
+    from dataverse_source.loading.run import load
     from dataverse_source.source import dataverse
 
 __all__ = [
@@ -67,14 +69,16 @@ __all__ = [
     "WrongSecretError",
     "dataverse",
     "load",
+    "return_freed_memory",
     "top_by_name",
 ]
 
-_HOMES = {
+_MODULES = {
     "DataverseCredentials": "credentials",
-    "LoadReport": "loading.run",
+    "LoadReport": "loading.report",
     "dataverse": "source",
     "load": "loading.run",
+    "return_freed_memory": "loading.malloc",
     "top_by_name": "loading.preview",
 }
 
@@ -82,8 +86,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}")
-    return getattr(home, name)
+    module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'errors')}")
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

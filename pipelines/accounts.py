@@ -1,9 +1,9 @@
-"""Load the accounts of a Dataverse environment; a second run loads only what has changed.
+"""Load the accounts of a Dataverse environment; later runs load only changes.
 
 uv run pipelines/accounts.py            load accounts
 uv run pipelines/accounts.py --top 3    print the first accounts by name, load nothing
 
-Where to read from and how to sign in is set in .dlt/config.toml and .dlt/secrets.toml.
+Set the environment in .dlt/config.toml and the credentials in .dlt/secrets.toml.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import dlt
 from dlt.common.exceptions import DltException
 from dlt.common.runtime.collector import TqdmCollector
 
-from dataverse_source import DataverseError, dataverse, load, top_by_name
+from dataverse_source import DataverseError, dataverse, load, return_freed_memory, top_by_name
 
 QUERY = "FROM dataverse.accounts SELECT name, revenue, modifiedon ORDER BY revenue DESC LIMIT 5"
 TRY_IT = """Try it: uv run python -c "import duckdb; duckdb.connect('{}').sql('{}').show()\""""
@@ -24,6 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Load Dataverse accounts into DuckDB.")
     parser.add_argument("--top", type=int, metavar="N", help="print N accounts, load nothing")
     options = parser.parse_args()
+    return_freed_memory()  # of this process; leave it out in a process with other tasks
     try:
         if options.top is not None:
             print(top_by_name("accounts", options.top))
@@ -37,11 +38,11 @@ def main() -> int:
         report = load(pipeline, dataverse(tables=["accounts"]))
         print(report)
         print(TRY_IT.format(report.destination, QUERY))
-    except (DataverseError, DltException) as error:  # dlt's own: files it can't read, and the like
+    except (DataverseError, DltException) as error:  # dlt's: unreadable settings, for example
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Stopped; what was not loaded yet is read again next time.", file=sys.stderr)
+        print("Stopped. The next run reads what was not loaded.", file=sys.stderr)
         return 130
     return 0
 

@@ -1,10 +1,10 @@
-"""Draw the tables of a pipeline that has run, and how they point at each other.
+"""Draw the tables of a pipeline that has run, and their relationships.
 
-uv run pipelines/diagram.py                        those of pipelines/environment.py
+uv run pipelines/diagram.py                        tables of pipelines/environment.py
 uv run pipelines/diagram.py PIPELINE --columns     of another pipeline, with all columns
 
-The drawing is text in Mermaid's language, which GitHub, GitLab and many editors show as a
-picture. An arrow leads from the table with the lookup to the table that it points at.
+The output is a Mermaid diagram, which GitHub, GitLab and many editors render. An arrow leads
+from the table with the lookup to the table that it points at.
 """
 
 import argparse

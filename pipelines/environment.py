@@ -1,9 +1,8 @@
-"""Bring all tables in step that [sources.dataverse] tables names; run it as often as you like.
+"""Sync all tables that [sources.dataverse] tables names; run it as often as you like.
 
 uv run pipelines/environment.py
 
-The tables, where to read from and how to sign in are set in .dlt/config.toml and
-.dlt/secrets.toml.
+Set tables and environment in .dlt/config.toml and the credentials in .dlt/secrets.toml.
 """
 
 import sys
@@ -12,11 +11,12 @@ import dlt
 from dlt.common.exceptions import DltException
 from dlt.common.runtime.collector import TqdmCollector
 
-from dataverse_source import DataverseError, dataverse, load
+from dataverse_source import DataverseError, dataverse, load, return_freed_memory
 
 
 def main() -> int:
     """Run the pipeline; the exit code is 0 only if everything is loaded."""
+    return_freed_memory()  # of this process; leave it out in a process with other tasks
     try:
         pipeline = dlt.pipeline(
             "dataverse_environment",
@@ -25,11 +25,11 @@ def main() -> int:
             progress=TqdmCollector(disable=None),  # bars on a terminal, silence elsewhere
         )
         print(load(pipeline, dataverse()))
-    except (DataverseError, DltException) as error:  # dlt's own: files it can't read, and the like
+    except (DataverseError, DltException) as error:  # dlt's: unreadable settings, for example
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Stopped; what was not loaded yet is read again next time.", file=sys.stderr)
+        print("Stopped. The next run reads what was not loaded.", file=sys.stderr)
         return 130
     return 0
 

@@ -1,7 +1,7 @@
-"""The command ``dataverse-source``: its commands, its exit codes, and what it says of errors.
+"""The program ``dataverse-source``: its commands, exit codes and error output.
 
-A command's module is imported when the command is used: dlt, pyarrow and MSAL take seconds,
-which ``--help`` and shell completion must not wait for.
+Each command's module is imported when the command is used: importing dlt, pyarrow and MSAL takes
+seconds, and ``--help`` and shell completion must not wait for them.
 """
 
 from __future__ import annotations
@@ -27,36 +27,36 @@ from dataverse_source.cli.screen import Screen, printable
 NAME = "dataverse-source"
 
 COMMANDS = {
-    "check": "Find out whether sign-in, roles and tables are as they should be.",
+    "check": "Check settings, sign-in, permissions and tables.",
     "tables": "List the tables of the environment.",
-    "describe": "Tell all about one table: columns, types, choices, keys, sync.",
-    "preview": "Show a few rows of a table as they would land.",
-    "run": "Bring the tables in step.",
-    "status": "Tell where each table stands, without a request.",
-    "reset": "Have a table read again in full by the next run.",
-    "sandbox": "Start a local Dataverse to try things on.",
-    "init": "Write a starter pipeline into an empty folder.",
+    "describe": "Show a table's columns, types, choices, keys and sync mode.",
+    "preview": "Show a few rows of a table as they would be loaded.",
+    "run": "Sync tables to the destination.",
+    "status": "Show the sync state of each table; sends no request.",
+    "reset": "Force a full reload of a table on the next run.",
+    "sandbox": "Start a local Dataverse for trials and tests.",
+    "init": "Create a starter pipeline in an empty folder.",
 }
-"""Name and purpose of each command, in the order in which people need them; its module has the
-same name. The purpose is here too so that ``--help`` imports none of them."""
+"""Name and purpose of each command, the most needed first; its module has the same name. The
+purposes are here so that ``--help`` imports no command."""
 
 EPILOG = """\
-Exit codes: 0 all is well; 1 something failed, or some tables did; 2 wrong usage or
-configuration; 130 interrupted.
+Exit codes: 0 success; 1 the run or some tables failed; 2 wrong usage or configuration; 130
+interrupted.
 
-Settings come from .dlt/config.toml, .dlt/secrets.toml and the environment, as those of a
-pipeline do."""
+Settings come from .dlt/config.toml, .dlt/secrets.toml and environment variables, as for any dlt
+pipeline."""
 
 
 class Commands(click.Group):
-    """The group of commands, each imported when it is used."""
+    """The group of commands; each is imported when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """All names, most needed first."""
+        """All names, the most needed first."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command, None when there is none of this name."""
+        """The command of this name, None if there is none."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"dataverse_source.cli.commands.{cmd_name}")
@@ -69,7 +69,7 @@ class Commands(click.Group):
         """The command that the arguments begin with.
 
         Raises:
-            UsageError: there is none of that name; says which one may have been meant.
+            UsageError: there is no such command; the message suggests the nearest one.
         """
         from dataverse_source.errors import did_you_mean
 
@@ -96,8 +96,8 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
 @click.version_option(package_name="dlt-dataverse", prog_name=NAME)
-@click.option("--no-color", is_flag=True, help="No colours; NO_COLOR in the environment does it.")
-@click.option("--traceback", is_flag=True, help="Show where in the program an error came from.")
+@click.option("--no-color", is_flag=True, help="Print without colours; NO_COLOR=1 does the same.")
+@click.option("--traceback", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def program(ctx: click.Context, no_color: bool, traceback: bool) -> None:
     """Load Microsoft Dataverse into DuckDB or any other dlt destination."""
@@ -110,7 +110,7 @@ def program(ctx: click.Context, no_color: bool, traceback: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that can't show a character of some row is no reason to fail.
+        # A character that the terminal cannot show must not end the program.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     sys.exit(run(arguments))

@@ -1,4 +1,4 @@
-"""Exit codes, and errors in a form that people and machines can read; no secrets, no tracebacks."""
+"""Exit codes, and errors as text or JSON, without secrets and tracebacks."""
 
 from __future__ import annotations
 
@@ -13,54 +13,54 @@ from dataverse_source.errors import (
 )
 
 FAILED = 1
-"""Something failed: sign-in, Dataverse, the destination, or some of the tables."""
+"""Sign-in, Dataverse, the destination, or some of the tables failed."""
 
 WRONG = 2
-"""Wrong usage or configuration: nothing was changed."""
+"""Wrong usage or configuration; nothing was changed."""
 
 INTERRUPTED = 130
-"""Stopped by Ctrl-C, as shells count it: 128 and the signal's number."""
+"""Stopped by Ctrl-C: 128 plus the signal's number, as shells count it."""
 
 
 class UnexpectedError(DataverseError):
-    """An error that this program did not expect; probably a fault of its own."""
+    """An error that this program did not expect; probably a bug."""
 
 
 def exit_code(error: DataverseError) -> int:
-    """The exit code that an error ends with."""
+    """The exit code for an error."""
     return WRONG if isinstance(error, (ConfigurationError, UnknownNameError)) else FAILED
 
 
 def known_error(error: Exception) -> DataverseError:
     """An error of this package in place of any other."""
-    if isinstance(error, DataverseError):
-        return error
-    behind = _behind(error)
-    if behind is not None:
-        return behind
+    from dataverse_source.loading.pipeline_errors import dataverse_error
+
+    cause = dataverse_error(error)
+    if cause is not None:
+        return cause
     if type(error).__module__.startswith("dlt."):
         return _of_dlt(error)
     return UnexpectedError(
-        "Something went wrong that should not",
+        "Unexpected error",
         why=f"{type(error).__name__}: {error}",
-        remedy="Run it again as: dataverse-source --traceback ..., and report what it shows.",
+        remedy="Run dataverse-source --traceback ... and report the output as a bug.",
     )
 
 
 def _of_dlt(error: Exception) -> DataverseError:
-    """What dlt says: settings that it can't work with, or a pipeline that has failed."""
+    """The error for one of dlt's: unusable settings, or a failed pipeline."""
     from dlt.common.configuration.exceptions import ConfigurationException
     from dlt.common.destination.exceptions import UnknownDestinationModule
 
     why = f"{type(error).__name__}: {str(error).strip()}"
     if isinstance(error, (ConfigurationException, UnknownDestinationModule)):
         remedy = "Check .dlt/config.toml, .dlt/secrets.toml and the environment variables."
-        return ConfigurationError("dlt can't work with these settings", why=why, remedy=remedy)
-    return PipelineError("The pipeline has failed", why=why, remedy="Try it again.")
+        return ConfigurationError("dlt cannot use these settings", why=why, remedy=remedy)
+    return PipelineError("The pipeline failed", why=why, remedy="Fix the cause and run again.")
 
 
 def as_json(error: DataverseError) -> dict[str, Any]:
-    """What ``--json`` shows of an error; the keys are documented and stay."""
+    """What ``--json`` prints for an error; the keys are documented and stay."""
     found: dict[str, Any] = {
         "type": type(error).__name__,
         "what": error.what,
@@ -74,15 +74,3 @@ def as_json(error: DataverseError) -> dict[str, Any]:
     if isinstance(error, ConfigurationError) and error.problems:
         found["problems"] = [as_json(one) for one in error.problems]
     return found
-
-
-def _behind(error: BaseException) -> DataverseError | None:
-    """The error of this package that another one was raised from."""
-    seen: set[int] = set()
-    found: BaseException | None = error
-    while found is not None and id(found) not in seen:
-        if isinstance(found, DataverseError):
-            return found
-        seen.add(id(found))
-        found = found.__cause__ or found.__context__
-    return None

@@ -1,4 +1,4 @@
-"""From dlt's configuration to a connection, as the source itself makes it."""
+"""Makes settings, connection and source from dlt's configuration and the command line."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ EVERY_TABLE = "*"
 
 
 def settings_for(tables: Sequence[str], **given: Any) -> tuple[Settings, Credentials]:
-    """The settings for reading these tables, and the credentials.
+    """Settings and credentials for reading these tables.
 
     Args:
-        tables: names or patterns, in place of those in the settings.
-        **given: settings from the command line; None means "not given".
+        tables: names or patterns, instead of those in the settings.
+        **given: settings from the command line; None means not given.
 
     Raises:
-        ConfigurationError: settings are missing, unknown or can't be used.
+        ConfigurationError: settings are missing, unknown or invalid.
     """
     values = resolved(**given)
-    # The pattern is there while settings are checked: those of other tables are no mistake here.
+    # With the pattern, table_settings of other tables are not reported as a mistake.
     values["tables"] = [*tables, EVERY_TABLE]
     settings, credentials = configured(None, **values)
     return replace(settings, tables=tuple(tables)), credentials
 
 
 def configured_tables(**given: Any) -> tuple[str, ...]:
-    """The names and patterns that the settings have for tables; none if they have none."""
+    """The names and patterns of the setting ``tables``; none if it is not set."""
     value = resolved(**given).get("tables")
     names = value.split(",") if isinstance(value, str) else value or ()
     return tuple(str(name).strip() for name in names)
 
 
 def open_connection(tables: Sequence[str], **given: Any) -> Connection:
-    """A connection for reading these tables; nothing is requested yet.
+    """A connection for reading these tables; it sends no request yet.
 
     Raises:
-        ConfigurationError: settings are missing, unknown or can't be used.
+        ConfigurationError: settings are missing, unknown or invalid.
     """
     return Connection(*settings_for(tables, **given))
 
 
 def source_for(tables: Sequence[str], **given: Any) -> DltSource:
-    """The source for these tables, or for those that are configured if there are none.
+    """The source for these tables, or for the configured ones if none are given.
 
     Raises:
-        ConfigurationError: settings are missing, unknown or can't be used.
+        ConfigurationError: settings are missing, unknown or invalid.
     """
     explicit = {name: value for name, value in given.items() if value is not None}
     if not tables:
         return dataverse(**explicit)
-    # All are configured and some are chosen: settings of the others are no mistake then.
+    # The source has all tables and selects some, so that table_settings of others are accepted.
     everything = [*dict.fromkeys([*configured_tables(), *tables])]
     return dataverse(tables=everything, **explicit).with_resources(*tables, CATALOG)

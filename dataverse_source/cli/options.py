@@ -12,7 +12,7 @@ from dataverse_source.cli.screen import Screen
 F = TypeVar("F", bound=Callable[..., Any])
 
 PIPELINE = "dataverse_environment"
-"""The pipeline of ``run``, ``status`` and ``reset``: that of pipelines/environment.py."""
+"""Default pipeline of ``run``, ``status`` and ``reset``; pipelines/environment.py uses it too."""
 
 
 def _wants_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -22,19 +22,19 @@ def _wants_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 def json_option(function: F) -> F:
-    """``--json``: for machines."""
+    """``--json``: print JSON."""
     return click.option(
         "--json",
         is_flag=True,
         expose_value=False,
         is_eager=True,
         callback=_wants_json,
-        help="Print JSON, for machines.",
+        help="Print JSON.",
     )(function)
 
 
 def environment_option(function: F) -> F:
-    """``--environment-url``: in place of the setting."""
+    """``--environment-url``: overrides the setting."""
     return click.option(
         "--environment-url",
         metavar="URL",
@@ -43,7 +43,7 @@ def environment_option(function: F) -> F:
 
 
 def pipeline_option(function: F) -> F:
-    """``--pipeline``: whose state is meant."""
+    """``--pipeline``: the pipeline's name."""
     return click.option(
         "--pipeline",
         metavar="NAME",

@@ -1,4 +1,4 @@
-"""Shows how far a run is: a table that moves on a terminal, a line an event elsewhere."""
+"""Shows the progress of a run: a live table on a terminal, otherwise one line per event."""
 
 from __future__ import annotations
 
@@ -8,38 +8,42 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlt.common.runtime.collector_base import Collector
 
 from dataverse_source.cli.screen import Screen, grid
 from dataverse_source.client.client import DataverseClient
+from dataverse_source.client.counters import Counters
 from dataverse_source.config.log import logger
-from dataverse_source.loading.progress import observed
+from dataverse_source.loading.run_context import observed
 
 if TYPE_CHECKING:
     import dlt
     from rich.console import Console, RenderableType
 
 LINE_EVERY = 10.0
-"""Seconds between two lines about the same table, where lines are written."""
+"""Seconds between two lines about the same table."""
 
 MOST_TABLES = 15
-"""Tables that are shown at once: those that are being read, then those that ended last."""
-
+"""Rows of the live table: first the tables being read, then those that ended last."""
 
 STEPS = {"Extract": "reading", "Normalize": "preparing", "Load": "loading"}
-"""What dlt calls the steps of a pipeline, and what they do."""
+"""dlt's names for the steps of a pipeline, and ours."""
 
 
 @dataclass
 class TableProgress:
-    """How far one table is.
+    """The progress of one table.
 
     Attributes:
-        began: by the monotonic clock; ``seconds``: for how long it was read, once it has ended.
+        name: of the table.
+        began: when reading began, by the monotonic clock.
+        rows: rows read so far.
+        seconds: how long it was read; None until it has ended.
         state: ``reading``, ``read`` or ``failed``.
+        printed: when the last line about it was printed, by the monotonic clock.
     """
 
     name: str
@@ -47,16 +51,16 @@ class TableProgress:
     rows: int = 0
     seconds: float | None = None
     state: str = "reading"
-    told: float = field(default=0.0)
+    printed: float = 0.0
 
     def rows_a_second(self, now: float) -> float:
-        """Rows a second, over the whole time that it has been read."""
+        """Rows per second since reading began."""
         seconds = now - self.began if self.seconds is None else self.seconds
         return self.rows / max(seconds, 0.001)
 
 
 class Progress:
-    """Notes what a run tells of its tables and steps; all threads of the run may call it."""
+    """Records the progress of a run; all threads of the run may call it."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -68,10 +72,10 @@ class Progress:
         """See `dataverse_source.loading.progress.Observer`."""
         with self.lock:
             now = time.monotonic()
-            earlier = self.tables.pop(table, None)  # its last package
+            earlier = self.tables.pop(table, None)  # its previous load package
             rows = earlier.rows if earlier else 0
             began = now - ((earlier and earlier.seconds) or 0.0)
-            self.tables[table] = TableProgress(table, began, rows, told=now)
+            self.tables[table] = TableProgress(table, began, rows, printed=now)
             self.clients[id(client)] = client
 
     def read(self, table: str, rows: int) -> None:
@@ -87,29 +91,18 @@ class Progress:
             one.state = "failed" if error else "read"
 
     def stepped(self, step: str) -> None:
-        """The pipeline has begun a step, such as ``Load``."""
+        """The pipeline has begun a step."""
         with self.lock:
             self.step = step
 
     def footer(self) -> str:
         """One line on the requests of all tables together."""
         with self.lock:
-            each = [client.counters for client in self.clients.values()]
-        parts = [f"{sum(one.requests for one in each):,} requests"]
-        throttled = sum(one.throttled for one in each)
-        retries = sum(one.retries for one in each)
-        waited = sum(one.seconds_waited for one in each)
-        if throttled:
-            parts.append(f"{throttled:,} answered with 'too many requests'")
-        if retries:
-            parts.append(f"{retries:,} sent again")
-        if waited >= 0.05:
-            parts.append(f"{waited:,.1f} s waited")
-        return ", ".join(parts)
+            return str(Counters.total(client.counters for client in self.clients.values()))
 
 
 class Lines(Progress):
-    """Writes a line when a table begins, ends, and now and then in between."""
+    """Prints a line when a table ends, and every few seconds while it is read."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -120,57 +113,57 @@ class Lines(Progress):
         """See `dataverse_source.loading.progress.Observer`."""
         super().read(table, rows)
         one, now = self.tables[table], time.monotonic()
-        if now - one.told >= LINE_EVERY:
-            one.told = now
-            self._say(f"{table}: {one.rows:,} rows, {one.rows_a_second(now):,.0f} rows/s")
+        if now - one.printed >= LINE_EVERY:
+            one.printed = now
+            self._print(f"{table}: {one.rows:,} rows, {one.rows_a_second(now):,.0f} rows/s")
 
     def ended(self, table: str, error: BaseException | None) -> None:
         """See `dataverse_source.loading.progress.Observer`."""
         super().ended(table, error)
         one = self.tables[table]
         if self._last.get(table) == (one.rows, one.state):
-            return  # a further package without rows
+            return  # another load package without rows
         self._last[table] = one.rows, one.state
         rate = f"{one.rows_a_second(time.monotonic()):,.0f} rows/s"
-        self._say(f"{table}: {one.state}, {one.rows:,} rows, {rate}, {self.footer()}")
+        self._print(f"{table}: {one.state}, {one.rows:,} rows, {rate}, {self.footer()}")
 
     def stepped(self, step: str) -> None:
         """The pipeline has begun a step."""
         super().stepped(step)
-        self._say(f"{step} ...")
+        self._print(f"{step} ...")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
 
 
 class StepCollector(Collector):
-    """dlt's collector: tells which step of the pipeline has begun."""
+    """A dlt collector that follows the steps of the pipeline."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
     def update(self, *_: Any, **__: Any) -> None:
-        """Rows are counted as they come, not as dlt writes them."""
+        """Ignored: rows are counted when they are read, not when dlt writes them."""
 
     def _start(self, step: str) -> None:
-        word = step.partition(" ")[0]
-        self._progress.stepped(STEPS.get(word, word))
+        name = step.partition(" ")[0]
+        self._progress.stepped(STEPS.get(name, name))
 
     def _stop(self) -> None:
-        """Nothing to end."""
+        """Ignored: the next step, or the end of the run, follows."""
 
 
 @contextmanager
 def shown(screen: Screen, pipeline: dlt.Pipeline) -> Iterator[None]:
-    """Shows the progress of ``pipeline`` on stderr while it lasts."""
+    """Shows the progress of ``pipeline`` on stderr."""
     console = screen.console(stderr=True)
     if console.is_terminal and not screen.json:
         from rich.live import Live
 
-        moving = Progress()
-        pipeline.collector = StepCollector(moving)
-        live = Live(get_renderable=lambda: _picture(moving), console=console, refresh_per_second=4)
-        with observed(moving), live, _logs_above():
+        progress = Progress()
+        pipeline.collector = StepCollector(progress)
+        live = Live(get_renderable=lambda: _table(progress), console=console, refresh_per_second=4)
+        with observed(progress), live, _logs_above():
             yield
         console.print()
         return
@@ -180,7 +173,7 @@ def shown(screen: Screen, pipeline: dlt.Pipeline) -> Iterator[None]:
         yield
 
 
-def _picture(progress: Progress) -> RenderableType:
+def _table(progress: Progress) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
@@ -203,7 +196,7 @@ def _picture(progress: Progress) -> RenderableType:
 
 @contextmanager
 def _logs_above() -> Iterator[None]:
-    """Logs appear above what moves: while it does, stderr is not the stream that they know."""
+    """Log lines appear above the live table: handlers use the stream that replaces stderr."""
     moved = [
         one
         for one in {*logging.getLogger().handlers, *logger.handlers}

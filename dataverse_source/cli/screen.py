@@ -1,4 +1,4 @@
-"""Where commands write to: tables for people, JSON for machines, with or without colour."""
+"""Prints the output of commands: as text, with or without colour, or as JSON."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that turn the direction of what follows: text could be made to look like other."""
+"""Characters that change the text's direction and can make text look like another one."""
 
 PIPE_WIDTH = 160
-"""Columns when no terminal tells its width, and COLUMNS is not set."""
+"""Columns when there is no terminal and COLUMNS is not set."""
 
 
 @dataclass
 class Screen:
-    """How output is wanted; changed by options before anything is shown.
+    """How to print; options change it before anything is printed.
 
     Attributes:
-        json: one JSON value on stdout in place of text.
-        no_color: text without any control sequence.
-        traceback: errors show where in the program they came from.
+        json: print one JSON value on stdout instead of text.
+        no_color: print no control sequences.
+        traceback: let errors end the program with a traceback.
     """
 
     json: bool = False
@@ -41,7 +41,7 @@ class Screen:
     traceback: bool = False
 
     def console(self, *, stderr: bool = False) -> Console:
-        """Writes text to stdout, or stderr."""
+        """A console on stdout or stderr."""
         from rich.console import Console
 
         stream = sys.stderr if stderr else sys.stdout
@@ -57,7 +57,7 @@ class Screen:
         )
 
     def show(self, value: Any, draw: Callable[[Console], None]) -> None:
-        """Prints ``value`` as JSON, or has it drawn for people."""
+        """Prints ``value`` as JSON, or calls ``draw`` to print it as text."""
         if self.json:
             self.print_json(value)
         else:
@@ -71,9 +71,9 @@ class Screen:
 
 
 def printable(text: str) -> str:
-    """Text from elsewhere without what a terminal would obey: control characters, written out.
+    """The text with its control characters escaped, so that a terminal shows and not obeys them.
 
-    Line ends and tabs stay.
+    Line breaks and tabs stay.
     """
     return "".join(_escaped(one) if _is_control(one) else one for one in text)
 
@@ -87,12 +87,12 @@ def _escaped(one: str) -> str:
 
 
 def grid(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: int = -1) -> Table:
-    """A table of text; long cells are folded, never cut.
+    """A table of text; long cells are wrapped, never cut.
 
     Args:
         headings: of the columns.
         rows: cells as plain text.
-        right: index of the first column of numbers; those from it on are aligned to the right.
+        right: index of the first column that is aligned to the right; -1 for none.
     """
     from rich import box
     from rich.table import Table
@@ -108,7 +108,7 @@ def grid(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: int =
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has no form for: exact numbers, moments and bytes as text."""
+    """JSON for types that it lacks: decimals, timestamps and bytes as text."""
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, (datetime, date)):

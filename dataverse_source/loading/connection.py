@@ -13,7 +13,6 @@ from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 
 from dataverse_source.client.client import DataverseClient
-from dataverse_source.client.counters import note_client
 from dataverse_source.client.session import new_session
 from dataverse_source.client.throttle.limiter import limiter_of
 from dataverse_source.client.urls import environment_base
@@ -24,7 +23,6 @@ from dataverse_source.credentials import (
     identity,
     token_source,
 )
-from dataverse_source.loading.malloc import give_back_large_blocks
 from dataverse_source.metadata.cache import MetadataCache
 from dataverse_source.metadata.reader import MetadataReader
 
@@ -76,11 +74,9 @@ class Connection:
         with self._lock:
             if self._opened is None:
                 self._opened = self._connect()
-            note_client(self._opened[0])
             return self._opened
 
     def _connect(self) -> tuple[DataverseClient, MetadataReader]:
-        give_back_large_blocks()
         url, ca_bundle, credentials = reached(self.settings, self._credentials)
         session = new_session(ca_bundle=ca_bundle)
         client = DataverseClient(

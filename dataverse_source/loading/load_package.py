@@ -1,4 +1,4 @@
-"""The load package that takes what is read: when it began, and what there was before it."""
+"""The load package that is being filled: its id, its start, and the state before it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from dataverse_source.sync.context import Destination
 from dataverse_source.sync.write.destination import LoadedTable, NothingLoaded
 
 DestinationFactory = Callable[[str, str], Destination]
-"""Gives what is loaded of a table, by its name and its key column."""
+"""Returns a table in the destination, by its name and its key column."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """What is known of a load package while its rows are read.
+    """A load package while its rows are read.
 
     Attributes:
-        load_id: dlt's name for it; None where there is none, as the source is looked into by hand.
-        began: the time that dlt gives to versions of rows which it begins or ends.
-        place: where its tables are loaded.
-        states: by resource, its state as it was before.
+        load_id: dlt's id; None if there is no package, as when a source is iterated by hand.
+        began: the time that dlt writes to versions of rows which begin or end with it.
+        destination: where its tables are loaded.
+        states: state of each resource before it.
         selected: the resources that are read; None for all.
     """
 
     load_id: str | None
     began: datetime
-    place: DestinationFactory
+    destination: DestinationFactory
     states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     selected: Collection[str] | None = None
 
@@ -44,14 +44,14 @@ class Package:
 
 
 def current_package() -> Package:
-    """The one that is being filled; asked on dlt's own thread."""
+    """The load package that is being filled. Call it on dlt's own thread."""
     try:
         package = dlt.current.load_package_state()
     except CurrentLoadPackageStateNotAvailable:
-        return Package(None, datetime.now(timezone.utc), _place(), selected=_selected())
+        return Package(None, datetime.now(timezone.utc), _destination(), selected=_selected())
     began = datetime.fromisoformat(str(package["state"]["created_at"])).astimezone(timezone.utc)
     states = dlt.current.source_state().get("resources", {})
-    return Package(package["load_id"], began, _place(), states, _selected())
+    return Package(package["load_id"], began, _destination(), states, _selected())
 
 
 def _selected() -> Collection[str] | None:
@@ -61,15 +61,11 @@ def _selected() -> Collection[str] | None:
     return frozenset(container[SourceInjectableContext].source.selected_resources)
 
 
-def _place() -> DestinationFactory:
-    """Gives tables in the destination of the pipeline that runs."""
+def _destination() -> DestinationFactory:
+    """Returns tables in the destination of the pipeline that runs."""
     context = Container()[PipelineContext]
     if not context.is_active():
-        return _nowhere
+        return lambda _name, _key: NothingLoaded()
     pipeline = cast(dlt.Pipeline, context.pipeline())
     schema = dlt.current.source_schema()
     return lambda name, key: LoadedTable(pipeline, schema, name, key)
-
-
-def _nowhere(_name: str, _key: str) -> Destination:
-    return NothingLoaded()

@@ -1,7 +1,7 @@
-"""Starts the sandbox for ``environment_url = "sandbox"``: the one door between it and the source.
+"""Starts the sandbox for ``environment_url = "sandbox"``.
 
-The sandbox runs in this process until the process ends. Its rows are the same at each start,
-so a second run finds what the first one loaded.
+It runs in this process until the process ends. Its rows are the same at each start, so a second
+run finds what the first one loaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataverse_source.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class LocalEnvironment:
-    """Where the sandbox listens, whom to trust, and who may sign in."""
+    """The sandbox's URL, its CA bundle, and credentials of an application in it."""
 
     environment_url: str
     ca_bundle: str
@@ -28,7 +28,7 @@ class LocalEnvironment:
 
 @functools.lru_cache(maxsize=1)
 def start_sandbox() -> LocalEnvironment:
-    """Start the sandbox, once a process.
+    """Start the sandbox, once per process.
 
     Raises:
         ConfigurationError: the extra ``sandbox`` is not installed.
@@ -39,7 +39,7 @@ def start_sandbox() -> LocalEnvironment:
         raise ConfigurationError(
             "environment_url = 'sandbox' needs packages that are not installed",
             why=str(error),
-            remedy="Install the sandbox's packages: pip install 'dlt-dataverse[sandbox]'. "
+            remedy="Install the sandbox: pip install 'dlt-dataverse[sandbox]'. "
             f"Or set {places('environment_url')}, to your Dataverse environment.",
         ) from error
     sandbox = Sandbox()

@@ -1,9 +1,11 @@
-"""Has the C library give large blocks back to the system as soon as they are free.
+"""Makes glibc return large blocks of memory to the system as soon as they are freed.
 
-Pages become texts and columns of many megabytes. glibc takes such blocks from the system one by
-one at first; once it has seen a few it keeps them in the heap of each thread instead, between
-smaller ones, where most of it can't be given back: more than 200 MB after some pages. With a
-fixed threshold it never does (manual page mallopt(3), "M_MMAP_THRESHOLD").
+Pages become strings and columns of many megabytes. By default glibc soon keeps such blocks in a
+heap per thread, where most of them cannot be returned: more than 200 MB after a few pages. With
+a fixed threshold it always returns them (manual page mallopt(3), "M_MMAP_THRESHOLD").
+
+This changes the whole process. So only programs of this project call it: ``dataverse-source``
+and the scripts in pipelines/. `load` never does.
 """
 
 from __future__ import annotations
@@ -14,21 +16,21 @@ import platform
 from functools import cache
 
 LARGE_BLOCK = 4_000_000
-"""Bytes. Blocks that are smaller are used again soon, which is quicker."""
+"""Bytes. Smaller blocks are soon used again, which is faster than returning them."""
 
 _M_MMAP_THRESHOLD = -3
 """From glibc's malloc.h."""
 
 _SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "", "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold"}
-"""Environment variables by which a user decides this; what they must hold for that."""
+"""Environment variables that set the threshold, and what their value contains if they do."""
 
 
 @cache
-def give_back_large_blocks() -> bool:
-    """Fixes the threshold for this process, unless its user has done so.
+def return_freed_memory() -> bool:
+    """Fixes the threshold for this process, unless an environment variable sets it.
 
     Returns:
-        Whether it has been fixed now; not where the C library is another one than glibc.
+        Whether it was fixed; False if the C library is not glibc.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

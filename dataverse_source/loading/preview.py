@@ -1,7 +1,7 @@
-"""Shows the first rows of a table as Dataverse sent them: the quickest proof that it works.
+"""Returns the first rows of a table as Dataverse sent them: the quickest test of a sign-in.
 
-The same question as in Microsoft's walk-through of the single-tenant set-up (docs: "Use
-single-tenant server-to-server authentication").
+The query is that of Microsoft's walk-through (docs: "Use single-tenant server-to-server
+authentication").
 """
 
 from __future__ import annotations
@@ -26,26 +26,23 @@ def top_by_name(
     request_timeout: float | None = None,
     ca_bundle: str | None = None,
 ) -> str:
-    """The names of the first ``top`` rows of ``table``, as indented JSON; loads nothing.
+    """Return the names of the first ``top`` rows of ``table`` as indented JSON; load nothing.
 
     Args:
         table: entity set name or logical name.
         top: how many rows, 1 to 5000.
-        environment_url: this and the rest as for `dataverse_source.dataverse`; what is left out
-            is taken from the configuration.
-        credentials: see there.
-        api_version: see there.
-        request_timeout: see there.
-        ca_bundle: see there.
+        environment_url: as for `dataverse_source.dataverse`; by default from the configuration.
+        credentials: likewise.
+        api_version: likewise.
+        request_timeout: likewise.
+        ca_bundle: likewise.
 
     Raises:
-        ConfigurationError: ``top`` is out of range, or the table's rows have no name.
-        DataverseError: what went wrong, with the remedy.
+        ConfigurationError: ``top`` is out of range, or the table has no name column.
+        DataverseError: the request failed.
     """
     if not 1 <= top <= 5000:
-        raise ConfigurationError(
-            f"Can't show {top} rows", remedy="Ask for a number of rows from 1 to 5000."
-        )
+        raise ConfigurationError(f"Cannot show {top} rows", remedy="Give a number from 1 to 5000.")
     given = resolved(
         environment_url=environment_url,
         api_version=api_version,
@@ -56,7 +53,9 @@ def top_by_name(
     connection = Connection(*configured(credentials, **own, tables=[table]))
     found = connection.metadata.resolve(table)
     if not found.primary_name:
-        raise ConfigurationError(f"The rows of table {table} have no name to show")
+        raise ConfigurationError(
+            f"Table {table} has no name column", remedy="Use: dataverse-source preview TABLE."
+        )
     query = {"$select": found.primary_name, "$orderby": found.primary_name, "$top": str(top)}
     answer = connection.client.get(
         str(found.entity_set_name), query=query, prefer=[ALL_ANNOTATIONS], parse=json.loads

@@ -1,7 +1,7 @@
-"""Which tables the user may read: tried with one key of each, many tables a request.
+"""Finds out which tables the user may read, by reading one key of each in batches.
 
-Only that tells for sure. What a user's privileges are does not: they may come from teams, and
-"RetrieveUserPrivileges" needs rights of its own.
+A list of privileges would not be enough: privileges may come from teams, and
+"RetrieveUserPrivileges" itself needs privileges.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from dataverse_source.errors import (
 from dataverse_source.metadata.model import Table
 
 TABLES_PER_REQUEST = 50
-"""Far from the 1,000 questions that a batch may hold, so that none takes long."""
+"""Far fewer than the 1,000 requests that a batch may hold, so that no batch takes long."""
 
 
 def one_key(table: Table) -> BatchRequest:
-    """Asks for the key of one row: what the table's read privilege is needed for."""
+    """The request for the key of one row, which needs the table's read privilege."""
     return BatchRequest(str(table.entity_set_name), {"$select": table.primary_id, "$top": "1"})
 
 
 def refusal(answer: Answer) -> DataverseError | None:
-    """Why a question was refused, None when it was not."""
+    """The error of a response; None if it succeeded."""
     try:
         answer.json()
     except DataverseError as error:
@@ -41,13 +41,13 @@ def refusal(answer: Answer) -> DataverseError | None:
 def refused_tables(
     client: DataverseClient, tables: Sequence[Table]
 ) -> list[tuple[Table, DataverseError]]:
-    """The tables that may not be read, and why.
+    """The tables that the user may not read, each with the error.
 
-    Other failures than a missing privilege may pass, or be those of the question alone: such
-    tables are not among them. Neither are any when Dataverse takes no batch.
+    Only missing privileges count: other errors may be temporary, or be caused by the request.
+    If Dataverse accepts no batch, the result is empty.
 
     Raises:
-        AuthenticationError: the login service refused.
+        AuthenticationError: sign-in failed.
     """
     found: list[tuple[Table, DataverseError]] = []
     for start in range(0, len(tables), TABLES_PER_REQUEST):
@@ -55,7 +55,7 @@ def refused_tables(
         try:
             answers = client.batch([one_key(table) for table in some])
         except (ResponseError, ProtocolError, ConnectionFailedError) as error:
-            logger.info("Which tables may be read is seen only as they are read: %s", error)
+            logger.info("Permissions are not checked in advance: %s", error)
             return found
         for table, answer in zip(some, answers, strict=True):
             refused = refusal(answer)

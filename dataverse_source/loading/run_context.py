@@ -1,12 +1,12 @@
-"""Keeps a table that fails from undoing the others that are loaded in the same run.
+"""What all threads of one run share: which tables to read, who is told, what failed.
 
-dlt drops everything that a run has extracted when one resource raises. So while `isolated` is
-in force, a table's items are put aside until all of them are there; a failure before that is
-noted, and the table gives nothing: its rows and its state in the destination are as before.
+dlt calls the source's resources without arguments of ours, so the run is handed over through
+dlt's container.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
@@ -15,75 +15,72 @@ from typing import Any, ClassVar
 from dlt.common.configuration import configspec
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.base_configuration import ContainerInjectableContext
-from dlt.extract.items import DataItemWithMeta
 
-from dataverse_source.arrow.spool import Spool
+from dataverse_source.client.counters import Counters
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
+from dataverse_source.loading.progress import Observer
 
 
 @configspec
-class Isolation(ContainerInjectableContext):
-    """What holds for one run of several tables; dlt's container gives it to all its threads.
+class RunContext(ContainerInjectableContext):
+    """One run of `load`, or of a pipeline without it.
 
     Attributes:
-        only: logical names of the tables that are to be read; None for all.
-        failures: by logical name, what the table is called and why it has failed.
+        observer: an `Observer` that is told how far each table is, or None.
+        isolates: whether a table that fails is recorded while the others continue; if not, its
+            error ends the run. dlt discards what all tables have given when one of them raises,
+            so an isolated table gives nothing before it has been read completely.
+        only: logical names of the tables to read; None for all.
+        failures: name in messages and error of each failed table, by logical name.
+        clients: the clients used, each with its counters before the run.
     """
 
     can_create_default: ClassVar[bool] = False
+    observer: Any = None
+    isolates: bool = False
     only: frozenset[str] | None = None
     failures: dict[str, tuple[str, DataverseError]] = field(default_factory=dict)
+    clients: dict[int, tuple[Any, Counters]] = field(default_factory=dict)
+    lock: Any = field(default_factory=threading.Lock)
 
-    def takes(self, logical_name: str) -> bool:
+    def includes(self, logical_name: str) -> bool:
         """Whether a table is to be read."""
         return self.only is None or logical_name in self.only
 
-    def failed(self, logical_name: str, shown: str, error: DataverseError) -> None:
-        """Notes why a table has failed."""
-        logger.error("%s is left as it was: %s", shown, error)
-        self.failures[logical_name] = shown, error
+    def record_failure(self, logical_name: str, name: str, error: DataverseError) -> None:
+        """Records why a table failed; its rows and its state stay as they were."""
+        logger.error("%s was not loaded: %s", name, error)
+        self.failures[logical_name] = name, error
+
+    def count(self, client: Any) -> None:
+        """Counts the requests of ``client`` from now on."""
+        with self.lock:
+            self.clients.setdefault(id(client), (client, client.counters))
+
+    @property
+    def counters(self) -> Counters:
+        """Sum of the counters of all clients since the run began."""
+        with self.lock:
+            each = [client.counters.since(before) for client, before in self.clients.values()]
+        return Counters.total(each)
 
 
 @contextmanager
-def isolated(isolation: Isolation) -> Iterator[None]:
-    """While it lasts, tables fail each for itself."""
-    with Container().injectable_context(isolation):
+def running(context: RunContext) -> Iterator[RunContext]:
+    """While it lasts, `current_run` returns ``context`` on dlt's threads."""
+    with Container().injectable_context(context):
+        yield context
+
+
+@contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """While it lasts, ``observer`` is told how far the tables of a run are."""
+    with running(RunContext(observer=observer)):
         yield
 
 
-def current_isolation() -> Isolation | None:
-    """What is in force; None: a failure is raised at once."""
+def current_run() -> RunContext:
+    """The context in force; an empty one if there is none. Call it on dlt's own thread."""
     container = Container()
-    return container[Isolation] if Isolation in container else None  # noqa: SIM401 (no dict)
-
-
-class Aside:
-    """A table's items in a temporary file, to be taken once.
-
-    Args:
-        items: for dlt; all are taken now.
-
-    Raises:
-        Exception: whatever ``items`` raises.
-    """
-
-    def __init__(self, items: Iterator[Any]) -> None:
-        self._metas: list[Any] = []
-        self._spool = Spool()
-        try:
-            for item in items:
-                self._metas.append(item.meta)
-                self._spool.add(item.data)
-        except BaseException:
-            self.close()
-            raise
-
-    def __iter__(self) -> Iterator[Any]:
-        with self._spool:
-            for meta, table in zip(self._metas, self._spool, strict=True):
-                yield DataItemWithMeta(meta, table)
-
-    def close(self) -> None:
-        """Removes the file."""
-        self._spool.close()
+    return container[RunContext] if RunContext in container else RunContext()

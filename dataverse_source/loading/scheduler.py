@@ -1,7 +1,7 @@
-"""Reads several tables at once, each on a thread of its own, and gives them as they are complete.
+"""Reads several tables at once, each on a thread of its own, and gives each when it is complete.
 
 dlt takes the items of all resources in turn, on one thread. A resource whose tables are still
-being read gives None, which tells dlt to go on with the others.
+being read gives None, so that dlt continues with the other resources.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from dataverse_source.sync.read.workers import WorkerPool
 T = TypeVar("T")
 
 MOST_TABLES = 32
-"""Tables that are read, or complete and not given yet: each has a file open."""
+"""Tables that are being read, or complete and not given yet: each holds a file open."""
 
-GLANCE_SECONDS = 0.05
-"""How long a resource waits for one of its tables before it lets dlt look at the others."""
+POLL_SECONDS = 0.05
+"""How long a resource waits for one of its tables before dlt looks at the others."""
 
 
 @dataclass(frozen=True)
@@ -31,43 +31,43 @@ class Job(Generic[T]):
     """One table to read.
 
     Attributes:
-        read: reads all of the table; on another thread.
-        give: gives what was read, on dlt's thread; or the error that `read` raised, which it
-            raises if it is to end the run.
-        drop: gets what was read and is not given after all.
+        read: reads all of the table; called on another thread.
+        on_complete: returns the table's items, given a function that returns what was read or
+            raises the error of `read`; called on dlt's thread.
+        discard: called with what was read if it is not needed any more.
     """
 
     read: Callable[[], T]
-    give: Callable[[Callable[[], T]], Iterator[Any]]
-    drop: Callable[[T], None]
+    on_complete: Callable[[Callable[[], T]], Iterator[Any]]
+    discard: Callable[[T], None]
 
 
 class TableScheduler:
-    """Several tables at a time, of all resources of a source together.
+    """Limits how many tables are read at once, over all resources of a source.
 
     Args:
-        concurrency: tells how many requests at once make sense now.
+        concurrency: returns how many requests at once make sense now.
     """
 
     def __init__(self, concurrency: Callable[[], int]) -> None:
-        self._crew = WorkerPool(MOST_TABLES)
+        self._workers = WorkerPool(MOST_TABLES)
         self._concurrency = concurrency
-        self._taken = 0
+        self._unfinished = 0
         self._running: set[Future[Any]] = set()
 
     def items(self, jobs: Sequence[Job[Any]]) -> Iterator[Any]:
-        """What the jobs give, as they become complete; None while there is nothing to give."""
+        """The items of the jobs, as they complete; None while there is nothing to give."""
         waiting = deque(jobs)
         running: dict[Future[Any], Job[Any]] = {}
-        with self._crew:
+        with self._workers:
             try:
                 while waiting or running:
-                    while waiting and self._taken < min(self._concurrency(), MOST_TABLES):
+                    while waiting and self._unfinished < min(self._concurrency(), MOST_TABLES):
                         job = waiting.popleft()
-                        future = self._crew.submit(job.read)
+                        future = self._workers.submit(job.read)
                         running[future] = job
                         self._running.add(future)
-                        self._taken += 1
+                        self._unfinished += 1
                     done = self._next(running)
                     if done is None:
                         yield None
@@ -75,25 +75,25 @@ class TableScheduler:
                     self._running.discard(done)
                     job = running.pop(done)
                     try:
-                        yield from job.give(done.result)
+                        yield from job.on_complete(done.result)
                     finally:
-                        self._taken -= 1
+                        self._unfinished -= 1
             finally:
-                self._taken -= len(running)
+                self._unfinished -= len(running)
                 self._running.difference_update(running)
                 for future, job in running.items():
                     if not future.cancel():
-                        future.add_done_callback(partial(_dropped, job))
+                        future.add_done_callback(partial(_discard, job))
 
     def _next(self, running: Iterable[Future[Any]]) -> Future[Any] | None:
-        """A table of this resource that is complete; waits a little if no resource has one."""
+        """A complete table of this resource; waits a little if no resource has one."""
         signals.raise_if_signalled()
         own = next((one for one in running if one.done()), None)
         if own is None and not any(one.done() for one in self._running):
-            self._crew.first_done(self._running, GLANCE_SECONDS)
+            self._workers.first_done(self._running, POLL_SECONDS)
         return own
 
 
-def _dropped(job: Job[Any], future: Future[Any]) -> None:
+def _discard(job: Job[Any], future: Future[Any]) -> None:
     if not future.cancelled() and future.exception() is None:
-        job.drop(future.result())
+        job.discard(future.result())

@@ -1,8 +1,8 @@
-"""Airflow 3: one task a table, each with a dlt pipeline of its own, so that they don't meet.
+"""Airflow 3: one task per table, each with a dlt pipeline of its own; tasks are independent.
 
 Put this file into the dags folder. Settings and secrets come from .dlt/ in the worker's folder
-or from environment variables. Airflow reads the file all day long: nothing is imported from dlt
-and nothing requested before a task runs. A task that is tried again goes on from what is loaded.
+or from environment variables. Airflow parses the file all the time: dlt is imported, and requests
+are sent, only when a task runs. A retried task continues after the last loaded package.
 """
 
 # mypy: disable-error-code="import-not-found,untyped-decorator"
@@ -12,15 +12,15 @@ from datetime import timedelta
 from airflow.sdk import dag, task
 
 TABLES = ["accounts", "contacts"]
-CATALOG = "_dataverse_catalog"  # what tables, columns and choices mean
+CATALOG = "_dataverse_catalog"  # describes tables, columns and choices
 
-# A plain value, so that it is in force also where retries are set for all of Airflow.
+# Set here, so that it also holds if Airflow has retries set for all tasks.
 RETRIES = {"retries": 2, "retry_delay": timedelta(minutes=5)}
 
 
 @task
 def load_table(name: str) -> None:
-    """Bring one table in step with Dataverse."""
+    """Sync one table with Dataverse."""
     import dlt
 
     from dataverse_source import dataverse, load
@@ -35,7 +35,7 @@ def load_table(name: str) -> None:
 
 @dag(schedule="@hourly", catchup=False, max_active_runs=1, default_args=RETRIES)
 def dataverse_tables() -> None:
-    """One task for each table, and one for the tables that describe them."""
+    """One task per table, and one for the catalog."""
     for name in (*TABLES, CATALOG):
         load_table.override(task_id=name)(name)
 

@@ -1,10 +1,10 @@
-"""Dagster: one asset a table, each with a dlt pipeline of its own, so that they don't meet.
+"""Dagster: one asset per table, each with a dlt pipeline of its own; assets are independent.
 
 dagster dev -f pipelines/orchestration/dagster_assets.py
 
-Settings and secrets come from .dlt/ in the working folder or from environment variables. Nothing
-is requested before an asset is materialized. An asset that is tried again goes on from what is
-loaded.
+Settings and secrets come from .dlt/ in the working folder or from environment variables. Requests
+are sent only when an asset is materialized. A retried asset continues after the last loaded
+package.
 """
 
 # mypy: disable-error-code="import-not-found,untyped-decorator"
@@ -12,7 +12,7 @@ loaded.
 import dagster as dg
 
 TABLES = ["accounts", "contacts"]
-CATALOG = "_dataverse_catalog"  # what tables, columns and choices mean
+CATALOG = "_dataverse_catalog"  # describes tables, columns and choices
 
 
 def table_asset(name: str) -> dg.AssetsDefinition:

@@ -1,9 +1,9 @@
-"""Prefect 3: one task a table, each with a dlt pipeline of its own, so that they don't meet.
+"""Prefect 3: one task per table, each with a dlt pipeline of its own; tasks are independent.
 
 python pipelines/orchestration/prefect_flow.py
 
-Settings and secrets come from .dlt/ in the working folder or from environment variables. Nothing
-is requested before a task runs. A task that is tried again goes on from what is loaded.
+Settings and secrets come from .dlt/ in the working folder or from environment variables. Requests
+are sent only when a task runs. A retried task continues after the last loaded package.
 """
 
 # mypy: disable-error-code="import-not-found,untyped-decorator"
@@ -11,12 +11,12 @@ is requested before a task runs. A task that is tried again goes on from what is
 from prefect import flow, task
 
 TABLES = ["accounts", "contacts"]
-CATALOG = "_dataverse_catalog"  # what tables, columns and choices mean
+CATALOG = "_dataverse_catalog"  # describes tables, columns and choices
 
 
 @task(retries=2, retry_delay_seconds=300, log_prints=True)
 def load_table(name: str) -> None:
-    """Bring one table in step with Dataverse."""
+    """Sync one table with Dataverse."""
     import dlt
 
     from dataverse_source import dataverse, load
@@ -31,7 +31,7 @@ def load_table(name: str) -> None:
 
 @flow
 def dataverse_tables() -> None:
-    """One task for each table, and one for the tables that describe them."""
+    """One task per table, and one for the catalog."""
     for name in (*TABLES, CATALOG):
         load_table.with_options(name=name)(name)
 

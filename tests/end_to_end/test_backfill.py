@@ -13,7 +13,7 @@ from dlt.extract.incremental import Incremental
 
 from dataverse_source import dataverse, load
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.loading.run import LoadReport
+from dataverse_source.loading.report import LoadReport
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal, destination_rows
 from tests.support.requests_sent import keys, queries, read

@@ -25,7 +25,7 @@ from dataverse_source import (
     load,
 )
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.loading.run import LoadReport
+from dataverse_source.loading.report import LoadReport
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.api.faults import Fault
 from dataverse_source.sandbox.api.latency import LatencySettings

@@ -12,7 +12,7 @@ from dlt.common.typing import TSecretStrValue
 
 from dataverse_source import ConfigurationError, UnknownNameError, dataverse, load
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.loading.run import LoadReport
+from dataverse_source.loading.report import LoadReport
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal, destination_rows
 

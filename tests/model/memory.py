@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -22,7 +22,7 @@ from dlt.extract.items import DataItemWithMeta
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.load_package import Package as PackageToFill
-from dataverse_source.loading.run_context import Isolation, isolated
+from dataverse_source.loading.run_context import RunContext, running
 from dataverse_source.loading.tables import Tables
 from dataverse_source.metadata.table_selection import is_pattern
 from dataverse_source.sync.write.destination import VALID_TO
@@ -194,19 +194,19 @@ class Schedule:
         if self.destination.newest != self.known:
             self.state = copy.deepcopy(self.destination.state)
             self.known = self.destination.newest
-        tables, isolation = Tables(connect()), Isolation()
-        alone = len(names) == 1 and not is_pattern(names[0])
+        tables = Tables(connect())
+        run = RunContext(isolates=len(names) > 1 or is_pattern(names[0]))
         todo: dict[str, Any] = {}
         for _ in range(MOST_PACKAGES):
-            with nullcontext() if alone else isolated(isolation):
-                self._extract(tables, names, isolation.only, clock)
+            with running(run):
+                self._extract(tables, names, run.only, clock)
             self._load(clock)
             done, todo = todo, _with_more(self.state)
-            for table in isolation.failures:
+            for table in run.failures:
                 todo.pop(table, None)
             if not todo or todo == done:
-                return {name: error for name, (_, error) in isolation.failures.items()}
-            isolation.only = frozenset(todo)
+                return {name: error for name, (_, error) in run.failures.items()}
+            run.only = frozenset(todo)
         raise AssertionError(f"a run does not end; still to do: {todo}")
 
     def _extract(

@@ -10,7 +10,7 @@ import pytest
 
 from dataverse_source import dataverse, load
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.loading.run import LoadReport
+from dataverse_source.loading.report import LoadReport
 from dataverse_source.sandbox import Sandbox
 
 NewPipeline = Callable[[], dlt.Pipeline]

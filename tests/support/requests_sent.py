@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import dlt
 
-from dataverse_source.loading.run import LoadReport
+from dataverse_source.loading.report import LoadReport
 from dataverse_source.sandbox import Sandbox
 
 

@@ -1,7 +1,7 @@
-"""Examines sign-in, environment and tables in at most five requests.
+"""Checks sign-in, environment and tables in at most five requests.
 
-The login service takes two (its discovery document, the token), and one more when no tenant is
-set; what is left for Dataverse are two batches. A failed request is not tried again.
+The login service takes two (discovery document, token), and one more if no tenant is set;
+Dataverse gets two batches. Failed requests are not retried.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from dataverse_source.metadata.table_selection import select_tables
 ONCE = RetryPolicy(attempts=1, throttled_attempts=1)
 
 WORST_SKEW = 300.0
-"""Seconds by which clocks may differ; Entra ID refuses assertions that are off by more."""
+"""Seconds; Entra ID refuses assertions of machines whose clock differs by more."""
 
 NOTABLE_SKEW = 30.0
-"""Seconds from which on a difference is worth a word: logs don't fit together any more."""
+"""Seconds; with a larger difference, logs cannot be compared."""
 
 SIGN_IN = {"sign_in": "Sign-in"}
 ENVIRONMENT = {
@@ -42,7 +42,7 @@ ENVIRONMENT = {
     "user": "User",
     "clock": "Clocks",
     "limits": "Limits",
-    "metadata": "Definitions of tables",
+    "metadata": "Table definitions",
 }
 TABLES = {"tables": "Tables"}
 
@@ -60,7 +60,7 @@ QUESTIONS = (
 
 
 class OneToken:
-    """Gives the token that there is and gets no other: a second sign-in would tell nothing new."""
+    """A token source with one token: a second sign-in would not tell anything new."""
 
     def __init__(self, tokens: RenewingTokens) -> None:
         self._tokens = tokens
@@ -75,7 +75,7 @@ class OneToken:
 
 
 def examine(settings: Settings, credentials: Credentials, names: Sequence[str]) -> Findings:
-    """What there is to say about sign-in, environment, and tables by name or pattern."""
+    """The findings on sign-in, environment and tables, given by name or pattern."""
     found = Findings()
     with contextlib.suppress(StoppedError):
         _examine(found, settings, credentials, names)
@@ -117,19 +117,19 @@ def _examine(
 
 
 def _who(credentials: Credentials) -> dict[str, str]:
-    """Kind of sign-in, client id, tenant."""
+    """Sign-in method, client id, tenant."""
     if not isinstance(credentials, DataverseCredentials):
         return {"auth_type": type(credentials).__name__}
     client_id, tenant = setting(credentials, "client_id"), setting(credentials, "tenant_id")
     return {
         "auth_type": auth_type(credentials),
         "client_id": client_id or "none",
-        "tenant_id": tenant or "as the environment says",
+        "tenant_id": tenant or "found by asking the environment",
     }
 
 
 def _environment(found: Findings, client: DataverseClient) -> tuple[Sequence[Table], str]:
-    """The tables that the user sees, and the user's id."""
+    """The tables that the user can see, and the user's id."""
     later = {name: title for name, title in ENVIRONMENT.items() if name != "who_am_i"}
     with found.trying("who_am_i", ENVIRONMENT["who_am_i"], then={**later, **TABLES}):
         asked = datetime.now(timezone.utc)
@@ -159,7 +159,7 @@ def _organization(found: Findings, answer: Answer) -> None:
     try:
         detail = answer.json().get("Detail") or {}
     except DataverseError as error:
-        found.warn("organization", "Organization", f"not told: {error.why or error.what}", None)
+        found.warn("organization", "Organization", f"unknown: {error.why or error.what}", None)
         return
     name, version = detail.get("FriendlyName"), detail.get("OrganizationVersion")
     found.ok("organization", "Organization", f"{name}, version {version}",
@@ -173,24 +173,24 @@ def _user(found: Findings, answer: Answer) -> None:
         found.warn(
             "user",
             "User",
-            "its name is not told: the role may not read users",
-            "Nothing depends on it. To see names, let the role read User (prvReadUser).",
+            "name unknown (the role cannot read users); this is harmless",
+            "To see the name, give the role read access to User (prvReadUser).",
         )
         return
     found.ok("user", "User", str(user.get("fullname")), name=user.get("fullname"))
 
 
 def _clock(found: Findings, server: datetime | None, asked: datetime, answered: datetime) -> None:
-    """Compares Dataverse's time with the time here between question and answer."""
+    """Compares Dataverse's time with this machine's between request and response."""
     if server is None:
-        found.warn("clock", "Clocks", "Dataverse did not tell its time", None)
+        found.warn("clock", "Clocks", "Dataverse's response has no Date header", None)
         return
-    earliest = asked - timedelta(seconds=1)  # Dataverse tells whole seconds
+    earliest = asked - timedelta(seconds=1)  # the Date header has whole seconds
     nearest = min(max(server, earliest), answered)
     skew = (nearest - server).total_seconds()
     off = f"{abs(skew):,.0f} s {'ahead of' if skew > 0 else 'behind'} Dataverse"
-    remedy = "Set this machine's clock, or have it set by NTP. No row is lost by it: cursors go "
-    remedy += "by Dataverse's own clock; but sign-in with a certificate fails."
+    remedy = "Set this machine's clock, for example by NTP. No rows are lost, as cursors use "
+    remedy += "Dataverse's clock, but sign-in with a certificate fails."
     if abs(skew) >= WORST_SKEW:
         wrong = DataverseError(f"This machine's clock is {off}", remedy=remedy)
         found.fail("clock", "Clocks", wrong, seconds_ahead=round(skew))
@@ -198,7 +198,7 @@ def _clock(found: Findings, server: datetime | None, asked: datetime, answered: 
         text = f"this machine's clock is {off}"
         found.warn("clock", "Clocks", text, remedy, seconds_ahead=round(skew))
     else:
-        found.ok("clock", "Clocks", "this machine's and Dataverse's agree",
+        found.ok("clock", "Clocks", "this machine and Dataverse agree",
                  seconds_ahead=round(skew))  # fmt: skip
 
 
@@ -206,14 +206,14 @@ def _limits(found: Findings, client: DataverseClient) -> None:
     limits, hint = client.rate_limits, client.dop_hint
     told = [f"x-ms-dop-hint {hint}"] if hint else []
     told += [f"{name} {text}" for name, text in sorted(limits.items())]
-    text = "\n".join(told) or "none are told"
+    text = "\n".join(told) or "none reported"
     found.ok("limits", "Limits", text, **{"x-ms-dop-hint": hint, **limits})
 
 
 def _chosen(
     found: Findings, names: Sequence[str], known: Sequence[Table]
 ) -> list[tuple[str, Table]]:
-    """The tables by the name or pattern that stands for them; says which names stand for none."""
+    """The tables with the name or pattern that stands for each; reports names without a table."""
     chosen: dict[str, tuple[str, Table]] = {}
     for name in names:
         try:
@@ -222,8 +222,8 @@ def _chosen(
         except UnknownNameError as error:
             found.fail("table", name, error, table=name)
     if not names:
-        remedy = "Name some: dataverse-source check accounts; or set tables."
-        found.warn("tables", TABLES["tables"], "none are chosen", remedy)
+        remedy = "Run dataverse-source check accounts, or set tables."
+        found.warn("tables", TABLES["tables"], "none to check", remedy)
     return list(chosen.values())
 
 

@@ -1,4 +1,4 @@
-"""What `check` finds out, step by step: well, with a warning, failed, or not tried."""
+"""The results of `check`, one per step: ok, warning, failed, or not tried."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Status = Literal["ok", "warning", "failed", "not_tried"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What one step has shown.
+    """The result of one step.
 
     Attributes:
-        step: its name for machines, which stays: ``sign_in``, ``table``.
-        title: its name for people.
-        status: a warning does not make the check fail.
-        details: what was found, a line or more.
-        remedy: what to do about it.
-        facts: the same as ``details``, for machines.
+        step: its name in JSON, which does not change: ``sign_in``, ``table``.
+        title: its name on the screen.
+        status: a warning does not fail the check.
+        details: one or more lines.
+        remedy: what to do next.
+        facts: the details for JSON.
     """
 
     step: str
@@ -34,41 +34,41 @@ class Finding:
 
 
 class Findings:
-    """The findings so far; a step whose ground is missing is not tried."""
+    """The findings so far."""
 
     def __init__(self) -> None:
         self.all: list[Finding] = []
 
     def add(self, finding: Finding) -> None:
-        """One more."""
+        """Adds a finding."""
         self.all.append(finding)
 
     def ok(self, step: str, title: str, details: str, **facts: Any) -> None:
-        """A step that is well."""
+        """Adds a step that succeeded."""
         self.add(Finding(step, title, "ok", details, facts=facts))
 
     def warn(self, step: str, title: str, details: str, remedy: str | None, **facts: Any) -> None:
-        """A step that is well enough, with something to know."""
+        """Adds a step that succeeded with a warning."""
         self.add(Finding(step, title, "warning", details, remedy, facts))
 
     def fail(self, step: str, title: str, error: DataverseError, **facts: Any) -> None:
-        """A step that failed."""
+        """Adds a step that failed."""
         parts = [f"{error.what}.", error.where, error.why]
         details = "\n".join(part for part in parts if part)
         more = {"error": type(error).__name__, "request_id": error.request_id}
         self.add(Finding(step, title, "failed", details, error.remedy, {**more, **facts}))
 
     def not_tried(self, steps: Mapping[str, str]) -> None:
-        """Steps whose ground is missing, by name and title."""
+        """Adds steps, by name and title, that an earlier failure made impossible."""
         for step, title in steps.items():
             self.add(Finding(step, title, "not_tried"))
 
     @contextmanager
     def trying(self, step: str, title: str, *, then: Mapping[str, str]) -> Iterator[None]:
-        """A part of the check that failing ends; ``then`` are the steps that build on it.
+        """A step that later steps, ``then``, depend on.
 
         Raises:
-            StoppedError: the part has failed, and is among the findings.
+            StoppedError: the step failed; it is among the findings.
         """
         try:
             yield
@@ -79,9 +79,9 @@ class Findings:
 
     @property
     def failed(self) -> bool:
-        """Whether any step has failed."""
+        """Whether any step failed."""
         return any(one.status == "failed" for one in self.all)
 
 
 class StoppedError(Exception):
-    """Nothing more can be found out."""
+    """The remaining steps cannot be checked."""

@@ -1,9 +1,9 @@
-"""What the roles of the user let it do with tables: read them, and follow their changes.
+"""Checks the user's permissions on tables: read access, its depth, change tracking.
 
-Each table is tried, as only that tells for sure; privileges tell in addition whether the user
-sees all rows, or only its own or those of its business unit, which would be loaded as if they
-were all. Docs: "RetrieveUserPrivileges Function" (privileges from teams come with the least
-depth, whatever it is), "Use change tracking to synchronize data with external systems".
+Each table is read, which is the only sure test. The privileges show in addition whether the user
+sees all rows, or only its own or those of its business unit. Docs: "RetrieveUserPrivileges
+Function" (privileges from teams are reported with the lowest depth), "Use change tracking to
+synchronize data with external systems".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataverse_source.metadata.model import Table
 QUESTIONS_A_TABLE = 3
 
 MOST_TABLES = (LONGEST - 1) // QUESTIONS_A_TABLE
-"""Tables that one batch has room for."""
+"""Tables that fit into one batch."""
 
 DEPTHS = {
     "Basic": "its own",
@@ -37,13 +37,13 @@ TRACKED = ("odata.track-changes", "odata.maxpagesize=1")
 
 @dataclass(frozen=True)
 class Rights:
-    """What the user may do with one table.
+    """The user's permissions on one table.
 
     Attributes:
-        refusal: why rows can't be read, None when they can.
-        depth: of the read privilege, see `DEPTHS`; None when it is not known.
+        refusal: why rows cannot be read; None if they can.
+        depth: of the read privilege, see `DEPTHS`; None if unknown.
         privilege: name of the read privilege, such as ``prvReadAccount``.
-        tracking_refusal: why changes can't be followed, None when they can.
+        tracking_refusal: why change tracking cannot be used; None if it can.
     """
 
     refusal: DataverseError | None
@@ -53,13 +53,13 @@ class Rights:
 
 
 def questions_of(tables: Sequence[Table], user_id: str) -> list[BatchRequest]:
-    """What is asked about tables, all in one batch."""
+    """The requests about tables, all for one batch."""
     privileges = f"systemusers({user_id})/Microsoft.Dynamics.CRM.RetrieveUserPrivileges()"
     return [BatchRequest(privileges), *itertools.chain(*map(_questions, tables[:MOST_TABLES]))]
 
 
 def _questions(table: Table) -> Iterator[BatchRequest]:
-    """The table's privileges, one row, and the beginning of its changes."""
+    """The table's privileges, one row, and the first page of its changes."""
     definition = f"EntityDefinitions(LogicalName='{table.logical_name}')"
     yield BatchRequest(definition, {"$select": "LogicalName,Privileges"})
     yield one_key(table)
@@ -72,13 +72,13 @@ def check_tables(
     chosen: Sequence[tuple[str, Table]],
     answers: Sequence[Answer],
 ) -> None:
-    """Adds what the answers to `questions_of` tell of each table.
+    """Adds a finding for each table, from the answers to `questions_of`.
 
     Args:
-        found: what is added to.
-        settings: whether a table must be trackable.
-        chosen: (name or pattern of the settings, table).
-        answers: in the order of the questions.
+        found: receives the findings.
+        settings: show whether a table must be trackable.
+        chosen: (name or pattern in the settings, table).
+        answers: in the order of the requests.
     """
     held = _held(answers[0])
     asked = chosen[:MOST_TABLES]
@@ -88,11 +88,13 @@ def check_tables(
         sync = settings.of_table(name, str(table.entity_set_name), table.logical_name).sync
         _judge(found, table, rights, sync)
     if len(chosen) > len(asked):
-        found.not_tried({"tables": f"{len(chosen) - len(asked)} more tables: name them to check"})
+        found.not_tried(
+            {"tables": f"{len(chosen) - len(asked)} more tables; name them to check them"}
+        )
 
 
 def _held(answer: Answer) -> dict[str, str]:
-    """Depth by id of the privileges that the user has; nothing if they can't be read."""
+    """Depth of the user's privileges by id; empty if they cannot be read."""
     try:
         privileges = answer.json().get("RolePrivileges") or []
     except DataverseError:
@@ -104,17 +106,17 @@ def _rights(table: Table, held: dict[str, str], answers: Sequence[Answer]) -> Ri
     definition, rows, changes = answers
     privilege, depth = _read_privilege(definition, held)
     if not table.change_tracking:
-        tracking: str | None = "change tracking is off for it"
+        tracking: str | None = "change tracking is off"
     else:
         refused = refusal(changes)
         tracking = None if refused is None else _why(refused)
         if refused is None:
-            depth = "Global"  # which following changes takes, and privileges of teams hide
+            depth = "Global"  # change tracking needs it, and privileges from teams hide it
     return Rights(refusal(rows), depth, privilege, tracking)
 
 
 def _read_privilege(answer: Answer, held: dict[str, str]) -> tuple[str | None, str | None]:
-    """Name of the privilege to read the table, and how far the user has it."""
+    """Name of the table's read privilege, and its depth."""
     try:
         privileges = answer.json().get("Privileges") or []
     except DataverseError:
@@ -127,7 +129,7 @@ def _read_privilege(answer: Answer, held: dict[str, str]) -> tuple[str | None, s
 
 def _why(refused: DataverseError) -> str:
     if isinstance(refused, AccessDeniedError):
-        return "following changes takes read access to all rows (organization level)"
+        return "change tracking needs read access to all rows (organization level)"
     return refused.why or refused.what
 
 
@@ -146,19 +148,19 @@ def _judge(found: Findings, table: Table, rights: Rights, sync: str) -> None:
         return
     rows = DEPTHS.get(rights.depth or "", "")
     read = f"readable ({rows} rows)" if rows == "all" else "readable"
-    grant = f"Let the role read it at organization level ({rights.privilege or 'Read'})."
+    grant = f"Give the role read access at organization level ({rights.privilege or 'Read'})."
     partial = rows not in ("", "all")
     if partial:
-        text = f"readable, but only {rows}: other rows would be missing without a word"
+        text = f"readable, but only {rows}: other rows would be missing"
         found.warn("table", name, text, grant, **facts)
     elif rights.tracking_refusal is None:
-        found.ok("table", name, f"{read}, changes can be followed", **facts)
+        found.ok("table", name, f"{read}, change tracking available", **facts)
     elif sync == "changes":
         text = f"sync = 'changes' is set, but {rights.tracking_refusal}"
-        remedy = grant if table.change_tracking else "Have change tracking enabled for the table."
+        remedy = grant if table.change_tracking else "Enable change tracking for the table."
         found.fail("table", name, DataverseError(text, remedy=remedy), **facts)
     elif table.change_tracking:
-        text = f"{read}; changes can't be followed: {rights.tracking_refusal}"
+        text = f"{read}; no change tracking: {rights.tracking_refusal}"
         found.warn("table", name, text, grant, **facts)
     else:
         found.ok("table", name, f"{read}; {rights.tracking_refusal}", **facts)

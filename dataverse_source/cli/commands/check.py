@@ -1,4 +1,4 @@
-"""``dataverse-source check``: whether sign-in, roles and tables are as they should be."""
+"""``dataverse-source check``: checks settings, sign-in, permissions and tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MARKS = {"ok": "✓", "warning": "!", "failed": "✗", "not_tried": "-"}
 PLAIN_MARKS = {"ok": "+", "warning": "!", "failed": "x", "not_tried": "-"}
-"""The same for terminals whose encoding has no ticks."""
+"""For terminals whose encoding has no check marks."""
 
 STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "not_tried": "dim"}
 
@@ -32,11 +32,11 @@ INDENT = 2
 @json_option
 @click.pass_obj
 def command(screen: Screen, tables: tuple[str, ...], environment_url: str | None) -> int:
-    """Find out whether sign-in, roles and TABLES are as they should be.
+    """Check settings, sign-in, permissions and TABLES.
 
-    TABLES are names or patterns; without any, those of the settings. At most five requests are
-    sent, and nothing is loaded. The exit code is 1 if anything has failed, 2 if that is the
-    configuration.
+    TABLES are names or patterns; by default those of the settings. At most five requests are
+    sent, and nothing is loaded. The exit code is 1 if a check failed, 2 if the configuration is
+    wrong.
     """
     from dataverse_source.cli.checks.examination import examine
     from dataverse_source.cli.opening import configured_tables, settings_for
@@ -56,11 +56,11 @@ def _draw(console: Console, found: Findings) -> None:
         _draw_one(console, one)
     failed = sum(one.status == "failed" for one in found.all)
     console.print()
-    console.print("Something is wrong: see above." if failed else "All is well.")
+    console.print("Some checks failed: see above." if failed else "All checks passed.")
 
 
 def _draw_one(console: Console, finding: Finding) -> None:
-    """One line, or a few: those after the first are indented below its text."""
+    """One or more lines; those after the first are indented."""
     from rich.text import Text
 
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")

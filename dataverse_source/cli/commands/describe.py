@@ -1,4 +1,4 @@
-"""``dataverse-source describe``: all about one table, and how it would be kept in step."""
+"""``dataverse-source describe``: a table's columns, types, choices, keys and sync mode."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(screen: Screen, table: str, environment_url: str | None) -> None:
-    """Tell all about TABLE.
+    """Show columns, types, choices, keys, relationships and sync mode of TABLE.
 
-    Its columns with their types in Dataverse and in the destination, choices, keys,
-    relationships, and how it would be kept in step by a first run, and why.
+    Types are those in Dataverse and in the destination. The sync mode is that of a first run
+    with the present settings, with the reason for it.
     """
     from dataverse_source.cli.opening import open_connection
 
@@ -36,31 +36,28 @@ def command(screen: Screen, table: str, environment_url: str | None) -> None:
 
 
 def _facts(connection: Connection, name: str) -> dict[str, Any]:
-    from dataverse_source.arrow.schema import table_schema
-    from dataverse_source.metadata.column_selection import select_columns
+    from dataverse_source.loading.table_reading import open_table
 
-    table = connection.metadata.table(name)
-    description = connection.metadata.description(name)
-    settings = connection.settings.of_table(name, str(table.entity_set_name), table.logical_name)
-    schema = table_schema(table, select_columns(table, settings.select))
+    reader = open_table(connection, name)
+    table, description = reader.table, connection.metadata.description(name)
     return {
         "entity_set_name": table.entity_set_name,
         "logical_name": table.logical_name,
         "display_name": description.display_name,
         "kind": table.kind,
         "change_tracking": table.change_tracking,
-        "sync": _sync(table, settings),
+        "sync": _sync(table, reader.settings),
         "primary_key": list(table.key_columns),
         "primary_name": table.primary_name,
         "alternate_keys": _alternate_keys(connection, table),
-        "columns": _columns(table, description, schema),
+        "columns": _columns(table, description, reader.schema),
         "choices": _choices(description),
         "relationships": _relationships(description),
     }
 
 
 def _sync(table: Table, settings: TableSettings) -> dict[str, Any]:
-    """How the table would be kept in step by a first run with the present settings."""
+    """The sync mode of a first run with the present settings."""
     from datetime import datetime, timezone
 
     from dataverse_source.errors import ConfigurationError
@@ -89,7 +86,7 @@ def _alternate_keys(connection: Connection, table: Table) -> list[dict[str, Any]
 
 
 def _columns(table: Table, description: Description, schema: TableSchema) -> list[dict[str, Any]]:
-    """All columns of the table; ``destination`` is empty for those that are not read."""
+    """All columns of the table; ``destination`` is empty for columns that are not read."""
     shown = dict(description.columns)
     fields: dict[str, dict[str, str]] = {}
     for field in schema.fields:
@@ -109,7 +106,7 @@ def _columns(table: Table, description: Description, schema: TableSchema) -> lis
 
 
 def destination_type(hint: dict[str, Any]) -> str:
-    """A type of the destination in words, such as ``decimal(23,10)``."""
+    """A destination type as text, such as ``decimal(23,10)``."""
     kind = str(hint["data_type"])
     if kind == "decimal":
         return f"decimal({hint['precision']},{hint['scale']})"
@@ -118,8 +115,8 @@ def destination_type(hint: dict[str, Any]) -> str:
 
 def _why_not(column: Column) -> str:
     if column.attribute_of:
-        return f"accompanies {column.attribute_of}"
-    return "not selected" if column.in_rows else "not in rows of the Web API"
+        return f"belongs to {column.attribute_of}"
+    return "not selected" if column.in_rows else "not returned by the Web API"
 
 
 def _choices(description: Description) -> list[dict[str, Any]]:
@@ -156,7 +153,7 @@ def _draw(console: Console, found: dict[str, Any]) -> None:
     facts = [
         ("logical name", found["logical_name"]),
         ("kind", found["kind"]),
-        ("sync", found["sync"]["why"]),
+        ("sync mode", found["sync"]["why"]),
         ("key", ", ".join(found["primary_key"])),
         ("name column", found["primary_name"] or "-"),
     ]
@@ -175,7 +172,7 @@ def _draw(console: Console, found: dict[str, Any]) -> None:
     ]
     console.print(grid(("column", "in Dataverse", "in the destination", "points at"), rows))
     left = len(found["columns"]) - len(read)
-    console.print(f"\n{len(read):,} columns are read, {left:,} are not (--json tells why)")
+    console.print(f"\n{len(read):,} columns are read, {left:,} are not (--json shows why)")
     _draw_choices(console, found["choices"])
     _draw_relationships(console, found["relationships"])
 

@@ -1,4 +1,4 @@
-"""``dataverse-source init``: writes a starter pipeline and its settings into a folder."""
+"""``dataverse-source init``: creates a starter pipeline with its settings in a folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataverse_source.cli.options import PIPELINE, json_option
 from dataverse_source.cli.screen import Screen
 
 PIPELINE_SCRIPT = f'''\
-"""Bring the tables in step that .dlt/config.toml names; run it as often as you like."""
+"""Sync the tables that .dlt/config.toml names; run it as often as you like."""
 
 import sys
 
@@ -85,14 +85,14 @@ __pycache__/
     multiple=True,
     default=["accounts"],
     show_default=True,
-    help="A table or pattern; may be repeated.",
+    help="A table or pattern; repeat the option for more.",
 )
 @json_option
 @click.pass_obj
 def command(screen: Screen, folder: Path, environment_url: str, tables: tuple[str, ...]) -> None:
-    """Write a starter pipeline, its settings and example secrets into FOLDER.
+    """Create a starter pipeline, its settings and example secrets in FOLDER.
 
-    No file is ever written over: if one of them is there, nothing is written.
+    Existing files are never overwritten: if one exists, nothing is written.
     """
     files = {
         "pipeline.py": PIPELINE_SCRIPT,
@@ -111,16 +111,16 @@ def _write(folder: Path, files: dict[str, str]) -> None:
     """Writes all files or none.
 
     Raises:
-        ConfigurationError: one of them is there already, or the folder can't be written to.
+        ConfigurationError: one of them exists, or the folder is not writable.
     """
     from dataverse_source.errors import ConfigurationError
 
     there = [name for name in files if (folder / name).exists()]
     if there:
         raise ConfigurationError(
-            "Nothing was written, as these files are there already: " + ", ".join(there),
+            "Nothing was written, because these files already exist: " + ", ".join(there),
             where=str(folder),
-            remedy="Give another folder: dataverse-source init FOLDER.",
+            remedy="Choose another folder: dataverse-source init FOLDER.",
         )
     try:
         for name, text in files.items():
@@ -130,7 +130,7 @@ def _write(folder: Path, files: dict[str, str]) -> None:
                 stream.write(text)
     except OSError as error:
         raise ConfigurationError(
-            "The files can't be written", where=str(folder), why=str(error)
+            "The files cannot be written", where=str(folder), why=str(error)
         ) from error
 
 

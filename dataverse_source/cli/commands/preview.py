@@ -1,4 +1,4 @@
-"""``dataverse-source preview``: a few rows of a table as they would land."""
+"""``dataverse-source preview``: a few rows of a table as they would be loaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dataverse_source.loading.connection import Connection
 
 LONGEST_CELL = 60
-"""Characters of a value that the table shows; JSON has all of them."""
+"""Characters of a value that are shown; --json shows all."""
 
 
 @click.command("preview")
@@ -26,7 +26,7 @@ LONGEST_CELL = 60
 @json_option
 @click.pass_obj
 def command(screen: Screen, table: str, rows: int, environment_url: str | None) -> None:
-    """Show a few rows of TABLE as they would land: same columns, same types, same labels.
+    """Show a few rows of TABLE as they would be loaded: same columns, types and labels.
 
     Nothing is loaded.
     """
@@ -37,28 +37,17 @@ def command(screen: Screen, table: str, rows: int, environment_url: str | None) 
 
 
 def _rows(connection: Connection, name: str, count: int) -> pa.Table:
-    """The first rows by key, through the same reading and decoding as a run's."""
-    from dataclasses import replace
+    """The first rows by key, read and decoded as in a run."""
+    from dataverse_source.loading.table_reading import labels_for, open_table
 
-    from dataverse_source.arrow.schema import table_schema
-    from dataverse_source.loading.catalog.resource import table_labels
-    from dataverse_source.metadata.column_selection import select_columns
-    from dataverse_source.sync.read.table_reader import TableReader
-
-    table = connection.metadata.table(name)
-    settings = connection.settings.of_table(name, str(table.entity_set_name), table.logical_name)
-    columns = tuple(select_columns(table, settings.select))
-    schema = table_schema(table, columns)
-    settings = replace(settings, page_size=count)
-    reader = TableReader(connection.client, table, columns, schema, settings)
-    rows = next(reader.batches())
-    return table_labels(connection, schema).add_to(rows) if settings.labels else rows
+    reader = open_table(connection, name, page_size=count)
+    return labels_for(connection, reader).add_to(next(reader.batches()))
 
 
 def _draw(console: Console, found: pa.Table) -> None:
-    """One line a column: rows of Dataverse have too many columns to stand side by side."""
+    """One line per column, as tables of Dataverse have too many columns for one line per row."""
     if not found.num_rows:
-        console.print("The table has no rows, or the user may see none of them.")
+        console.print("The table has no rows that the user may read.")
         return
     rows = found.to_pylist()
     headings = ("column", *(f"row {number}" for number in range(1, len(rows) + 1)))
@@ -66,7 +55,7 @@ def _draw(console: Console, found: pa.Table) -> None:
     console.print(grid(headings, ((name, *(_cell(row[name]) for row in rows)) for name in filled)))
     empty = found.num_columns - len(filled)
     if empty:
-        console.print(f"\n{empty:,} more columns are empty in these rows (--json shows all)")
+        console.print(f"\n{empty:,} more columns are empty in these rows (--json shows them)")
 
 
 def _cell(value: Any) -> str:

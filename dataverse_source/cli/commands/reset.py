@@ -1,7 +1,8 @@
-"""``dataverse-source reset``: has a table read again in full by the next run."""
+"""``dataverse-source reset``: forces a full reload of a table on the next run."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -19,20 +20,20 @@ if TYPE_CHECKING:
 @click.command("reset")
 @click.argument("table")
 @pipeline_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation.")
 @json_option
 @click.pass_obj
 def command(screen: Screen, table: str, pipeline: str, yes: bool) -> None:
-    """Have TABLE read again in full by the next run.
+    """Force a full reload of TABLE on the next run.
 
-    What is remembered of the table is forgotten, in the pipeline's working folder and in the
-    destination. Its rows stay until the next run puts those in their place that Dataverse has.
+    The table's sync state is deleted in the pipeline's working folder and in the destination.
+    Its rows stay until the next run replaces them.
     """
     from dataverse_source.cli.states import attached
-    from dataverse_source.loading.packages import settle_pending
+    from dataverse_source.loading.recovery import settle_pending
 
     if screen.json and not yes:
-        raise click.UsageError("With --json, say --yes as well: nobody can be asked.")
+        raise click.UsageError("Add --yes: with --json there is no confirmation prompt.")
     found = settle_pending(attached(pipeline))
     chosen = _chosen(found, table)
     names = ", ".join(sorted({one.name for one in chosen}))
@@ -41,7 +42,7 @@ def command(screen: Screen, table: str, pipeline: str, yes: bool) -> None:
             f"The next run reads all rows of {names} again.\n"
             f"The rows in dataset {found.dataset_name} stay until then."
         )
-    if not yes and not click.confirm("Go on?"):
+    if not yes and not click.confirm("Continue?"):
         raise click.exceptions.Exit(FAILED)
     _forget(found, {one.logical_name for one in chosen})
     done = [{"table": one.name, "configured_as": one.configured_as} for one in chosen]
@@ -49,10 +50,10 @@ def command(screen: Screen, table: str, pipeline: str, yes: bool) -> None:
 
 
 def _chosen(pipeline: dlt.Pipeline, name: str) -> list[KnownTable]:
-    """What is remembered of the table; more than once if it was asked for in several ways.
+    """The states of the table: one for each name or pattern that it was loaded with.
 
     Raises:
-        UnknownNameError: the pipeline has not read such a table.
+        UnknownNameError: the pipeline has not loaded such a table.
     """
     from dataverse_source.cli.states import known_tables
     from dataverse_source.errors import UnknownNameError, did_you_mean
@@ -62,14 +63,20 @@ def _chosen(pipeline: dlt.Pipeline, name: str) -> list[KnownTable]:
     if not chosen:
         names = sorted({name for one in known for name in (one.name, one.logical_name)})
         raise UnknownNameError(
-            f"The pipeline {pipeline.pipeline_name!r} has not read a table {name!r}",
-            remedy=did_you_mean(name, names) or f"It has read {', '.join(names) or 'none'}.",
+            f"Pipeline {pipeline.pipeline_name!r} has not loaded a table {name!r}",
+            remedy=did_you_mean(name, names) or _choices(names),
         )
     return chosen
 
 
+def _choices(names: Sequence[str]) -> str:
+    if not names:
+        return "Nothing to reset: this pipeline has not loaded any table yet."
+    return f"Choose one of: {', '.join(names)}."
+
+
 def _forget(pipeline: dlt.Pipeline, logical_names: set[str]) -> None:
-    """Takes the tables out of the state, here and, with a load package of its own, there."""
+    """Deletes the tables' state here and, with a load package, in the destination."""
     from dataverse_source.cli.states import states
 
     with pipeline.managed_state(extract_state=True) as state:

@@ -1,4 +1,4 @@
-"""``dataverse-source run``: brings the tables in step, and shows how far they are."""
+"""``dataverse-source run``: syncs tables to the destination and shows the progress."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import dlt
     from rich.console import Console
 
-    from dataverse_source.loading.run import LoadReport
+    from dataverse_source.loading.report import LoadReport
 
 DATASET = "dataverse"
 
@@ -27,10 +27,16 @@ DATASET = "dataverse"
 @click.option(
     "--destination",
     metavar="NAME",
-    help="A dlt destination, such as postgres.  [default: destination_type of the settings, "
-    "else duckdb]",
+    help="A dlt destination, such as postgres.  [default: the setting destination_type, else "
+    "duckdb]",
 )
-@click.option("--dataset", metavar="NAME", default=DATASET, show_default=True, help="Its schema.")
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    default=DATASET,
+    show_default=True,
+    help="Schema in the destination.",
+)
 @json_option
 @click.pass_obj
 def command(
@@ -41,29 +47,31 @@ def command(
     destination: str | None,
     dataset: str,
 ) -> None:
-    """Bring TABLES in step: names or patterns; all that the settings name if there are none.
+    """Sync TABLES, names or patterns, to the destination; by default those of the settings.
 
-    The first run reads all rows, later ones what has changed: by the name or pattern that was
-    used before, as what is remembered of a table goes by that. A table that fails does not keep
-    the others from being loaded; the exit code is then 1.
+    The first run reads every row; later runs read only changes. Use the same table name or
+    pattern as last time: with another one, the table is read in full again. If a table fails,
+    the others are still loaded and the exit code is 1.
     """
     from dataverse_source import load
     from dataverse_source.cli.opening import source_for
     from dataverse_source.cli.progress import shown
+    from dataverse_source.loading.malloc import return_freed_memory
 
+    return_freed_memory()
     made = make_pipeline(pipeline, destination, dataset)
     source = source_for(tables, environment_url=environment_url)
     try:
         with shown(screen, made):
             report = load(made, source)
     except KeyboardInterrupt:
-        click.echo("Stopped; what was not loaded yet is read again next time.", err=True)
+        click.echo("Stopped. The next run reads what was not loaded.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
     screen.show(asdict(report), lambda console: _draw(console, report))
 
 
 def make_pipeline(name: str, destination: str | None, dataset: str) -> dlt.Pipeline:
-    """The pipeline as pipelines/environment.py makes it.
+    """The pipeline, as pipelines/environment.py makes it.
 
     Raises:
         ConfigurationError: dlt has no such destination.
@@ -81,7 +89,7 @@ def make_pipeline(name: str, destination: str | None, dataset: str) -> dlt.Pipel
         raise ConfigurationError(
             f"dlt has no destination {kind!r}",
             where="--destination, or destination_type in .dlt/config.toml",
-            remedy=did_you_mean(kind, known) or "Give one of dlt's, such as duckdb or postgres.",
+            remedy=did_you_mean(kind, known) or "Use one of dlt's, such as duckdb or postgres.",
         ) from None
 
 
@@ -92,7 +100,7 @@ def _draw(console: Console, report: LoadReport) -> None:
         for one in report.tables
     ]  # fmt: skip
     console.print(grid(("table", "rows read", "gained", "rows now"), rows, right=1))
-    # The rest of the report's text: time, place, and whatever else it counts.
+    # The rest of the report: requests, time, destination.
     rest = str(report).splitlines()[len(report.tables) :]
     console.print()
     for line in rest:

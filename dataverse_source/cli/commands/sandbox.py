@@ -1,4 +1,4 @@
-"""``dataverse-source sandbox``: starts the local Dataverse."""
+"""``dataverse-source sandbox``: starts a local Dataverse."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def command(options: tuple[str, ...]) -> int:
-    """Start a local Dataverse; the options are those of python -m dataverse_source.sandbox."""
+    """Start a local Dataverse; takes the options of python -m dataverse_source.sandbox."""
     from dataverse_source.sandbox.__main__ import main
 
     try:

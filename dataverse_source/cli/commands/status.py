@@ -1,4 +1,4 @@
-"""``dataverse-source status``: where each table stands, without a request to Dataverse."""
+"""``dataverse-source status``: the sync state of each table, without a request to Dataverse."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(screen: Screen, pipeline: str) -> None:
-    """Tell where each table stands: rows, how it is kept in step, from when on the next run reads.
+    """Show rows, sync mode and last check of each table.
 
-    Nothing is asked of Dataverse. When changes are followed, their token expires some days after
-    it was given, 7 unless the environment says otherwise; then all rows are read again.
+    Nothing is requested from Dataverse. A table with change tracking has a delta link. It expires
+    some days after it was issued: 7, unless the environment has another setting. After that, the
+    next run reads the table in full.
     """
     from dataverse_source.cli.states import attached, known_tables
 
@@ -78,7 +79,7 @@ def _facts(pipeline: dlt.Pipeline, table: KnownTable, now: datetime) -> dict[str
 
 
 def _cursor(table: KnownTable) -> str | int | None:
-    """Where the next read by modifiedon or versionnumber begins."""
+    """Where the next cursor read begins, by modifiedon or versionnumber."""
     state = table.state
     if state.mode != "cursor" or state.watermark is None:
         return None
@@ -96,42 +97,45 @@ def _draw(console: Console, facts: dict[str, Any], now: datetime) -> None:
     )
     console.print(_last_run_text(facts["last_run"], now))
     if facts["pending_packages"]:
-        console.print("A run was interrupted: what it left behind is loaded by the next one.")
+        console.print(
+            "A run was interrupted: the next run loads its pending rows or reads them again."
+        )
     console.print()
     rows = [
         (
             _name(one),
             one["mode"] or "not read yet",
             "?" if one["rows"] is None else f"{one['rows']:,}",
-            _stands(one, now),
+            _position(one, now),
             _expiry(one),
         )
         for one in facts["tables"]
     ]
-    console.print(grid(("table", "kept by", "rows", "stands at", "token expires"), rows))
+    console.print(grid(("table", "sync mode", "rows", "position", "link expires"), rows))
 
 
 def _name(one: dict[str, Any]) -> str:
-    """The table, and what it was asked for with if that is a pattern."""
+    """The table, and the pattern that it was loaded with, if any."""
     names = (one["table"], one["logical_name"])
     return one["table"] if one["configured_as"] in names else f"{names[0]} ({one['configured_as']})"
 
 
 def _last_run_text(last_run: dict[str, Any] | None, now: datetime) -> str:
     if last_run is None or last_run["finished_at"] is None:
-        return "last run: not known"
-    ended = f"in the step {last_run['failed_step']} failed" if last_run["failed_step"] else "done"
-    return f"last run: {_ago(now - last_run['finished_at'])} ago, {ended}"
+        return "last run: unknown"
+    step = last_run["failed_step"]
+    result = f"failed in step {step}" if step else "done"
+    return f"last run: {result}, {_ago(now - last_run['finished_at'])} ago"
 
 
-def _stands(one: dict[str, Any], now: datetime) -> str:
+def _position(one: dict[str, Any], now: datetime) -> str:
     if not one["complete"] and one["mode"] != "full":
-        return "first read not done"
+        return "first read unfinished"
     if one["token_given_at"]:
-        return f"token {_ago(now - one['token_given_at'])} old"
+        return f"last checked {_ago(now - one['token_given_at'])} ago"
     if one["cursor"] is not None:
         return f"from {one['cursor']}"
-    return "all rows each time"
+    return "all rows in every run"
 
 
 def _expiry(one: dict[str, Any]) -> str:

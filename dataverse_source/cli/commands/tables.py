@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @click.command("tables")
 @click.argument("pattern", default="*")
-@click.option("--all", "everything", is_flag=True, help="Tables that patterns leave out, too.")
+@click.option("--all", "everything", is_flag=True, help="List tables that patterns skip, too.")
 @environment_option
 @json_option
 @click.pass_obj
 def command(screen: Screen, pattern: str, everything: bool, environment_url: str | None) -> None:
-    """List the tables of the environment whose name fits PATTERN, such as 'new_*'.
+    """List the tables of the environment that match PATTERN, such as 'new_*'.
 
-    The pattern is compared with entity set names and logical names.
+    The pattern is matched against entity set names and logical names.
     """
     from dataverse_source.cli.opening import open_connection
     from dataverse_source.metadata.table_selection import select_tables, why_left_out

@@ -1,6 +1,6 @@
-"""Which loaded tables point at which: dlt's ``references``, from Dataverse's relationships.
+"""dlt's ``references`` between loaded tables, made from Dataverse's relationships.
 
-Schema exports of dlt (``pipeline.default_schema.to_mermaid()``, ``to_dbml()``, ``to_dot()``)
+dlt's schema exports (``pipeline.default_schema.to_mermaid()``, ``to_dbml()``, ``to_dot()``)
 draw them.
 """
 
@@ -27,22 +27,22 @@ BOOKKEEPING = frozenset(
         "owninguser",
     }
 )
-"""Lookups that nearly every table has, and that tell little about what its rows mean."""
+"""Lookups that nearly every table has; they say little about what its rows mean."""
 
 
 def references_of(
     schema: TableSchema, relationships: Iterable[Relationship], loaded: Iterable[Table]
 ) -> list[TTableReferenceInline]:
-    """The references of one table to tables that are loaded too, one for each of these.
+    """The references of one table to other loaded tables, one per table.
 
-    dlt keeps one reference between two tables. Where several lookups point at the same table,
-    it is the one that points there alone, of several the first by name, and of bookkeeping
-    only where there is nothing else. All of them are in ``_dataverse_relationships``.
+    dlt keeps one reference between two tables. If several lookups point at the same table, the
+    choice is: lookups other than `BOOKKEEPING`, then those with the fewest targets, then the
+    first by name. ``_dataverse_relationships`` has them all.
 
     Args:
-        schema: of the table: only columns that are read can refer to anything.
-        relationships: of all loaded tables; an N:N relationship is known to the tables on its
-            sides, not to its intersect table.
+        schema: of the table; only its columns get references.
+        relationships: of all loaded tables, as metadata lists an N:N relationship with the
+            tables on its sides, not with its intersect table.
         loaded: overview entries of the tables that are loaded.
     """
     by_name = {table.logical_name: table for table in loaded}

@@ -1,4 +1,4 @@
-"""What metadata adds to the rows: labels, references, and the resource of the catalog tables."""
+"""Labels and references of a table, and the dlt resource of the catalog tables."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from dataverse_source.errors import DataverseError
 from dataverse_source.loading.catalog.references import references_of
 from dataverse_source.loading.catalog.tables import CatalogTable, Described, catalog, fingerprint
 from dataverse_source.loading.connection import Connection
+from dataverse_source.loading.run_context import current_run
 
 CATALOG = "_dataverse_catalog"
-"""Name of the resource that gives the catalog's tables."""
+"""Name of the resource with the catalog tables."""
 
 
 def table_labels(connection: Connection, schema: TableSchema) -> Labels:
     """The label columns of a table.
 
     Raises:
-        DataverseError: the choices can't be read.
+        DataverseError: the choices cannot be read.
     """
     description = connection.metadata.description(schema.table.logical_name)
     return labels_of(schema, description.choices)
 
 
 def table_references(connection: Connection, schema: TableSchema) -> list[TTableReferenceInline]:
-    """The references of a table to others that are loaded; none where they can't be read."""
+    """The references of a table to other loaded tables; none if metadata cannot be read."""
     metadata = connection.metadata
     loaded = metadata.configured()
     try:
         own = metadata.description(schema.table.logical_name).relationships
         others = [metadata.description(one.logical_name).relationships for one in loaded]
     except DataverseError as error:
-        logger.warning("%s: no references. %s", schema.table.logical_name, error)
+        logger.warning("%s: loaded without references. %s", schema.table.logical_name, error)
         return []
     return references_of(schema, [*own, *(link for links in others for link in links)], loaded)
 
@@ -47,29 +48,30 @@ def table_references(connection: Connection, schema: TableSchema) -> list[TTable
 def catalog_resource(connection: Connection) -> DltResource:
     """The tables ``_dataverse_tables``, ``..._columns``, ``..._relationships``, ``..._choices``.
 
-    They are loaded when anything in them has changed since they were loaded last.
+    They are loaded only if they have changed since the last load.
     """
 
     def rows() -> Iterator[Any]:
+        current_run().count(connection.client)
         tables = _catalog(connection)
         state = dlt.current.resource_state(CATALOG)
-        mark = fingerprint(tables)
-        if state.get("fingerprint") == mark:
+        found = fingerprint(tables)
+        if state.get("fingerprint") == found:
             return
         for table in tables:
             hints = dlt.mark.make_hints(
                 table_name=table.name,
                 write_disposition="replace",
-                additional_table_hints={"description": table.meaning},
+                additional_table_hints={"description": table.description},
             )
             yield dlt.mark.with_hints(table.rows, hints, create_table_variant=True)
-        state["fingerprint"] = mark
+        state["fingerprint"] = found
 
     return dlt.resource(rows, name=CATALOG)
 
 
 def _catalog(connection: Connection) -> tuple[CatalogTable, ...]:
-    """The catalog of all configured tables whose metadata can be read."""
+    """The catalog tables; tables whose metadata cannot be read are left out."""
     metadata = connection.metadata
     loaded = []
     for overview in metadata.configured():
@@ -77,5 +79,5 @@ def _catalog(connection: Connection) -> tuple[CatalogTable, ...]:
             table = metadata.table(overview.logical_name)
             loaded.append(Described(table, metadata.description(overview.logical_name)))
         except DataverseError as error:
-            logger.warning("%s: not in the catalog. %s", overview.logical_name, error)
+            logger.warning("%s: left out of the catalog. %s", overview.logical_name, error)
     return catalog(loaded, metadata.tables())

@@ -1,7 +1,7 @@
-"""The tables that describe the loaded tables: what they, their columns and choices mean.
+"""The catalog tables: metadata of the loaded tables, their columns, relationships and choices.
 
-``_dataverse_tables``, ``_dataverse_columns``, ``_dataverse_relationships`` and
-``_dataverse_choices``, from metadata. Tables go by their names in the destination.
+They are ``_dataverse_tables``, ``_dataverse_columns``, ``_dataverse_relationships`` and
+``_dataverse_choices``. Tables are named as in the destination.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ CHOICES = pa.schema(
 
 @dataclass(frozen=True)
 class Described:
-    """One loaded table: with its columns, and its description."""
+    """One loaded table with its columns and its description."""
 
     table: Table
     description: Description
@@ -84,11 +84,12 @@ class CatalogTable:
 
     Attributes:
         name: in the destination.
-        meaning: for the schema's table description.
+        description: for dlt's schema.
+        rows: its rows.
     """
 
     name: str
-    meaning: str
+    description: str
     rows: pa.Table
 
 
@@ -97,7 +98,7 @@ def catalog(loaded: Sequence[Described], tables: Iterable[Table]) -> tuple[Catal
 
     Args:
         loaded: the tables to describe.
-        tables: all of the environment, for the names of those that relationships lead to.
+        tables: all tables of the environment, to name those at the other end of a relationship.
     """
     names = _Names(tables)
     return (
@@ -105,7 +106,7 @@ def catalog(loaded: Sequence[Described], tables: Iterable[Table]) -> tuple[Catal
         _made("_dataverse_columns", "All columns of the loaded tables.", COLUMNS, _columns(loaded)),
         _made(
             "_dataverse_relationships",
-            "How the loaded tables point at each other and at others.",
+            "Relationships of the loaded tables with each other and with other tables.",
             RELATIONSHIPS,
             _relationships(loaded, names),
         ),
@@ -119,7 +120,7 @@ def catalog(loaded: Sequence[Described], tables: Iterable[Table]) -> tuple[Catal
 
 
 def fingerprint(tables: Iterable[CatalogTable]) -> str:
-    """Changes whenever anything in the catalog does."""
+    """A digest of all rows of the catalog."""
     digest = hashlib.sha256()
     for table in tables:
         digest.update(repr((table.name, table.rows.schema, table.rows.to_pydict())).encode())
@@ -142,9 +143,9 @@ class _Names:
 
 
 def _made(
-    name: str, meaning: str, schema: pa.Schema, rows: Iterator[Mapping[str, Any]]
+    name: str, description: str, schema: pa.Schema, rows: Iterator[Mapping[str, Any]]
 ) -> CatalogTable:
-    return CatalogTable(name, meaning, pa.Table.from_pylist(list(rows), schema=schema))
+    return CatalogTable(name, description, pa.Table.from_pylist(list(rows), schema=schema))
 
 
 def _tables(loaded: Sequence[Described]) -> Iterator[Mapping[str, Any]]:

@@ -137,7 +137,7 @@ def test_an_error_that_nobody_expects(cli: Cli, monkeypatch: pytest.MonkeyPatch)
     failing_with(monkeypatch, ZeroDivisionError("division by zero"))
     told = cli("init")
     assert told.code == 1
-    assert told.err.startswith("Something went wrong that should not.")
+    assert told.err.startswith("Unexpected error.")
     assert "ZeroDivisionError: division by zero" in told.err
     assert "Traceback" not in told.err
     with pytest.raises(ZeroDivisionError):

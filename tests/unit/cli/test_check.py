@@ -109,7 +109,7 @@ def test_no_application_user(cli: Cli, configured: Sandbox) -> None:
     assert "✗ Access: " in told.out
     assert "The user is not a member of the organization." in told.out
     assert "- Tables: not tried" in told.out
-    assert told.out.endswith("\nSomething is wrong: see above.\n")
+    assert told.out.endswith("\nSome checks failed: see above.\n")
 
 
 def test_a_token_that_is_refused_is_not_renewed(cli: Cli, configured: Sandbox) -> None:
@@ -176,7 +176,7 @@ def test_a_table_without_change_tracking(
     configured.store.change_schema(replace(schema, tables=tables))
     told = cli("check", "leads")
     assert told.code == 0
-    assert "✓ leads: readable (all rows); change tracking is off for it" in told.out
+    assert "✓ leads: readable (all rows); change tracking is off" in told.out
     monkeypatch.setenv("SOURCES__DATAVERSE__SYNC", "changes")
     told = cli("check", "leads")
     assert told.code == 1
@@ -210,8 +210,8 @@ def test_a_terminal_without_ticks(
     assert run(["check", "accounts"]) == 0
     plain.seek(0)
     lines = plain.read().splitlines()
-    assert "+ Clocks: this machine's and Dataverse's agree" in lines
-    assert lines[-1] == "All is well."
+    assert "+ Clocks: this machine and Dataverse agree" in lines
+    assert lines[-1] == "All checks passed."
 
 
 def test_settings_that_are_missing(cli: Cli) -> None:

@@ -118,7 +118,7 @@ def test_status_of_other_ways(
     assert contacts["cursor"] is None
     told = cli("status", "--pipeline", pipeline).out
     assert f"from {accounts['cursor'][:10]}" in told
-    assert "all rows each time" in told
+    assert "all rows in every run" in told
 
 
 @pytest.mark.parametrize("command", [["status"], ["reset", "accounts"]])

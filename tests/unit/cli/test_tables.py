@@ -61,7 +61,7 @@ def test_describe_for_machines(cli: Cli, configured: Sandbox) -> None:
     }
     assert columns["modifiedon"]["destination"] == {"modifiedon": "timestamp"}
     assert columns["birthdate"]["destination"] == {"birthdate": "date"}
-    assert columns["statecodename"]["not_read_because"] == "accompanies statecode"
+    assert columns["statecodename"]["not_read_because"] == "belongs to statecode"
     choices = {one["column"]: one for one in found["choices"]}
     assert {"value": 0, "label": "Active"} in choices["statecode"]["options"]
     assert any(one["referenced_table"] == "account" for one in found["relationships"])
@@ -117,7 +117,7 @@ def test_preview_shows_what_would_land(
 
 def test_preview_of_a_table_without_rows(cli: Cli, configured: Sandbox) -> None:
     told = cli("preview", "leads")
-    assert told.out == "The table has no rows, or the user may see none of them.\n"
+    assert told.out == "The table has no rows that the user may read.\n"
     assert cli("preview", "leads", "--json").json() == []
 
 

@@ -27,17 +27,17 @@ CHECK = """\
   user id GUID
 ✓ Organization: Contoso Sandbox, version 9.2.26062.00185
 ✓ User: # Sandbox
-✓ Clocks: this machine's and Dataverse's agree
+✓ Clocks: this machine and Dataverse agree
 ✓ Limits: x-ms-dop-hint 4
   x-ms-ratelimit-burst-remaining-xrm-requests N
   x-ms-ratelimit-time-remaining-xrm-requests N
-✓ Definitions of tables: N tables
+✓ Table definitions: N tables
 ✗ leeds: The environment has no table 'leeds', or the application user can't see
   it.
   what to do: Did you mean 'leads' or 'lead' or 'roles'?
-✓ accounts: readable (all rows), changes can be followed
+✓ accounts: readable (all rows), change tracking available
 
-Something is wrong: see above."""
+Some checks failed: see above."""
 
 TABLES = """\
 table                    logical name   kind        changes
@@ -122,7 +122,7 @@ def test_a_run_that_is_stopped(sandbox: Sandbox, folder: Path) -> None:
             terminal.interrupt()
             go_on.set()
             assert terminal.end() == 130
-            terminal.until(r"^Stopped; what was not loaded yet is read again next time\.$")
+            terminal.until(r"^Stopped\. The next run reads what was not loaded\.$")
             assert not any("Traceback" in line for line in terminal.lines)
     finally:
         go_on.set()
@@ -132,12 +132,12 @@ def test_a_question(sandbox: Sandbox, folder: Path) -> None:
     with Terminal("run", "accounts", folder=folder, sandbox=sandbox) as terminal:
         assert terminal.end() == 0
     with Terminal("reset", "accounts", folder=folder, sandbox=sandbox) as terminal:
-        terminal.until(r"^Go on\? \[y/N\]:$")
+        terminal.until(r"^Continue\? \[y/N\]:$")
         terminal.type("y")
         assert terminal.end() == 0
         assert steady(terminal.lines) == (
             "The next run reads all rows of accounts again.\n"
             "The rows in dataset dataverse stay until then.\n"
-            "Go on? [y/N]: y\n"
+            "Continue? [y/N]: y\n"
             "Done."
         )

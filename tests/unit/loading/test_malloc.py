@@ -13,9 +13,9 @@ from dataverse_source.loading.malloc import _SETTINGS
 
 PROGRAM = """
 from pathlib import Path
-from dataverse_source.loading.malloc import give_back_large_blocks
+from dataverse_source.loading.malloc import return_freed_memory
 
-fixed = give_back_large_blocks()
+fixed = return_freed_memory()
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

@@ -10,7 +10,8 @@ import pytest
 from dataverse_source import TablesFailedError, dataverse, load
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.loading.progress import observed, watched
+from dataverse_source.loading.progress import watched
+from dataverse_source.loading.run_context import observed
 from dataverse_source.sandbox import Sandbox
 
 
@@ -62,4 +63,4 @@ def test_rows_are_told_table_by_table(
 def test_without_an_observer_nothing_is_told(credentials: DataverseCredentials) -> None:
     items = iter(())
     client: DataverseClient = None  # type: ignore[assignment]
-    assert watched("accounts", client, items) is items
+    assert watched(None, "accounts", client, items) is items

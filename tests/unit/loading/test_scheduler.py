@@ -23,11 +23,11 @@ NewPipeline = Callable[[], dlt.Pipeline]
 
 
 def job(
-    read: Callable[[], int], dropped: list[int] | None = None, failures: list[str] | None = None
+    read: Callable[[], int], discarded: list[int] | None = None, failures: list[str] | None = None
 ) -> Job[int]:
     """A job that gives its number."""
 
-    def give(result: Callable[[], int]) -> Iterator[int]:
+    def on_complete(result: Callable[[], int]) -> Iterator[int]:
         try:
             number = result()
         except LookupError as error:
@@ -37,7 +37,7 @@ def job(
             return
         yield number
 
-    return Job(read, give, (dropped if dropped is not None else []).append)
+    return Job(read, on_complete, (discarded if discarded is not None else []).append)
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
@@ -53,9 +53,9 @@ def given(items: Iterator[Any]) -> list[Any]:
 
 
 def test_all_are_given_once() -> None:
-    at_once = TableScheduler(lambda: 3)
+    scheduler = TableScheduler(lambda: 3)
     jobs = [job(lambda number=number: number) for number in range(20)]  # type: ignore[misc]
-    assert sorted(given(at_once.items(jobs))) == list(range(20))
+    assert sorted(given(scheduler.items(jobs))) == list(range(20))
 
 
 def test_they_run_side_by_side() -> None:
@@ -99,8 +99,8 @@ def test_two_resources_take_turns() -> None:
         ready.set()
         return 2
 
-    at_once = TableScheduler(lambda: 2)
-    turns = [at_once.items([job(wait)]), at_once.items([job(start)])]
+    scheduler = TableScheduler(lambda: 2)
+    turns = [scheduler.items([job(wait)]), scheduler.items([job(start)])]
     found = []
     while turns:
         for items in list(turns):
@@ -118,25 +118,25 @@ def test_a_failure_is_told_to_the_one_who_gives() -> None:
         raise LookupError("gone")
 
     failures: list[str] = []
-    at_once = TableScheduler(lambda: 2)
-    assert given(at_once.items([job(fail, failures=failures), job(lambda: 7)])) == [7]
+    scheduler = TableScheduler(lambda: 2)
+    assert given(scheduler.items([job(fail, failures=failures), job(lambda: 7)])) == [7]
     assert failures == ["gone"]
     with pytest.raises(LookupError):
-        given(at_once.items([job(fail)]))
+        given(scheduler.items([job(fail)]))
 
 
-def test_what_is_not_given_is_dropped() -> None:
-    dropped: list[int] = []
+def test_what_is_not_given_is_discarded() -> None:
+    discarded: list[int] = []
     all_run = threading.Barrier(4, timeout=PATIENCE)
 
     def read() -> int:
         all_run.wait()
         return 5
 
-    items = TableScheduler(lambda: 4).items([job(read, dropped) for _ in range(4)])
+    items = TableScheduler(lambda: 4).items([job(read, discarded) for _ in range(4)])
     assert next(item for item in items if item is not None) == 5
     items.close()  # type: ignore[attr-defined]
-    assert eventually(lambda: len(dropped) == 3)
+    assert eventually(lambda: len(discarded) == 3)
 
 
 @pytest.mark.slow

@@ -1,0 +1,81 @@
+"""The SQL that a run and the command line send to the destination: counts, names, newest load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dlt
+from dlt.common.destination.exceptions import SqlClientNotAvailable
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.sql_client import SqlClientBase
+
+Rows = Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Query:
+    """One SELECT on one table.
+
+    Attributes:
+        table: its name in the destination.
+        columns: to select; none selects ``expression``.
+        expression: as SQL.
+        where: condition, as SQL with ``%s`` for each of ``values``.
+        values: for the condition.
+    """
+
+    table: str
+    columns: tuple[str, ...] = ()
+    expression: str = "COUNT(*)"
+    where: str = ""
+    values: tuple[str, ...] = ()
+
+
+def select(pipeline: dlt.Pipeline, queries: Sequence[Query]) -> list[Rows | None]:
+    """The rows of each query: none if its table is missing, None if there is no SQL client.
+
+    Raises:
+        Exception: the destination cannot be reached; each driver has errors of its own.
+    """
+    if not queries:
+        return []
+    try:
+        with pipeline.sql_client() as client:
+            return [_rows(client, query) for query in queries]
+    except SqlClientNotAvailable:
+        return [None] * len(queries)
+
+
+def row_counts(pipeline: dlt.Pipeline, tables: Sequence[str]) -> dict[str, int | None]:
+    """Rows by table: 0 if the table is missing, None if the destination has no SQL client."""
+    found = select(pipeline, [Query(table) for table in tables])
+    counts = (None if rows is None else int(rows[0][0]) if rows else 0 for rows in found)
+    return dict(zip(tables, counts, strict=True))
+
+
+def newest_load(pipeline: dlt.Pipeline) -> str | None:
+    """The id of the newest load package in the destination; None if there is none."""
+    if not pipeline.default_schema_name:
+        return None
+    schema = pipeline.default_schema
+    query = Query(
+        schema.loads_table_name,
+        expression="MAX(load_id)",
+        where="schema_name = %s AND status = 0",
+        values=(schema.name,),
+    )
+    (found,) = select(pipeline, [query])
+    return str(found[0][0]) if found and found[0][0] is not None else None
+
+
+def _rows(client: SqlClientBase[Any], query: Query) -> Rows:
+    selected = ", ".join(map(client.escape_column_name, query.columns)) or query.expression
+    where = f" WHERE {query.where}" if query.where else ""
+    table = client.make_qualified_table_name(query.table)
+    try:
+        found = client.execute_sql(f"SELECT {selected} FROM {table}{where}", *query.values)  # noqa: S608
+    except DatabaseUndefinedRelation:
+        return []
+    return found or []
