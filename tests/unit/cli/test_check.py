@@ -181,7 +181,7 @@ def test_a_table_without_change_tracking(
     told = cli("check", "leads")
     assert told.code == 1
     assert "✗ leads: sync = 'changes' is set, but change tracking is off" in told.out
-    assert "Have change tracking enabled for the table." in told.out
+    assert "Enable change tracking for the table." in told.out
 
 
 def test_names_of_no_table(cli: Cli, configured: Sandbox) -> None:
