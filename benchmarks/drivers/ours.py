@@ -13,7 +13,7 @@ import dlt
 import duckdb
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-from dataverse_source import DataverseCredentials, dataverse, load
+from dataverse_source import DataverseCredentials, dataverse, load, return_freed_memory
 from dataverse_source.client.throttle import limiter
 from dataverse_source.client.throttle.budget import ServiceLimits
 from dataverse_source.sync.read import whole_table
@@ -26,6 +26,7 @@ def main() -> None:
     service's, where they are not those of the documentation; ``time_scale``: how long a second of
     the service takes; ``runs``: how many, the last is the one that is timed.
     """
+    return_freed_memory()
     connection = json.loads(sys.argv[1])
     options: dict[str, Any] = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
     for name, value in options.get("dlt", {}).items():

@@ -27,7 +27,7 @@ def watched(
     """The items of a table, reported to the observer if there is one.
 
     Args:
-        observer: who is told.
+        observer: follows the run; None if nobody does.
         table: its name in messages.
         client: reads the table.
         items: for dlt, each with Arrow data.

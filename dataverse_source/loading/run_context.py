@@ -1,4 +1,4 @@
-"""What all threads of one run share: which tables to read, who is told, what failed.
+"""What all threads of one run share: tables to read, observer, failures, clients.
 
 dlt calls the source's resources without arguments of ours, so the run is handed over through
 dlt's container.
@@ -27,7 +27,7 @@ class RunContext(ContainerInjectableContext):
     """One run of `load`, or of a pipeline without it.
 
     Attributes:
-        observer: an `Observer` that is told how far each table is, or None.
+        observer: an `Observer` that follows the run, or None.
         isolates: whether a table that fails is recorded while the others continue; if not, its
             error ends the run. dlt discards what all tables have given when one of them raises,
             so an isolated table gives nothing before it has been read completely.
@@ -75,7 +75,7 @@ def running(context: RunContext) -> Iterator[RunContext]:
 
 @contextmanager
 def observed(observer: Observer) -> Iterator[None]:
-    """While it lasts, ``observer`` is told how far the tables of a run are."""
+    """While it lasts, ``observer`` follows every run."""
     with running(RunContext(observer=observer)):
         yield
 

@@ -20,10 +20,10 @@ def check_table_settings(settings: Settings, found: Mapping[str, Sequence[Table]
 
     Args:
         settings: of the source.
-        found: the tables by the name or pattern that stands for them.
+        found: the tables by the name or pattern that matches them.
 
     Raises:
-        ConfigurationError: a name in ``table_settings`` stands for no table that is loaded.
+        ConfigurationError: a name in ``table_settings`` matches no table that is loaded.
     """
     known = set(found)
     for tables in found.values():

@@ -21,7 +21,7 @@ def open_table(
     Args:
         connection: to the environment.
         name: entity set name or logical name.
-        configured_as: the name or pattern that stands for the table in the settings.
+        configured_as: the name or pattern in the settings that matches the table.
         **changed: settings that differ from the configured ones, such as ``page_size``.
 
     Raises:

@@ -34,7 +34,7 @@ class TableRuns:
 
         Args:
             logical_name: of the table.
-            configured_as: the name or pattern that stands for it in the settings.
+            configured_as: the name or pattern in the settings that matches it.
             package: the load package that takes its rows.
 
         Raises:

@@ -50,7 +50,7 @@ class _Reading:
 
     Attributes:
         table: its overview entry.
-        configured_as: the name or pattern that stands for it in the settings.
+        configured_as: the name or pattern in the settings that matches it.
         stored: its state.
         package: takes its rows.
         run: the run that reads it.
@@ -83,9 +83,9 @@ class Tables:
     def items(
         self, name: str, state: dict[str, Any], cursor: Incremental[datetime] | None
     ) -> Iterator[Any]:
-        """Items for dlt of the tables that a configured name stands for.
+        """Items for dlt of the tables that a configured name matches.
 
-        Several tables are read at once; None stands for a table that is not complete yet.
+        Several tables are read at once; None means that no table is complete yet.
 
         Args:
             name: as in the settings.
@@ -118,7 +118,7 @@ class Tables:
             yield from job.on_complete(job.read)
 
     def _selected(self, package: Package) -> Iterator[tuple[str, Table]]:
-        """The tables that are read in this run, each with the name that stands for it."""
+        """The tables that are read in this run, each with the name or pattern that matches it."""
         for name, tables in (self._found or {}).items():
             if package.selected is None or name in package.selected:
                 yield from ((name, table) for table in tables)
@@ -204,7 +204,7 @@ class Tables:
         return take(_items(reading, changed, stored))
 
     def _tables(self, name: str, package: Package) -> list[Table]:
-        """The tables that a name stands for; the first call checks all tables of the source."""
+        """The tables that a name matches; the first call checks all tables of the source."""
         with self._lock:
             if self._found is None:
                 found = self._find()

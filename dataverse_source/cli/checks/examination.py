@@ -213,7 +213,7 @@ def _limits(found: Findings, client: DataverseClient) -> None:
 def _chosen(
     found: Findings, names: Sequence[str], known: Sequence[Table]
 ) -> list[tuple[str, Table]]:
-    """The tables with the name or pattern that stands for each; reports names without a table."""
+    """The tables each with the name or pattern that matches it; reports names that match none."""
     chosen: dict[str, tuple[str, Table]] = {}
     for name in names:
         try:
