@@ -306,7 +306,7 @@ class Sandbox:
 
         return Gateway(
             environment,
-            Door(environment, self.identity, self.users),
+            Door(environment, self.identity),
             self.limits,
             self.faults,
             self.hooks,

@@ -91,7 +91,7 @@ class Switches:
     page_size_out_of_range: Literal["clamp", "refused"] = "clamp"
     top_with_page_size: Literal["top_ignored", "page_size_ignored"] = "top_ignored"
     last_fetchxml_page: Literal["absent", "false_and_cookie"] = "absent"
-    stuck_cookie: Literal["off", "sql", "any"] = "off"
+    stuck_cookie: Literal["off", "any"] = "off"
     skiptoken_expiry: Literal["never", "0x80041129", "0x8004112A"] = "never"
     user_refusal_status: Literal["403", "401"] = "403"
     cascade_tombstones: Literal["all", "parent_only"] = "all"

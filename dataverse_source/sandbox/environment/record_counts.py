@@ -30,8 +30,3 @@ class RecordCounts:
             if counted is None or now - counted[0] >= KEPT:
                 counted = self._counted[logical_name] = (now, store.count(logical_name))
         return counted[1]
-
-    def forget(self) -> None:
-        """Has every table counted anew."""
-        with self._lock:
-            self._counted.clear()

@@ -7,14 +7,11 @@ activitypointer, under one key.
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
 
 from dataverse_source.sandbox.schema.tables import Schema, Table
 from dataverse_source.sandbox.store.layout import literal, physical_names, quote, sql_table
+from dataverse_source.sandbox.store.row_store import RowStore
 from dataverse_source.sandbox.store.values import json_text
-
-if TYPE_CHECKING:
-    from dataverse_source.sandbox.store.store import Store
 
 POINTER = "activitypointer"
 _OWN = ("activitytypecode", "activitytypecode$", "versionnumber")
@@ -26,7 +23,7 @@ def has_pointer(schema: Schema, table: Table) -> bool:
     return table.is_activity and table.logical_name != POINTER and POINTER in schema.by_logical_name
 
 
-def on_written(store: Store, connection: sqlite3.Connection, table: Table, key: str) -> None:
+def on_written(store: RowStore, connection: sqlite3.Connection, table: Table, key: str) -> None:
     """Takes a row that was created or changed over to activitypointer."""
     if not has_pointer(store.schema, table):
         return
@@ -47,7 +44,7 @@ def on_written(store: Store, connection: sqlite3.Connection, table: Table, key: 
         )
 
 
-def on_seeded(store: Store, connection: sqlite3.Connection, table: Table) -> None:
+def on_seeded(store: RowStore, connection: sqlite3.Connection, table: Table) -> None:
     """Takes all rows of a table over to activitypointer that are not there yet."""
     if not has_pointer(store.schema, table):
         return

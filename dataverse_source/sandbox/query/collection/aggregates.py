@@ -14,7 +14,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 from dataverse_source.sandbox.http.messages import DataverseFault
-from dataverse_source.sandbox.query.filter.conditions import Place
+from dataverse_source.sandbox.query.filter.comparisons import Place
 from dataverse_source.sandbox.query.filter.scope import Scope
 from dataverse_source.sandbox.query.rows.formats import formatted_value
 from dataverse_source.sandbox.query.rows.rows import column_annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dataverse_source.sandbox.query.filter.conditions import place
+from dataverse_source.sandbox.query.filter.comparisons import place
 from dataverse_source.sandbox.query.filter.elastic import is_elastic, refuse_order
 from dataverse_source.sandbox.query.filter.relationships import name_of_target
 from dataverse_source.sandbox.query.filter.scope import Scope

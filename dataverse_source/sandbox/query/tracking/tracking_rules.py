@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from dataverse_source.sandbox.environment.access_rules import require_change_tracking
 from dataverse_source.sandbox.environment.environment import Caller, Environment
-from dataverse_source.sandbox.environment.users import require_change_tracking
 from dataverse_source.sandbox.http.messages import DataverseFault
 from dataverse_source.sandbox.query.syntax.odata import bad_query
 from dataverse_source.sandbox.query.syntax.options import Options
