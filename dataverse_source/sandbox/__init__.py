@@ -28,7 +28,7 @@ __all__ = [
     "Switches",
     "every_setting",
 ]
-_EXTRA = ("cryptography", "jwt", "lark", "trustme")
+_EXTRA = ("cryptography", "defusedxml", "jwt", "lark", "trustme")
 _ROOMS = {
     "Application": "identity.applications",
     "Fault": "api.faults",
