@@ -15,7 +15,7 @@ Change = Mapping[str, Any]
 
 
 def apply(sandbox: Controlled, changes: Iterable[Change]) -> list[Any]:
-    """Does changes in their order.
+    """Applies changes in order.
 
     Each is an object whose first name says what it does:
 
@@ -34,20 +34,20 @@ def apply(sandbox: Controlled, changes: Iterable[Change]) -> list[Any]:
     ``{"switch": {"gzip": "never"}}``; ``{"user": "<client id>", "values": {"enabled": false}}``.
 
     Returns:
-        One result for each change, None where there is nothing to tell.
+        One result for each change; None where there is none.
 
     Raises:
-        ValueError: a change that is none of these, or that can't be done.
+        ValueError: an unknown change, or one that can't be done.
         LookupError: a row or user that is not there.
     """
     return [_apply_one(sandbox, change) for change in changes]
 
 
 def check(changes: Iterable[Change]) -> None:
-    """Refuses what ``apply`` would not know.
+    """Refuses unknown changes.
 
     Raises:
-        ValueError: a change that is none of the known ones.
+        ValueError: an unknown change.
     """
     for change in changes:
         _kind(change)
@@ -57,7 +57,9 @@ def _kind(change: Change) -> str:
     for name in change:
         if name in _KINDS:
             return name
-    raise ValueError(f"{dict(change)} is no change; known: {', '.join(_KINDS)}.")
+    raise ValueError(
+        f"{dict(change)} is not a known change. Begin with one of: {', '.join(_KINDS)}."
+    )
 
 
 def _apply_one(sandbox: Controlled, change: Change) -> Any:

@@ -1,6 +1,6 @@
-"""Control of a running sandbox over plain HTTP on loopback, JSON in and out.
+"""Controls a running sandbox over plain HTTP on loopback, with JSON.
 
-For tests in other languages and other processes; Python tests have the ``Sandbox`` object.
+It is for tests in other languages and processes; Python tests use the ``Sandbox`` object.
 
 ==========================  ===================================================================
 ``GET /``                   how to connect: URLs, tenant, client, CA bundle
@@ -28,8 +28,8 @@ For tests in other languages and other processes; Python tests have the ``Sandbo
 ==========================  ===================================================================
 
 ``/metadata/identity/oauth2/token`` is here as well, in plain HTTP as on a machine in Azure: set
-AZURE_POD_IDENTITY_AUTHORITY_HOST to this server's URL. What can't be done answers 400 (404 for
-an unknown path or row) with ``{"error": "<why>"}``.
+AZURE_POD_IDENTITY_AUTHORITY_HOST to this server's URL. An error answers 400 (404 for an
+unknown path or row) with ``{"error": "<why>"}``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class Control:
-    """Answers requests that steer one sandbox."""
+    """Answers control requests for one sandbox."""
 
     def __init__(self, sandbox: Controlled) -> None:
         self._sandbox = sandbox
@@ -68,7 +68,7 @@ class Control:
         return Answer(response.status, response.body, list(response.headers.items()))
 
     def _respond(self, request: Request) -> Response:
-        # A web page that the user happens to visit must not steer the sandbox.
+        # A web page in the user's browser must not control the sandbox.
         if request.base_url.split("/")[2].partition(":")[0] not in _LOOPBACK:
             return Response.of_json({"error": "The control port answers on loopback only."}, 403)
         if request.path == MANAGED_IDENTITY:
@@ -117,7 +117,7 @@ def _run(sandbox: Controlled, wanted: list[changes.Change]) -> None:
 
 def _list_of_changes(body: Any) -> list[changes.Change]:
     if not isinstance(body, list) or not all(isinstance(change, dict) for change in body):
-        raise ValueError("Changes are a list of objects.")
+        raise ValueError("Send the changes as a JSON list of objects.")
     return body
 
 
@@ -250,7 +250,7 @@ _ROUTES: dict[tuple[str, str, int], Callable[..., Any]] = {
 
 
 def _floats(body: Any) -> dict[str, Any]:
-    """Numbers with a point as floats: settings are no money."""
+    """Decimals as floats: settings need no exact digits."""
     return {
         name: float(value) if isinstance(value, Decimal) else value for name, value in body.items()
     }

@@ -1,7 +1,7 @@
 """Requests that act for another user, named by a header.
 
-Source: docs page "Impersonate another user using the Web API". What such a request may do is
-what both users may; what it writes is written by the other user, on behalf of the actual one.
+Source: docs page "Impersonate another user using the Web API". Such a request may do what
+both users may do. What it writes is written by the other user, on behalf of the actual one.
 """
 
 from __future__ import annotations

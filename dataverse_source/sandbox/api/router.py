@@ -46,7 +46,7 @@ from dataverse_source.sandbox.writes.writes import Writer
 
 
 class DataSide:
-    """Answers what concerns rows.
+    """Answers requests about rows.
 
     Args:
         environment: the environment that it plays.
@@ -99,7 +99,7 @@ class DataSide:
 
 
 def no_segment(environment: Environment, name: str) -> DataverseFault:
-    """The fault for a part of a path that stands for nothing."""
+    """The fault for an unknown part of a path."""
     code = environment.switches.unknown_segment_code
     return DataverseFault(404, code, f"Resource not found for the segment '{name}'.")
 
@@ -162,7 +162,7 @@ class _Read:
         return self._children(table, key, step, rest)
 
     def _related(self, table: Table, key: str, step: Single, rest: list[Segment]) -> Response:
-        """Goes on at the row that a lookup points at; 204 when it points at none."""
+        """Follows a lookup to its row; answers 204 when the lookup is empty."""
         row = self.environment.store.row(table.logical_name, key)
         if row is None:
             raise no_such_row(table, key)
@@ -179,7 +179,7 @@ class _Read:
     def _children(
         self, table: Table, key: str, step: Many | Associated, rest: list[Segment]
     ) -> Response:
-        """Goes on at the collection of rows that point at this one."""
+        """Follows a collection of related rows."""
         store = self.environment.store
         if store.row(table.logical_name, key) is None:
             raise no_such_row(table, key)

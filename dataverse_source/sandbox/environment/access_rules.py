@@ -1,4 +1,4 @@
-"""What a caller's roles forbid, refused in Dataverse's words."""
+"""Refuses what a caller's roles forbid, in Dataverse's words."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class ApplicationUser:
         object_id: object id of its service principal.
         enabled: False for a disabled user.
         has_role: False for a user without a security role.
-        organization_read: read privileges are at organization level.
+        organization_read: read privileges have organization depth.
         readable_tables: logical names that its roles let it read; None for all.
         may_write: its roles let it create, update and delete rows.
         may_impersonate: its roles have prvActOnBehalfOfAnotherUser.
@@ -39,9 +39,10 @@ class ApplicationUser:
 
 
 class Users:
-    """The application users by client id, an app without one is no member; and what people may.
+    """Application users by client id, and the rights of people.
 
-    People are rows of the table systemuser. They may do everything unless ``limit`` says else.
+    An app without an application user is no member. People are rows of the table systemuser;
+    they may do everything unless ``limit`` says otherwise.
     """
 
     def __init__(self) -> None:
@@ -55,7 +56,7 @@ class Users:
             self._by_client[user.client_id] = user
 
     def limit(self, user_id: str, **rights: Any) -> None:
-        """Sets what a person may do, that is a row of systemuser that is no application's.
+        """Sets the rights of a person: a row of systemuser without an application.
 
         Args:
             user_id: its systemuserid.
@@ -65,7 +66,7 @@ class Users:
             self._people[user_id.lower()] = ApplicationUser(user_id.lower(), "", **rights)
 
     def rights_of(self, user_id: str) -> ApplicationUser:
-        """What a user may do, whether of an application or a person."""
+        """The rights of a user: an application user or a person."""
         with self._lock:
             known = (user for user in self._by_client.values() if user.user_id == user_id)
             return next(known, self._people.get(user_id) or ApplicationUser(user_id, ""))
@@ -85,7 +86,7 @@ class Users:
             self._by_client[client_id] = replace(self._by_client[client_id], **values)
 
     def remove(self, client_id: str) -> None:
-        """Takes an application's user away."""
+        """Removes an application's user."""
         with self._lock:
             self._by_client.pop(client_id, None)
 

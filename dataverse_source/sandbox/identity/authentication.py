@@ -1,4 +1,4 @@
-"""The data side's door: bearer token in, caller out, or the documented challenge."""
+"""Checks bearer tokens: returns the caller, or answers with the documented challenge."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Door:
         """The application user behind a request.
 
         Raises:
-            Unauthorized: no token, or one that is not good here and now.
-            DataverseFault: the token is good, but its user may not come in.
+            Unauthorized: no token, or an invalid one.
+            DataverseFault: the token is valid, but its user has no access.
         """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:

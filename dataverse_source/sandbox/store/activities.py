@@ -15,7 +15,7 @@ from dataverse_source.sandbox.store.values import json_text
 
 POINTER = "activitypointer"
 _OWN = ("activitytypecode", "activitytypecode$", "versionnumber")
-"""Columns that are not taken over as they are."""
+"""Columns with a value of their own in activitypointer."""
 
 
 def has_pointer(schema: Schema, table: Table) -> bool:
@@ -24,7 +24,7 @@ def has_pointer(schema: Schema, table: Table) -> bool:
 
 
 def on_written(store: RowStore, connection: sqlite3.Connection, table: Table, key: str) -> None:
-    """Takes a row that was created or changed over to activitypointer."""
+    """Copies a created or changed row to activitypointer."""
     if not has_pointer(store.schema, table):
         return
     wire = json_text(key)
@@ -45,7 +45,7 @@ def on_written(store: RowStore, connection: sqlite3.Connection, table: Table, ke
 
 
 def on_seeded(store: RowStore, connection: sqlite3.Connection, table: Table) -> None:
-    """Takes all rows of a table over to activitypointer that are not there yet."""
+    """Copies the rows of a table that activitypointer lacks."""
     if not has_pointer(store.schema, table):
         return
     pointer, source = sql_table(POINTER), sql_table(table.logical_name)

@@ -1,6 +1,6 @@
-"""Writes down who changed what: rows of the table audit, and the values before and after.
+"""Audits changes: rows of the table audit, and the values before and after.
 
-Only while the organization's ``isauditenabled`` is true. Source: docs page "Retrieve the
+It works only while the organization's ``isauditenabled`` is true. Source: docs page "Retrieve the
 history of audited data changes".
 """
 
@@ -36,7 +36,7 @@ _TABLE = (
 def audited(
     store: RowStore, connection: sqlite3.Connection, table: Table, key: str, operation: Operation
 ) -> Iterator[None]:
-    """Compares a row before and after what is done within, and writes down what changed."""
+    """Compares a row before and after the block, and audits the difference."""
     if not _is_audited(store, connection, table):
         yield
         return

@@ -83,7 +83,9 @@ class RowStore:
             )
             path = Path(self._folder.name) / "rows.db"
         elif path.exists():
-            raise FileExistsError(f"{path} exists; the sandbox starts with a new file.")
+            raise FileExistsError(
+                f"{path} exists: delete it or name another file; the sandbox starts with a new one."
+            )
         self._connections = Connections(path)
         self._guids = SequentialGuids()
         self._version = FIRST_VERSION

@@ -50,7 +50,7 @@ GROUP_STEPS = (1, 7, 11, 3)
 """How far a row's template moves on in each group from one row to the next."""
 
 TARGET_ROWS = 500
-"""So many rows of a table are pointed at by lookups."""
+"""How many rows of a table lookups point at."""
 
 BLOCK = 200
 """Rows of one import or one mass change: they share a createdon or modifiedon."""
@@ -66,8 +66,8 @@ _WRITTEN_BY_STORE = frozenset({"createdon", "modifiedon", "versionnumber"})
 def seed_table(store: RowStore, logical_name: str, count: int, seed: int) -> None:
     """Adds ``count`` made-up rows to a table, the same ones for the same seed.
 
-    Lookups point at rows that are there already; those that point at this table and are
-    all empty are filled.
+    Its lookups point at existing rows. Lookups of other tables to this one are filled if they
+    are all empty.
     """
     if count <= 0:
         return
@@ -79,7 +79,7 @@ def seed_table(store: RowStore, logical_name: str, count: int, seed: int) -> Non
         sizes = group_sizes(count)
         _make_templates(store, connection, table, seed, sizes)
         _make_spine(connection, count, store.next_version(count) + version_base(table))
-        # One index over all rows is made faster than kept row by row.
+        # Building an index once is faster than updating it row by row.
         anew = create_indexes(table) if not existing else ()
         for name in key_indexes(table) if not existing else ():
             connection.execute(f"DROP INDEX {quote(name)}")
@@ -210,7 +210,7 @@ def _target_rows(store: RowStore, column: Column) -> list[tuple[str, str]]:
 
 
 def _make_spine(connection: sqlite3.Connection, count: int, first_version: int) -> None:
-    """Row numbers with their moments; version numbers follow modifiedon, as in life.
+    """Row numbers with their moments; version numbers follow modifiedon.
 
     Every fifth block of rows was imported within one second, another fifth was changed at
     once later; of the others two thirds were changed on their own.
@@ -308,7 +308,7 @@ def _guid_wire(node: str, batch: str) -> str:
 
 
 def _fill_empty_lookups(store: RowStore, connection: sqlite3.Connection, target: Table) -> None:
-    """Lets rows seeded earlier point at this table where they point at nothing at all."""
+    """Fills the lookups of earlier rows to this table, where all of them are empty."""
     keys = [key for key, _ in _target_rows(store, _pointer_to(target))]
     for table in store.schema.tables:
         for column in stored_columns(table):

@@ -134,7 +134,7 @@ class Writer:
             point_at(payload.values, table, step, target, self.create(target, body))
 
     def _finish(self, table: Table, key: str, payload: Payload) -> None:
-        """Creates the rows of collections, and associates those that were named."""
+        """Creates the rows of collections, and associates the named ones."""
         for step, body in payload.children:
             child = self.create(step.table, body)
             associate(self.environment, table, key, step, child)

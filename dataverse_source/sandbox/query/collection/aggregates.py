@@ -1,7 +1,7 @@
 """Groups rows and computes figures over each group: counts, sums, averages, extremes.
 
-``$apply`` and aggregate FetchXML share it. The rows are few by rule (50,000), so they are
-grouped here, with exact decimals.
+``$apply`` and aggregate FetchXML share it. A query may see 50,000 rows at
+most, so Python groups them, with exact decimals.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def next_token(
 
 
 def given_out(scope: Scope, token: str, page: int, previous: str | None) -> str:
-    """What is given out instead of an encoded ``$skiptoken``: itself, unless switches say else.
+    """The encoded ``$skiptoken`` that a client is given: the right one, unless switches change it.
 
     Args:
         scope: the query's.
