@@ -1,7 +1,22 @@
 """A local Dataverse: HTTPS, sign-in, metadata, rows, queries and change tracking.
 
-``with Sandbox() as sandbox:`` starts one on loopback; ``python -m dataverse_source.sandbox``
-does so from the command line. Its parts need the extra ``sandbox``.
+``with Sandbox() as sandbox:`` starts one on loopback, ``python -m dataverse_source.sandbox``
+does the same from the command line. Both need the extra ``sandbox``.
+
+It has nine rooms:
+
+* ``http``: the server: TLS, HTTP/1.1, batches, compression.
+* ``api``: from request to answer: routing, functions, limits, faults, latency.
+* ``identity``: Entra ID: app registrations, assertions, tokens.
+* ``environment``: the organization, its users and their rights, the clock.
+* ``schema``: tables and columns: the default catalogue, ``$metadata`` files, changes.
+* ``store``: rows in SQLite: values, version numbers, cascades, audit, made-up rows.
+* ``metadata``: answers about tables and columns.
+* ``query``: answers about rows: OData, FetchXML, change tracking.
+* ``writes``: creates, updates, deletes, files and images.
+
+Beside them: ``sandbox`` puts the rooms together, ``control`` and ``changes`` steer a running
+sandbox from other processes, ``switches`` lists what no document settles.
 """
 
 from __future__ import annotations
@@ -28,7 +43,7 @@ __all__ = [
     "Switches",
     "every_setting",
 ]
-_EXTRA = ("cryptography", "jwt", "lark", "trustme")
+_EXTRA = ("cryptography", "defusedxml", "jwt", "lark", "trustme")
 _ROOMS = {
     "Application": "identity.applications",
     "Fault": "api.faults",

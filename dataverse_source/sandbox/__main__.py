@@ -50,6 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=HELP, allow_abbrev=False)
+    _add_ports_and_credentials(parser)
+    _add_rows(parser)
+    _add_behaviour(parser)
+    return parser
+
+
+def _add_ports_and_credentials(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--port", type=int, default=0, help="port to listen on (default: any free one)")
     add(
@@ -58,6 +65,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PORT",
         help="port of the control server, 0 for any free one (default: none)",
     )
+    add("--client-secret", help="secret of the application (default: a new one)")
+    add(
+        "--token-lifetime",
+        type=int,
+        default=3599,
+        metavar="SECONDS",
+        help="lifetime of an access token (default: 3599)",
+    )
+
+
+def _add_rows(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--rows",
         action="append",
@@ -73,19 +92,20 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="PATH",
         help=(
-            "tables that the sandbox is to have: a $metadata file (.xml, .xml.gz), a JSON file of"
-            " EntityDefinitions, or a folder of such JSON files"
+            "serve the tables of a $metadata file (.xml, .xml.gz), of a JSON file of "
+            "EntityDefinitions, or of a folder of such JSON files"
         ),
     )
-    add("--store", type=Path, metavar="FILE", help="where to keep the rows (default: temporary)")
-    add("--client-secret", help="secret of the application (default: a new one)")
     add(
-        "--token-lifetime",
-        type=int,
-        default=3599,
-        metavar="SECONDS",
-        help="how long an access token is good for (default: 3599)",
+        "--store",
+        type=Path,
+        metavar="FILE",
+        help="file to keep the rows in (default: a temporary one)",
     )
+
+
+def _add_behaviour(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--limits",
         nargs="?",
@@ -109,10 +129,9 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=VALUE",
         type=_pair,
-        help="a behaviour that no document settles (see dataverse_source.sandbox.switches); "
+        help="set a behaviour that no document settles (see dataverse_source.sandbox.switches); "
         "may be repeated",
     )
-    return parser
 
 
 def _sandbox(options: argparse.Namespace) -> Sandbox:
@@ -135,7 +154,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
 
 
 def _rows(options: argparse.Namespace) -> dict[str, int]:
-    """The rows asked for, on top of the default ones, which another schema may lack."""
+    """The rows asked for, added to the default ones unless another schema is served."""
     from dataverse_source.sandbox.schema.row_counts import DEFAULT_ROWS
 
     return {**({} if options.schema else DEFAULT_ROWS), **dict(options.rows)}

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dataverse_source.sandbox.controlled import Controlled
 from dataverse_source.sandbox.schema import schema_changes
 from dataverse_source.sandbox.schema.tables import Column, Option, Schema
 from dataverse_source.sandbox.writes import upkeep
 
-if TYPE_CHECKING:
-    from dataverse_source.sandbox.sandbox import Sandbox
-
 Change = Mapping[str, Any]
 
 
-def apply(sandbox: Sandbox, changes: Iterable[Change]) -> list[Any]:
-    """Does changes in their order.
+def apply(sandbox: Controlled, changes: Iterable[Change]) -> list[Any]:
+    """Applies changes in order.
 
     Each is an object whose first name says what it does:
 
@@ -36,20 +34,20 @@ def apply(sandbox: Sandbox, changes: Iterable[Change]) -> list[Any]:
     ``{"switch": {"gzip": "never"}}``; ``{"user": "<client id>", "values": {"enabled": false}}``.
 
     Returns:
-        One result for each change, None where there is nothing to tell.
+        One result for each change; None where there is none.
 
     Raises:
-        ValueError: a change that is none of these, or that can't be done.
+        ValueError: an unknown change, or one that can't be done.
         LookupError: a row or user that is not there.
     """
     return [_apply_one(sandbox, change) for change in changes]
 
 
 def check(changes: Iterable[Change]) -> None:
-    """Refuses what ``apply`` would not know.
+    """Refuses unknown changes.
 
     Raises:
-        ValueError: a change that is none of the known ones.
+        ValueError: an unknown change.
     """
     for change in changes:
         _kind(change)
@@ -59,15 +57,17 @@ def _kind(change: Change) -> str:
     for name in change:
         if name in _KINDS:
             return name
-    raise ValueError(f"{dict(change)} is no change; known: {', '.join(_KINDS)}.")
+    raise ValueError(
+        f"{dict(change)} is not a known change. Begin with one of: {', '.join(_KINDS)}."
+    )
 
 
-def _apply_one(sandbox: Sandbox, change: Change) -> Any:
+def _apply_one(sandbox: Controlled, change: Change) -> Any:
     kind = _kind(change)
     return _KINDS[kind](sandbox, change[kind], change)
 
 
-def _create(sandbox: Sandbox, table: str, change: Change) -> str:
+def _create(sandbox: Controlled, table: str, change: Change) -> str:
     return sandbox.store.create(
         table,
         change.get("values", {}),
@@ -77,7 +77,7 @@ def _create(sandbox: Sandbox, table: str, change: Change) -> str:
     )
 
 
-def _update(sandbox: Sandbox, table: str, change: Change) -> None:
+def _update(sandbox: Controlled, table: str, change: Change) -> None:
     sandbox.store.update(
         table,
         _needed(change, "key"),
@@ -88,34 +88,34 @@ def _update(sandbox: Sandbox, table: str, change: Change) -> None:
     )
 
 
-def _delete(sandbox: Sandbox, table: str, change: Change) -> None:
+def _delete(sandbox: Controlled, table: str, change: Change) -> None:
     in_bulk = bool(change.get("in_bulk", False))
     sandbox.store.delete(table, _needed(change, "key"), in_bulk=in_bulk)
 
 
-def _reserve(sandbox: Sandbox, _what: str, _change: Change) -> int:
+def _reserve(sandbox: Controlled, _what: str, _change: Change) -> int:
     return sandbox.store.reserve_version()
 
 
-def _merge(sandbox: Sandbox, table: str, change: Change) -> None:
+def _merge(sandbox: Controlled, table: str, change: Change) -> None:
     upkeep.merge(sandbox.environment, table, _needed(change, "kept"), _needed(change, "merged"))
 
 
-def _recalculate(sandbox: Sandbox, table: str, change: Change) -> None:
+def _recalculate(sandbox: Controlled, table: str, change: Change) -> None:
     key, values = _needed(change, "key"), _needed(change, "values")
     upkeep.recalculate(sandbox.environment, table, key, values)
 
 
-def _seed(sandbox: Sandbox, table: str, change: Change) -> None:
+def _seed(sandbox: Controlled, table: str, change: Change) -> None:
     sandbox.store.seed(table, int(_needed(change, "count")), int(change.get("number", 2)))
 
 
-def _add_column(sandbox: Sandbox, table: str, change: Change) -> None:
+def _add_column(sandbox: Controlled, table: str, change: Change) -> None:
     column = Column(**_column(_needed(change, "column")))
     _change_schema(sandbox, lambda schema: schema_changes.with_column(schema, table, column))
 
 
-def _change_column(sandbox: Sandbox, table: str, change: Change) -> None:
+def _change_column(sandbox: Controlled, table: str, change: Change) -> None:
     name, changed = _needed(change, "name"), _column(_needed(change, "column"))
     _change_schema(
         sandbox,
@@ -123,38 +123,38 @@ def _change_column(sandbox: Sandbox, table: str, change: Change) -> None:
     )
 
 
-def _remove_column(sandbox: Sandbox, table: str, change: Change) -> None:
+def _remove_column(sandbox: Controlled, table: str, change: Change) -> None:
     name = _needed(change, "name")
     _change_schema(sandbox, lambda schema: schema_changes.without_column(schema, table, name))
 
 
-def _change_table(sandbox: Sandbox, table: str, change: Change) -> None:
+def _change_table(sandbox: Controlled, table: str, change: Change) -> None:
     changed = _needed(change, "table")
     _change_schema(
         sandbox, lambda schema: schema_changes.with_table_changed(schema, table, **changed)
     )
 
 
-def _remove_table(sandbox: Sandbox, table: str, _change: Change) -> None:
+def _remove_table(sandbox: Controlled, table: str, _change: Change) -> None:
     _change_schema(sandbox, lambda schema: schema_changes.without_table(schema, table))
 
 
-def _advance(sandbox: Sandbox, seconds: float, _change: Change) -> str:
+def _advance(sandbox: Controlled, seconds: float, _change: Change) -> str:
     return sandbox.clock.advance(float(seconds)).isoformat()
 
 
-def _switch(sandbox: Sandbox, settings: Mapping[str, Any], _change: Change) -> None:
+def _switch(sandbox: Controlled, settings: Mapping[str, Any], _change: Change) -> None:
     sandbox.switches = sandbox.switches.changed(**settings)
 
 
-def _user(sandbox: Sandbox, client_id: str, change: Change) -> None:
+def _user(sandbox: Controlled, client_id: str, change: Change) -> None:
     values = dict(_needed(change, "values"))
     if values.get("readable_tables") is not None:
         values["readable_tables"] = frozenset(values["readable_tables"])
     sandbox.users.change(client_id, **values)
 
 
-_KINDS: dict[str, Callable[[Sandbox, Any, Change], Any]] = {
+_KINDS: dict[str, Callable[[Controlled, Any, Change], Any]] = {
     "create": _create,
     "update": _update,
     "delete": _delete,
@@ -173,7 +173,7 @@ _KINDS: dict[str, Callable[[Sandbox, Any, Change], Any]] = {
 }
 
 
-def _change_schema(sandbox: Sandbox, change: Callable[[Schema], Schema]) -> None:
+def _change_schema(sandbox: Controlled, change: Callable[[Schema], Schema]) -> None:
     sandbox.store.change_schema(change(sandbox.store.schema))
 
 

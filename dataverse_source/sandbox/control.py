@@ -1,6 +1,6 @@
-"""Control of a running sandbox over plain HTTP on loopback, JSON in and out.
+"""Controls a running sandbox over plain HTTP on loopback, with JSON.
 
-For tests in other languages and other processes; Python tests have the ``Sandbox`` object.
+It is for tests in other languages and processes; Python tests use the ``Sandbox`` object.
 
 ==========================  ===================================================================
 ``GET /``                   how to connect: URLs, tenant, client, CA bundle
@@ -28,8 +28,8 @@ For tests in other languages and other processes; Python tests have the ``Sandbo
 ==========================  ===================================================================
 
 ``/metadata/identity/oauth2/token`` is here as well, in plain HTTP as on a machine in Azure: set
-AZURE_POD_IDENTITY_AUTHORITY_HOST to this server's URL. What can't be done answers 400 (404 for
-an unknown path or row) with ``{"error": "<why>"}``.
+AZURE_POD_IDENTITY_AUTHORITY_HOST to this server's URL. An error answers 400 (404 for an
+unknown path or row) with ``{"error": "<why>"}``.
 """
 
 from __future__ import annotations
@@ -41,27 +41,25 @@ from dataclasses import asdict, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 from dataverse_source.sandbox import changes
 from dataverse_source.sandbox.api.faults import Fault
+from dataverse_source.sandbox.controlled import Controlled
 from dataverse_source.sandbox.http.messages import Request, Response
 from dataverse_source.sandbox.http.wire import Answer
 from dataverse_source.sandbox.identity.applications import FederatedCredential
 from dataverse_source.sandbox.identity.managed_identity import PATH as MANAGED_IDENTITY
-
-if TYPE_CHECKING:
-    from dataverse_source.sandbox.sandbox import Sandbox
 
 _log = logging.getLogger("dataverse_source.sandbox")
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class Control:
-    """Answers requests that steer one sandbox."""
+    """Answers control requests for one sandbox."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Controlled) -> None:
         self._sandbox = sandbox
 
     def handle(self, request: Request) -> Answer:
@@ -70,7 +68,7 @@ class Control:
         return Answer(response.status, response.body, list(response.headers.items()))
 
     def _respond(self, request: Request) -> Response:
-        # A web page that the user happens to visit must not steer the sandbox.
+        # A web page in the user's browser must not control the sandbox.
         if request.base_url.split("/")[2].partition(":")[0] not in _LOOPBACK:
             return Response.of_json({"error": "The control port answers on loopback only."}, 403)
         if request.path == MANAGED_IDENTITY:
@@ -97,15 +95,15 @@ def _error(status: int, error: Exception) -> Response:
     return Response.of_json({"error": str(error.args[0] if error.args else error)}, status)
 
 
-def _root(sandbox: Sandbox, _body: Any) -> Any:
+def _root(sandbox: Controlled, _body: Any) -> Any:
     return sandbox.connection
 
 
-def _changes(sandbox: Sandbox, body: Any) -> Any:
+def _changes(sandbox: Controlled, body: Any) -> Any:
     return changes.apply(sandbox, _list_of_changes(body))
 
 
-def _add_hook(sandbox: Sandbox, body: Any) -> Any:
+def _add_hook(sandbox: Controlled, body: Any) -> Any:
     options = dict(body)
     wanted = _list_of_changes(options.pop("changes", None))
     changes.check(wanted)
@@ -113,36 +111,36 @@ def _add_hook(sandbox: Sandbox, body: Any) -> Any:
     return {"pending": sandbox.hooks.pending}
 
 
-def _run(sandbox: Sandbox, wanted: list[changes.Change]) -> None:
+def _run(sandbox: Controlled, wanted: list[changes.Change]) -> None:
     changes.apply(sandbox, wanted)
 
 
 def _list_of_changes(body: Any) -> list[changes.Change]:
     if not isinstance(body, list) or not all(isinstance(change, dict) for change in body):
-        raise ValueError("Changes are a list of objects.")
+        raise ValueError("Send the changes as a JSON list of objects.")
     return body
 
 
-def _hooks(sandbox: Sandbox, _body: Any) -> Any:
+def _hooks(sandbox: Controlled, _body: Any) -> Any:
     return {"pending": sandbox.hooks.pending, "ran": sandbox.hooks.ran}
 
 
-def _rows(sandbox: Sandbox, _body: Any, table: str) -> Any:
+def _rows(sandbox: Controlled, _body: Any, table: str) -> Any:
     return sandbox.store.rows(table)
 
 
-def _row(sandbox: Sandbox, _body: Any, table: str, key: str) -> Any:
+def _row(sandbox: Controlled, _body: Any, table: str, key: str) -> Any:
     row = sandbox.store.row(table, key)
     if row is None:
         raise LookupError(f"{table} With Id = {key} Does Not Exist")
     return row
 
 
-def _clock(sandbox: Sandbox, _body: Any) -> Any:
+def _clock(sandbox: Controlled, _body: Any) -> Any:
     return {"now": sandbox.clock.now(), "frozen": sandbox.clock.is_frozen}
 
 
-def _set_clock(sandbox: Sandbox, body: Any) -> Any:
+def _set_clock(sandbox: Controlled, body: Any) -> Any:
     if "frozen" in body:
         (sandbox.clock.freeze if body["frozen"] else sandbox.clock.resume)()
     if "now" in body:
@@ -150,13 +148,13 @@ def _set_clock(sandbox: Sandbox, body: Any) -> Any:
     return _clock(sandbox, body)
 
 
-def _switches(sandbox: Sandbox, body: Any) -> Any:
+def _switches(sandbox: Controlled, body: Any) -> Any:
     if body:
         sandbox.switches = sandbox.switches.changed(**body)
     return asdict(sandbox.switches)
 
 
-def _limits(sandbox: Sandbox, body: Any) -> Any:
+def _limits(sandbox: Controlled, body: Any) -> Any:
     limits = sandbox.limits
     limits.settings = replace(limits.settings, **_floats(body))
     return {
@@ -166,12 +164,12 @@ def _limits(sandbox: Sandbox, body: Any) -> Any:
     }
 
 
-def _latency(sandbox: Sandbox, body: Any) -> Any:
+def _latency(sandbox: Controlled, body: Any) -> Any:
     sandbox.latency = replace(sandbox.latency, **_floats(body))
     return asdict(sandbox.latency)
 
 
-def _add_fault(sandbox: Sandbox, body: Any) -> Any:
+def _add_fault(sandbox: Controlled, body: Any) -> Any:
     options = _floats(body)
     planning = {
         name: options.pop(name) for name in ("path", "method", "skip", "times") if name in options
@@ -180,25 +178,25 @@ def _add_fault(sandbox: Sandbox, body: Any) -> Any:
     return _faults(sandbox, {})
 
 
-def _random_faults(sandbox: Sandbox, body: Any) -> Any:
+def _random_faults(sandbox: Controlled, body: Any) -> Any:
     options = dict(body)
     rates: dict[Any, float] = _floats(options.pop("rates", {}))
     sandbox.faults.randomly(rates, **options)
     return _faults(sandbox, {})
 
 
-def _faults(sandbox: Sandbox, _body: Any) -> Any:
+def _faults(sandbox: Controlled, _body: Any) -> Any:
     return {"pending": sandbox.faults.pending, "fired": sandbox.faults.fired}
 
 
-def _requests(sandbox: Sandbox, _body: Any) -> Any:
+def _requests(sandbox: Controlled, _body: Any) -> Any:
     return [
         {**vars(entry), "headers": dict(entry.headers), "body": entry.body.decode("latin-1")}
         for entry in sandbox.requests
     ]
 
 
-def _add_application(sandbox: Sandbox, body: Any) -> Any:
+def _add_application(sandbox: Controlled, body: Any) -> Any:
     rights = dict(body.get("user", {}))
     if rights.get("readable_tables") is not None:
         rights["readable_tables"] = frozenset(rights["readable_tables"])
@@ -214,12 +212,12 @@ def _add_application(sandbox: Sandbox, body: Any) -> Any:
     }
 
 
-def _forget(part: str, sandbox: Sandbox, _body: Any) -> Any:
+def _forget(part: str, sandbox: Controlled, _body: Any) -> Any:
     getattr(sandbox, part).clear()
     return {}
 
 
-def _reset_limits(sandbox: Sandbox, _body: Any) -> Any:
+def _reset_limits(sandbox: Controlled, _body: Any) -> Any:
     sandbox.limits.reset()
     return {}
 
@@ -252,7 +250,7 @@ _ROUTES: dict[tuple[str, str, int], Callable[..., Any]] = {
 
 
 def _floats(body: Any) -> dict[str, Any]:
-    """Numbers with a point as floats: settings are no money."""
+    """Decimals as floats: settings need no exact digits."""
     return {
         name: float(value) if isinstance(value, Decimal) else value for name, value in body.items()
     }

@@ -63,7 +63,7 @@ class Sandbox:
         seed: the same seed gives the same rows.
         schema: the environment's tables; None for the default catalogue.
         switches: behaviours that no document settles.
-        limits: service protection limits; not enforced unless ``enforced`` is set.
+        limits: service protection limits; enforced only with ``enforced``.
         latency: how long answers take; no extra time unless set.
         clock: the sandbox's time; None for the system's.
         port: port of the data and sign-in side; 0 for any free one.
@@ -75,12 +75,12 @@ class Sandbox:
             for no such server.
 
     Attributes:
-        faults: what is to go wrong.
-        hooks: what is to happen at which request.
-        requests: what was asked, in order.
+        faults: faults to come.
+        hooks: actions that run at requests.
+        requests: the log of requests.
         users: application users by client id.
         identity: the tenant's applications and tokens.
-        limits: what callers have spent.
+        limits: what callers have spent of their service protection limits.
         application: the default application, that of ``client_id``.
     """
 
@@ -132,7 +132,7 @@ class Sandbox:
             OSError: the port is taken.
         """
         if self._running is not None:
-            raise RuntimeError("This sandbox runs already.")
+            raise RuntimeError("This sandbox is running: stop it before you start it again.")
         try:
             self._running = self._open()
         except BaseException:
@@ -231,7 +231,7 @@ class Sandbox:
 
     @property
     def connection(self) -> dict[str, str]:
-        """What a client has to know, as the command line prints it."""
+        """What a client needs to connect, as the command line prints it."""
         names = ("environment_url", "authority_host", "tenant_id", "client_id")
         shown = {name: str(getattr(self, name)) for name in names}
         shown |= {"client_secret": self.client_secret, "ca_bundle": self.ca_bundle}
@@ -253,7 +253,7 @@ class Sandbox:
     @property
     def _live(self) -> _Running:
         if self._running is None:
-            raise RuntimeError("This sandbox does not run: start it, or use it in a `with`.")
+            raise RuntimeError("This sandbox is not running: call start(), or use it in a `with`.")
         return self._running
 
     def _register_default(self, secret: str | None) -> Application:
@@ -306,7 +306,7 @@ class Sandbox:
 
         return Gateway(
             environment,
-            Door(environment, self.identity, self.users),
+            Door(environment, self.identity),
             self.limits,
             self.faults,
             self.hooks,

@@ -1,7 +1,7 @@
 """Switches: behaviours of Dataverse that no document settles, each with its possible values.
 
-The first value of each is the default. A client has to end in the right state under all of
-them; ``every_setting`` lists them for tests that go through the lot.
+The first value of each is the default. A client must end in the right state under every
+setting; ``every_setting`` lists them for tests.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 @dataclass(frozen=True)
 class Switches:
-    """One setting of every switch.
+    """A value for every switch.
 
     Attributes:
         first_delta_link: moment that the first delta link stands for, and order of the
@@ -91,7 +91,7 @@ class Switches:
     page_size_out_of_range: Literal["clamp", "refused"] = "clamp"
     top_with_page_size: Literal["top_ignored", "page_size_ignored"] = "top_ignored"
     last_fetchxml_page: Literal["absent", "false_and_cookie"] = "absent"
-    stuck_cookie: Literal["off", "sql", "any"] = "off"
+    stuck_cookie: Literal["off", "any"] = "off"
     skiptoken_expiry: Literal["never", "0x80041129", "0x8004112A"] = "never"
     user_refusal_status: Literal["403", "401"] = "403"
     cascade_tombstones: Literal["all", "parent_only"] = "all"

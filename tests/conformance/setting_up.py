@@ -378,17 +378,3 @@ def in_seattle(then: Prepare | None = None) -> Prepare:
             then(corner, exchange)
 
     return prepare
-
-
-def power_of_sensors(*firsts: int) -> Prepare:
-    """Fifty humid readings with rising power from each first one, and some that do not match."""
-
-    def prepare(corner: Corner, exchange: Exchange) -> None:
-        device = {"partitionid": "Device-ABC-1234", "contoso_deviceid": "Device-ABC-1234"}
-        powers = [first + number for first in firsts for number in range(50)]
-        for kind, power in [("Humidity", 5), ("Heat", 9), *(("Humidity", each) for each in powers)]:
-            text = json.dumps({"power": power, "powerUnit": "kWh"})
-            values = {"contoso_sensortype": kind, "contoso_energyconsumption": text, **device}
-            corner.store.create("contoso_sensordata", values)
-
-    return prepare

@@ -3,6 +3,7 @@
 Each ends in one of these ways, which the table at the end of a run lists:
 same: the answer is the printed one;
 answered: no answer is printed, and the sandbox does not refuse the request;
+not done: the sandbox lacks it and answers 501;
 differs: it is not the printed one, at the places and for the reason that ``cases`` states;
 not applicable: it can't be asked, for the reason that ``cases`` states.
 """
@@ -65,6 +66,9 @@ def _outcome(made: Corner, case: Case, exchange: Exchange) -> list[str]:
     if case.body is not None:
         content = json.dumps({**json.loads(content), **case.body(made)})
     answer = made.ask(exchange.method or "GET", case.path or exchange.path, headers, content)
+    if case.lacking:
+        assert answer.status == 501, "It is answered: take it out of the list."
+        return ["not done", case.lacking]
     if not exchange.has_answer and not case.reason:
         assert answer.status < 400, answer.body.decode()
         return ["answered", ""]

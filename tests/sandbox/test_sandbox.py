@@ -129,9 +129,9 @@ def test_can_be_started_again() -> None:
 
 
 def test_says_so_when_it_does_not_run() -> None:
-    with pytest.raises(RuntimeError, match="does not run"):
+    with pytest.raises(RuntimeError, match="is not running"):
         _ = Sandbox().environment_url
-    with Sandbox(rows={}) as sandbox, pytest.raises(RuntimeError, match="runs already"):
+    with Sandbox(rows={}) as sandbox, pytest.raises(RuntimeError, match="is running"):
         sandbox.start()
 
 

@@ -20,6 +20,7 @@ from dataverse_source.client.client import DataverseClient
 from dataverse_source.client.session import new_session
 from dataverse_source.credentials import DataverseCredentials, TokenCredential, token_source
 from dataverse_source.sandbox import Application, FederatedCredential, Sandbox
+from dataverse_source.sandbox.environment.access_rules import caller_of
 
 PASSWORD = "pa55-wörd-that-nobody-may-see"
 ISSUER = "https://kubernetes.example"
@@ -138,7 +139,7 @@ def user_of(sandbox: Sandbox, credentials: DataverseCredentials | TokenCredentia
 
 
 def user_id(sandbox: Sandbox, app: Application) -> str:
-    return sandbox.users.caller(app.client_id, sandbox.environment).user_id
+    return caller_of(sandbox.environment, app.client_id).user_id
 
 
 def claims(token: str) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Routes requests, and the limits, faults and functions of the Web API."""
+"""From request to answer: routing, functions, service protection limits, faults, latency."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataverse_source.sandbox.api.bound_functions import referred_row
+from dataverse_source.sandbox.environment.access_rules import require_read
 from dataverse_source.sandbox.environment.environment import Caller, Environment
-from dataverse_source.sandbox.environment.users import require_read
 from dataverse_source.sandbox.http.messages import Request, Response
 from dataverse_source.sandbox.query.collection.function_calls import (
     NAMESPACE,

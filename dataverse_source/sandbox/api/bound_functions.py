@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from dataverse_source.sandbox.environment.access_rules import require_read
 from dataverse_source.sandbox.environment.environment import Caller, Environment
-from dataverse_source.sandbox.environment.users import require_read
 from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.query.collection.function_calls import (
     NAMESPACE,

@@ -1,4 +1,4 @@
-"""What a fault does to an answer: before it is made, to its content, and on the wire."""
+"""Applies a fault to an answer: replaces it, changes its content, or breaks it on the wire."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LINK_HOST = re.compile(rb'("@odata\.(?:nextLink|deltaLink)"\s*:\s*")https?://[^
 
 
 def replacement(fault: Fault, request: Request, environment: Environment) -> Response | None:
-    """The answer that a fault gives in place of the real one; None when it leaves that be."""
+    """The answer that a fault gives in place of the real one; None when it replaces nothing."""
     if fault.kind.startswith("html_"):
         return _gateway_page(int(fault.kind[-3:]), fault.retry_after)
     if fault.kind == "throttled":
@@ -47,7 +47,7 @@ def replacement(fault: Fault, request: Request, environment: Environment) -> Res
 
 
 def alter(fault: Fault, request: Request, response: Response) -> Response:
-    """The real answer with its content changed; one that is not JSON stays as it is."""
+    """The real answer with its content changed; an answer that is not JSON stays unchanged."""
     is_json = response.headers.get("Content-Type", "").startswith("application/json")
     if response.status != 200 or fault.kind not in _ALTERING or not is_json:
         return response
@@ -68,7 +68,7 @@ def alter(fault: Fault, request: Request, response: Response) -> Response:
 
 
 def damage(fault: Fault, answer: Answer) -> Answer:
-    """The answer with its bytes, its length or its end made wrong."""
+    """The answer with wrong bytes, a wrong length or a broken end."""
     cut = int(len(answer.body) * fault.at)
     if fault.kind == "reset":
         answer.send_bytes, answer.ending = cut, "reset"

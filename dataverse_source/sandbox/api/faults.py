@@ -1,4 +1,4 @@
-"""Faults on demand: what goes wrong between a client and Dataverse, when a test says so."""
+"""Faults on demand: a test says which answers go wrong, and how."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KINDS: tuple[str, ...] = get_args(Kind)
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong with one answer.
+    """One fault of one answer.
 
     Attributes:
         kind: ``html_502/503/504``: a gateway's HTML page. ``throttled``: 429. ``json_500`` and
@@ -51,7 +51,7 @@ class Fault:
         form: a value of the switch ``throttle_form``, None for the switch's own.
         seconds: how long a stall lasts.
         at: part of the body that is sent before it is cut, 0 to 1.
-        right_length: Content-Length is that of the cut body, rather than of the whole one.
+        right_length: Content-Length is the length of the cut body, not of the whole one.
         location: scheme and host of redirects and foreign links.
     """
 
@@ -67,7 +67,7 @@ class Fault:
         if self.kind not in KINDS:
             raise ValueError(f"There is no fault {self.kind!r}; known: {', '.join(KINDS)}.")
         if not 0 <= self.at <= 1:
-            raise ValueError("A fault's `at` is a part of the body, from 0 to 1.")
+            raise ValueError("Set `at` to a share of the body, from 0 to 1.")
 
 
 @dataclass
@@ -103,25 +103,25 @@ class Faults:
         skip: int = 0,
         times: int = 1,
     ) -> None:
-        """Lets the next matching requests go wrong.
+        """Makes the next matching requests fail.
 
         Args:
-            fault: what happens, or just its kind.
+            fault: the fault, or only its kind.
             path: regular expression that is searched for in ``path?query``, as received.
             method: only requests of this method.
             skip: how many matching requests pass unharmed first.
-            times: how many then go wrong.
+            times: how many requests then fail.
         """
         fault = fault if isinstance(fault, Fault) else Fault(fault)
         with self._lock:
             self._planned.append(_Planned(fault, re.compile(path), method, skip, times))
 
     def randomly(self, rates: Mapping[Kind, float], *, seed: int = 0, path: str = "") -> None:
-        """Lets a part of all requests go wrong at random.
+        """Makes a share of all requests fail at random.
 
         Args:
-            rates: for each kind, the part of the requests that it hits, 0 to 1.
-            seed: the same seed and order of requests gives the same faults.
+            rates: for each kind, the share of the requests that it hits, 0 to 1.
+            seed: the same seed and the same order of requests give the same faults.
             path: as for ``plan``.
 
         Raises:
@@ -130,7 +130,7 @@ class Faults:
         for kind in rates:
             Fault(kind)
         if sum(rates.values()) > 1:
-            raise ValueError("The rates of faults exceed 1 together.")
+            raise ValueError("Set rates of faults that add up to 1 at most.")
         with self._lock:
             self._rates = dict(rates)
             self._random_path = re.compile(path)

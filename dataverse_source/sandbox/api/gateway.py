@@ -117,7 +117,7 @@ class Gateway:
         return random.randrange(servers) if pinned is None else pinned  # noqa: S311
 
     def _respond(self, exchange: _Exchange) -> Response:
-        """The real answer; whatever is raised becomes one."""
+        """The real answer; every exception becomes an error answer."""
         request = exchange.request
         try:
             self.hooks.run("before", request)
@@ -183,7 +183,7 @@ class Gateway:
 
     def _resource(self, request: Request, rest: str, caller: Caller) -> Response:
         if request.method == "HEAD":
-            # Whoever writes the answer leaves its body out.
+            # The server leaves the body out when it writes the answer.
             request = replace(request, method="GET")
         segment = re.split(r"[(/?]", unquote(rest), maxsplit=1)[0]
         if segment == "$batch" and request.method == "POST":
@@ -195,7 +195,7 @@ class Gateway:
     def _inner(self, caller: Caller, acting: dict[str, str], request: Request) -> Response:
         """Answers a request of a batch; service protection does not count it.
 
-        It acts for the user that the batch names unless it names one itself.
+        It acts for the user that it names, else for the one that the batch names.
         """
         if acting and not asked_headers(request.headers):
             request = replace(request, headers={**request.headers, **acting})
@@ -227,7 +227,7 @@ class Gateway:
         return Answer(response.status, response.body, shown)
 
     def _compressed(self, request: Request, response: Response) -> Response:
-        """The response compressed, if the client asked for that and it is not yet."""
+        """The response, compressed if the client asked for it."""
         if (
             len(response.body) >= SMALLEST
             and self.environment.switches.gzip == "when_asked"
@@ -241,7 +241,7 @@ class Gateway:
 
 
 def _as_minimal(response: Response) -> Response:
-    """The response with Dataverse's own JSON type, when it has a plain one."""
+    """The response with Dataverse's JSON content type in place of a plain one."""
     if response.headers.get("Content-Type") in _PLAIN_JSON:
         response.headers["Content-Type"] = headers.JSON_TYPE
     return response

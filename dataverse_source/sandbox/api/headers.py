@@ -1,4 +1,4 @@
-"""Headers of the data side: what every answer of Dataverse carries besides its content."""
+"""Headers that every answer of the data side carries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def affinity_value(server: int) -> str:
 
 
 def pinned_server(cookie: str, servers: int) -> int | None:
-    """The web server that a Cookie header pins to; None when it names none of them."""
+    """The web server that a Cookie header names; None when it names no known one."""
     found = _AFFINITY.search(cookie)
     if found is None:
         return None
@@ -35,7 +35,7 @@ def pinned_server(cookie: str, servers: int) -> int | None:
 
 
 def tracing_headers() -> list[tuple[str, str]]:
-    """Ids that support asks for; two of them hold a comma list, as in real answers."""
+    """Ids that Microsoft's support asks for; two of them hold a list, as in real answers."""
     ids = f"{uuid.uuid4()},{uuid.uuid4()}"
     return [
         ("x-ms-service-request-id", ids),

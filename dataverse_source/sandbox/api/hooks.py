@@ -27,7 +27,7 @@ class Hooks:
     """Actions that wait for requests. Thread-safe; an action runs on the request's own thread.
 
     An action may change rows (``sandbox.store``), the schema, the clock, users, switches or
-    faults. What it raises reaches the client as a 500 and the test through the log.
+    faults. An exception in it gives the client a 500 and appears in the log.
 
     Attributes:
         ran: how many actions have run.
@@ -48,7 +48,7 @@ class Hooks:
         when: When = "after",
         method: str | None = None,
     ) -> None:
-        """Lets an action run at matching requests.
+        """Runs an action at matching requests.
 
         Args:
             path: regular expression that is searched for in ``path?query``, as received.
@@ -62,7 +62,7 @@ class Hooks:
             ValueError: ``when`` is neither, or ``nth`` is below 1.
         """
         if when not in ("before", "after") or nth < 1:
-            raise ValueError("A hook runs 'before' or 'after' a request, from the 1st on.")
+            raise ValueError("Set `when` to 'before' or 'after', and `nth` to 1 or more.")
         hook = _Hook(action, re.compile(path), method, when, nth - 1, times)
         with self._lock:
             self._hooks.append(hook)
@@ -74,7 +74,7 @@ class Hooks:
 
     @property
     def pending(self) -> int:
-        """How many hooks have not had all their runs."""
+        """How many hooks still have runs left."""
         with self._lock:
             return len(self._hooks)
 

@@ -1,7 +1,7 @@
 """Requests that act for another user, named by a header.
 
-Source: docs page "Impersonate another user using the Web API". What such a request may do is
-what both users may; what it writes is written by the other user, on behalf of the actual one.
+Source: docs page "Impersonate another user using the Web API". Such a request may do what
+both users may do. What it writes is written by the other user, on behalf of the actual one.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from dataverse_source.sandbox.environment.access_rules import NO_ACCESS, NOT_A_MEMBER, refuse_unable
 from dataverse_source.sandbox.environment.callers import Caller
 from dataverse_source.sandbox.environment.environment import Environment
-from dataverse_source.sandbox.environment.users import NO_ACCESS, NOT_A_MEMBER, refuse_unable
 from dataverse_source.sandbox.http.messages import DataverseFault
 from dataverse_source.sandbox.query.filter.keys import no_such_row
 from dataverse_source.sandbox.query.syntax.odata import bad_query

@@ -1,4 +1,4 @@
-"""Names of Dataverse's functions and actions, so that those that are lacking say so.
+"""Names of Dataverse's functions and actions: those that the sandbox lacks answer 501.
 
 Sources: docs pages "Web API Function Reference" and "Web API Action Reference".
 """
@@ -107,10 +107,10 @@ ACTIONS = frozenset(
 
 
 def refuse_lacking(segments: list[Segment]) -> None:
-    """Refuses a function or action of Dataverse that nothing has answered.
+    """Refuses a function or action that the sandbox does not have.
 
     Raises:
-        DataverseFault: 501; a name that is no function or action is let pass.
+        DataverseFault: 501. A name that is no function or action passes.
     """
     for segment in segments:
         name = segment.name.removeprefix(NAMESPACE)

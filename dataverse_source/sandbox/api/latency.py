@@ -11,7 +11,7 @@ _ROW_MARK = b'"@odata.etag"'
 
 @dataclass(frozen=True)
 class LatencySettings:
-    """The time that answers take, on top of what the sandbox itself needs.
+    """Time added to every answer, on top of what the sandbox itself needs.
 
     No figures are published; ``guess()`` gives some that make a page of 5,000 rows take
     between one and two seconds.

@@ -19,7 +19,7 @@ class LimitSettings:
     """How much one user may ask of one web server.
 
     Attributes:
-        enforced: False counts, but refuses nothing.
+        enforced: False only counts and refuses nothing.
         requests: requests in a window.
         execution_seconds: execution time in a window.
         concurrent: requests at once.
@@ -120,7 +120,7 @@ class Limits:
             )
 
     def reset(self) -> None:
-        """Forgets what was spent and refused; requests under way stay counted as running."""
+        """Forgets what was spent and refused; running requests stay counted."""
         with self._lock:
             for account in self._accounts.values():
                 account.arrivals.clear()
@@ -143,7 +143,7 @@ class Limits:
     def _refusal(self, account: _Account, now: float) -> Refusal | None:
         limits = self.settings
         if account.running >= limits.concurrent:
-            # Trips at once and is over as soon as another request ends: nothing is blocked.
+            # This limit is free again as soon as another request ends: nothing is blocked.
             wait = min(1.0 + account.refusals * limits.hammering_seconds, self._longest_wait)
             account.refusals += 1
             message = throttling.concurrency_message(limits.concurrent)

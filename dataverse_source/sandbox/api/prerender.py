@@ -1,4 +1,4 @@
-"""Answers that are kept, compressed and all, so that a benchmark measures the client."""
+"""Keeps compressed answers until rows change, so that a benchmark measures the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``RetrieveUserPrivileges``: what the roles of the calling application user let it do.
+"""``RetrieveUserPrivileges``: the privileges of the calling application user.
 
 Docs: "RetrieveUserPrivileges Function", "RolePrivilege ComplexType". The sandbox knows the roles
 of application users only, so it answers for the caller, not for the other users in its rows.
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from dataverse_source.sandbox.environment.access_rules import require_read
 from dataverse_source.sandbox.environment.environment import Caller, Environment
-from dataverse_source.sandbox.environment.users import require_read
 from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.metadata.shapes import NO_ID
 from dataverse_source.sandbox.metadata.table_definitions import table_members
@@ -47,7 +47,7 @@ def _privileges(environment: Environment, caller: Caller) -> Iterator[dict[str, 
             is_read = privilege["PrivilegeType"] == "Read"
             if not (caller.may_read(table.logical_name) if is_read else caller.may_write):
                 continue
-            # Tables of the organization know no other depth.
+            # Tables of the organization have no other depth.
             least = "Basic" if privilege["CanBeBasic"] else "Global"
             yield {
                 "Depth": "Global" if caller.organization_read else least,

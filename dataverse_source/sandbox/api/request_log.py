@@ -1,4 +1,4 @@
-"""What was asked of the sandbox, in order."""
+"""A log of the requests that the sandbox answered."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RequestLog:
         self._entries: list[LoggedRequest] = []
 
     def begin(self, request: Request) -> LoggedRequest:
-        """Enters a request, whose outcome the server writes into the entry."""
+        """Adds a request; the server writes the outcome into the returned entry."""
         entry = LoggedRequest(
             request.method, request.path, request.query, request.headers, request.body
         )

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dataverse_source.sandbox.api import cosmos_queries
 from dataverse_source.sandbox.api.audit_functions import answer_audit
 from dataverse_source.sandbox.api.bound_functions import answer_bound
 from dataverse_source.sandbox.api.functions import NAMES, answer_function
 from dataverse_source.sandbox.api.known_operations import refuse_lacking
 from dataverse_source.sandbox.api.privileges import answer_privileges
+from dataverse_source.sandbox.environment.access_rules import require_read
 from dataverse_source.sandbox.environment.environment import Caller, Environment
-from dataverse_source.sandbox.environment.users import require_read
 from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.query.collection import query as queries
 from dataverse_source.sandbox.query.collection import single
 from dataverse_source.sandbox.query.collection.apply import answer_apply
 from dataverse_source.sandbox.query.fetchxml.answer import answer_fetch
-from dataverse_source.sandbox.query.fetchxml.sql_answer import answer_sql
 from dataverse_source.sandbox.query.fetchxml.views import fetch_text
 from dataverse_source.sandbox.query.filter.elastic import (
     expire,
@@ -48,7 +46,7 @@ from dataverse_source.sandbox.writes.writes import Writer
 
 
 class DataSide:
-    """Answers what concerns rows.
+    """Answers requests about rows.
 
     Args:
         environment: the environment that it plays.
@@ -69,10 +67,6 @@ class DataSide:
         if name in NAMES and len(segments) == 1:
             return answer_function(
                 self._environment, caller, request, name, segments[0].inside or ""
-            )
-        if name == cosmos_queries.NAME and len(segments) == 1:
-            return cosmos_queries.answer_cosmos_query(
-                self._environment, caller, request, segments[0].inside or ""
             )
         if name in actions.NAMES and len(segments) == 1:
             return actions.answer_action(self._environment, caller, request, name)
@@ -105,7 +99,7 @@ class DataSide:
 
 
 def no_segment(environment: Environment, name: str) -> DataverseFault:
-    """The fault for a part of a path that stands for nothing."""
+    """The fault for an unknown part of a path."""
     code = environment.switches.unknown_segment_code
     return DataverseFault(404, code, f"Resource not found for the segment '{name}'.")
 
@@ -136,9 +130,8 @@ class _Read:
         names = [segment.name for segment in rest]
         if not names and query.options.get("$apply") is not None:
             return answer_apply(query)
-        statement = query.options.get("sql")
-        if not names and statement is not None:
-            return answer_sql(query, statement)
+        if query.options.get("sql") is not None:
+            raise DataverseFault(501, "0x8006088a", "The sandbox answers no SQL queries.")
         if not names:
             text = fetch_text(query)
             return queries.answer_collection(query) if text is None else answer_fetch(query, text)
@@ -169,7 +162,7 @@ class _Read:
         return self._children(table, key, step, rest)
 
     def _related(self, table: Table, key: str, step: Single, rest: list[Segment]) -> Response:
-        """Goes on at the row that a lookup points at; 204 when it points at none."""
+        """Follows a lookup to its row; answers 204 when the lookup is empty."""
         row = self.environment.store.row(table.logical_name, key)
         if row is None:
             raise no_such_row(table, key)
@@ -186,7 +179,7 @@ class _Read:
     def _children(
         self, table: Table, key: str, step: Many | Associated, rest: list[Segment]
     ) -> Response:
-        """Goes on at the collection of rows that point at this one."""
+        """Follows a collection of related rows."""
         store = self.environment.store
         if store.row(table.logical_name, key) is None:
             raise no_such_row(table, key)

@@ -1,4 +1,4 @@
-"""The 429 answer, in each of the forms that a client may meet."""
+"""The 429 answer in all forms that a client may get."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the environment as a whole knows: users, clock, switches."""
+"""The environment as a whole: organization, users, rights, clock."""

@@ -1,4 +1,4 @@
-"""Who asks: the user that a request's token, and perhaps its headers, stand for."""
+"""The caller: the user that a request acts as."""
 
 from __future__ import annotations
 

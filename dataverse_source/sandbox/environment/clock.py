@@ -37,7 +37,7 @@ class Clock:
             ValueError: ``moment`` has no time zone.
         """
         if moment.tzinfo is None:
-            raise ValueError("The sandbox's clock needs a moment with a time zone.")
+            raise ValueError("Give the clock a moment with a time zone.")
         moment = moment.astimezone(timezone.utc)
         with self._lock:
             if self._frozen_at is not None:

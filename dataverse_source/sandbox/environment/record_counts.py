@@ -1,4 +1,4 @@
-"""RetrieveTotalRecordCount: numbers of rows as they were at the last count, up to a day ago.
+"""RetrieveTotalRecordCount: row counts that are up to a day old.
 
 Source: docs page "RetrieveTotalRecordCount Function", data of the last 24 hours.
 """
@@ -16,7 +16,7 @@ KEPT = timedelta(hours=24)
 
 
 class RecordCounts:
-    """Counts a table when it is first asked about, and again when that is a day ago."""
+    """Counts a table at the first request, and again when that count is a day old."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -30,8 +30,3 @@ class RecordCounts:
             if counted is None or now - counted[0] >= KEPT:
                 counted = self._counted[logical_name] = (now, store.count(logical_name))
         return counted[1]
-
-    def forget(self) -> None:
-        """Has every table counted anew."""
-        with self._lock:
-            self._counted.clear()

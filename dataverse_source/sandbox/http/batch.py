@@ -52,7 +52,7 @@ class _Batch:
 
 
 class _ChangeSetFailed(Exception):
-    """A request of a change set failed: what the others did is undone."""
+    """A request of a change set failed: the whole set is rolled back."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status)

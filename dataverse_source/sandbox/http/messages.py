@@ -1,4 +1,4 @@
-"""The request and the response that the sandbox's rooms hand to each other, free of sockets."""
+"""Requests and responses as the rooms of the sandbox exchange them, without sockets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Response:
     """One HTTP answer; the server adds Content-Length, Date and gzip.
 
     Attributes:
-        rows: how many rows the body holds, where somebody has counted them.
+        rows: how many rows the body holds; None where nobody counted them.
     """
 
     status: int

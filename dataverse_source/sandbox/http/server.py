@@ -117,7 +117,7 @@ class Server:
                 while not self.stopping.is_set() and self._one_request(stream, connection):
                     pass
         except OSError:
-            pass  # The client went away, or the handshake failed: nobody is left to tell.
+            pass  # The client closed the connection, or the handshake failed.
         finally:
             with self._lock:
                 self._open.pop(thread, None)

@@ -27,15 +27,15 @@ class Connection(Protocol):
 
 @dataclass
 class Answer:
-    """What goes over the wire, after everything that knows of Dataverse has had its say.
+    """An answer as it goes over the wire, with faults of the transport.
 
     Attributes:
         headers: in order; names may repeat (Set-Cookie).
-        content_length: what the header says, when it is to differ from the body's length.
+        content_length: value of the header, when it must differ from the body's length.
         send_bytes: how much of the body is sent, None for all; then the connection ends.
         ending: ``keep`` the connection, ``close`` it, or ``reset`` it (TCP RST).
         stall: seconds that the server goes silent after ``send_bytes``.
-        sent: told how many bytes of the body went out.
+        sent: called with the number of body bytes that were sent.
     """
 
     status: int
@@ -77,7 +77,7 @@ def read_request(stream: BinaryIO, connection: Connection, scheme: str) -> Reque
 
 
 def write_answer(connection: Connection, answer: Answer, method: str) -> int:
-    """Sends an answer (its head and as much of its body as it says).
+    """Sends the head of an answer and as much of its body as ``send_bytes`` says.
 
     Returns:
         How many bytes of the body were sent.

@@ -1,4 +1,4 @@
-"""Client assertions: a certificate's or another identity provider's word for an application."""
+"""Client assertions: JWTs signed with a certificate or by another identity provider."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ FEDERATION_PAGE = "https://learn.microsoft.com/entra/workload-id/workload-identi
 def check_assertion(application: Application, assertion: str, endpoints: frozenset[str]) -> None:
     """Checks the proof that an application gives in place of a secret.
 
-    The times in an assertion are the client's, so they are held against the system's time and
-    not against the sandbox's clock.
+    A client sets the times in an assertion by its own clock, so they are checked against the
+    system's time, not the sandbox's clock.
 
     Args:
         application: the one that the request names.

@@ -1,12 +1,12 @@
-"""The data side's door: bearer token in, caller out, or the documented challenge."""
+"""Checks bearer tokens: returns the caller, or answers with the documented challenge."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dataverse_source.sandbox.environment.access_rules import caller_of
 from dataverse_source.sandbox.environment.environment import Caller, Environment
-from dataverse_source.sandbox.environment.users import Users
 from dataverse_source.sandbox.http.messages import Request, Response
 from dataverse_source.sandbox.identity.identity import Identity
 from dataverse_source.sandbox.identity.tokens import BadToken
@@ -39,7 +39,6 @@ class Door:
 
     environment: Environment
     identity: Identity
-    users: Users
     audiences: frozenset[str] = frozenset()
 
     def listen(self, urls: Iterable[str]) -> None:
@@ -52,8 +51,8 @@ class Door:
         """The application user behind a request.
 
         Raises:
-            Unauthorized: no token, or one that is not good here and now.
-            DataverseFault: the token is good, but its user may not come in.
+            Unauthorized: no token, or an invalid one.
+            DataverseFault: the token is valid, but its user has no access.
         """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
@@ -62,7 +61,7 @@ class Door:
             claims = self.identity.tokens.read(token.strip(), self.audiences)
         except BadToken:
             raise Unauthorized(self._challenge(request, bad_token=True)) from None
-        return self.users.caller(claims["appid"], self.environment)
+        return caller_of(self.environment, claims["appid"])
 
     def _challenge(self, request: Request, *, bad_token: bool = False) -> str:
         # The values stand without quotes, as Dataverse sends them.

@@ -17,7 +17,7 @@ from dataverse_source.sandbox.identity.tokens import Tokens
 
 TENANT_DOMAIN = "contososandbox.onmicrosoft.com"
 OTHER_RESOURCES = ("https://graph.microsoft.com", "https://management.azure.com")
-"""Resources that every tenant knows: a token for them is issued, but not good for data."""
+"""Resources that every tenant knows; their tokens do not give access to rows."""
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -61,7 +61,7 @@ class Identity:
         return path.lstrip("/").partition("/")[2] in _ROUTES
 
     def answer(self, request: Request) -> Response:
-        """Answers a request that ``handles`` said yes to."""
+        """Answers a request whose path ``handles`` accepts."""
         tenant, _, rest = request.path.lstrip("/").partition("/")
         try:
             answer: Response = getattr(self, _ROUTES[rest])(request, unquote(tenant))
@@ -154,7 +154,7 @@ class Identity:
     def _prove(
         self, application: Application, form: dict[str, str], request: Request, tenant: str
     ) -> bool:
-        """Checks the client's credential; True when it is a key, False for a secret."""
+        """Checks the client's credential; True for a key, False for a secret."""
         if form.get("client_assertion"):
             if form.get("client_assertion_type") != ASSERTION_TYPE:
                 raise refuse.malformed_assertion("The client_assertion_type is not supported.")

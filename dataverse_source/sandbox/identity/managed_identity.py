@@ -19,7 +19,7 @@ API_VERSIONS = ("2018-02-01", "2019-08-01", "2021-02-01")
 
 
 class ManagedIdentity:
-    """Gives tokens to the machine that it stands for, without any credential.
+    """Issues tokens to the machine itself, without a credential.
 
     Args:
         identity: the tenant.

@@ -1,4 +1,4 @@
-"""How metadata items become the JSON of an answer: selected, expanded, with context links."""
+"""Renders metadata items as JSON: selected, expanded, with context links."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def wanted(items: Iterable[Item], query: Query) -> list[Item]:
 
 @dataclass(frozen=True)
 class Context:
-    """Where items stand, for the context links of what is expanded from them."""
+    """Where items are, for the context links of expanded items."""
 
     path: str
     cast: str = ""

@@ -1,4 +1,4 @@
-"""RetrieveMetadataChanges: any part of the metadata in one answer, or what has changed of it."""
+"""RetrieveMetadataChanges: any part of the metadata, or its changes since a stamp."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ KNOWN = {
 
 
 class MetadataChanges:
-    """Answers the function, and remembers what it has given stamps for."""
+    """Answers the function, and remembers the metadata that it gave stamps for."""
 
     def __init__(self) -> None:
         self._history = History()
@@ -144,7 +144,7 @@ def _deleted_filters(literal: str | None) -> int:
 
 
 def _deleted(difference: Difference | None, wanted: int) -> dict[str, Any]:
-    """Ids of what is gone. Only answered when both a stamp and filters were given."""
+    """Ids of deleted items; only with both a stamp and filters."""
     found = {
         kind: difference.deleted[kind]
         for kind, bit in DELETED_FILTERS.items()

@@ -118,7 +118,26 @@ def column_id(table: Table, column: Column) -> str:
 def column_members(table: Table, column: Column, number: int) -> dict[str, Any]:
     """What all columns have: the members of AttributeMetadata itself."""
     names = ("column", table.logical_name, column.name)
-    writable = column.writable and column.attribute_of is None
+    return {
+        **_identity(table, column, number),
+        **_flags(column),
+        "CreatedOn": FIRST_MODIFIED if column.is_custom else PLATFORM_CREATED,
+        "ModifiedOn": FIRST_MODIFIED,
+        "SourceType": column.source_type,
+        "AutoNumberFormat": "" if column.type == "String" else None,
+        "Description": label("", *names, "description"),
+        "DisplayName": label(column.display_name, *names, "name"),
+        "AttributeTypeName": {"Value": f"{column.type}Type"},
+        **_managed_properties(column),
+        "Settings": [],
+    }
+
+
+def _is_writable(column: Column) -> bool:
+    return column.writable and column.attribute_of is None
+
+
+def _identity(table: Table, column: Column, number: int) -> dict[str, Any]:
     return {
         "MetadataId": column_id(table, column),
         "HasChanged": None,
@@ -128,6 +147,12 @@ def column_members(table: Table, column: Column, number: int) -> dict[str, Any]:
         "DeprecatedVersion": None,
         "IntroducedVersion": "1.0.0.0" if column.is_custom else "5.0.0.0",
         "EntityLogicalName": table.logical_name,
+    }
+
+
+def _flags(column: Column) -> dict[str, Any]:
+    writable = _is_writable(column)
+    return {
         "IsCustomAttribute": column.is_custom,
         "IsPrimaryId": column.is_primary_id,
         "IsValidODataAttribute": column.is_valid_odata,
@@ -153,14 +178,12 @@ def column_members(table: Table, column: Column, number: int) -> dict[str, Any]:
         "IsLogical": column.is_logical,
         "IsDataSourceSecret": False,
         "InheritsFrom": None,
-        "CreatedOn": FIRST_MODIFIED if column.is_custom else PLATFORM_CREATED,
-        "ModifiedOn": FIRST_MODIFIED,
-        "SourceType": column.source_type,
-        "AutoNumberFormat": "" if column.type == "String" else None,
-        "Description": label("", *names, "description"),
-        "DisplayName": label(column.display_name, *names, "name"),
-        "AttributeTypeName": {"Value": f"{column.type}Type"},
-        "IsAuditEnabled": managed(writable, "canmodifyauditsettings"),
+    }
+
+
+def _managed_properties(column: Column) -> dict[str, Any]:
+    return {
+        "IsAuditEnabled": managed(_is_writable(column), "canmodifyauditsettings"),
         "IsGlobalFilterEnabled": managed(False, "canmodifyglobalfiltersettings"),
         "IsSortableEnabled": managed(False, "canmodifyissortablesettings"),
         "IsCustomizable": managed(True, "iscustomizable", False),
@@ -174,7 +197,6 @@ def column_members(table: Table, column: Column, number: int) -> dict[str, Any]:
             column.required != "SystemRequired",
         ),
         "CanModifyAdditionalSettings": managed(True, "canmodifyadditionalsettings"),
-        "Settings": [],
     }
 
 

@@ -1,4 +1,4 @@
-"""Remembers what metadata was like, to tell what has changed and what is gone."""
+"""Remembers earlier metadata, to tell what has changed and what was deleted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ALL_DELETED = 31
 
 @dataclass(frozen=True)
 class Known:
-    """One item as it was: what it is, and a text that differs when it does."""
+    """One item as it was: its kind, and a text that differs when the item does."""
 
     kind: str
     content: str
@@ -27,7 +27,7 @@ Snapshot = Mapping[str, Known]
 
 @dataclass(frozen=True)
 class Difference:
-    """What is different between two moments.
+    """The difference between two moments.
 
     Attributes:
         changed: ids of new and changed items.

@@ -25,7 +25,7 @@ SLOW_ANSWERS = {
 
 
 class MetadataSide:
-    """The part of the Web API that tells what there is, not what it holds."""
+    """The part of the Web API that answers about metadata."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -93,7 +93,7 @@ class MetadataSide:
         return self._definitions
 
     def _refuse_everything(self, place: Place, query: Query) -> None:
-        """Gives up on the columns of all tables at once, where the switch says so."""
+        """Fails on the columns of all tables at once, where the switch says so."""
         setting = self._environment.switches.expand_all_attributes
         whole = place.kind.name == "EntityMetadata" and query.condition is None
         if whole and "Attributes" in query.expand and setting != "answered":

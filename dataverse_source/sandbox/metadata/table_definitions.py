@@ -22,6 +22,7 @@ PRIVILEGES = ("Create", "Read", "Write", "Delete", "Assign", "Share", "Append", 
 def table_members(table: Table) -> dict[str, Any]:
     """Everything about a table but its columns, keys and relationships."""
     return {
+        **_features(table),
         **_flags(table),
         **_names(table),
         **_texts(table),
@@ -31,14 +32,17 @@ def table_members(table: Table) -> dict[str, Any]:
     }
 
 
-def _flags(table: Table) -> dict[str, Any]:
-    standard = table.table_type == "Standard" and not table.is_intersect
+def _is_standard(table: Table) -> bool:
+    return table.table_type == "Standard" and not table.is_intersect
+
+
+def _features(table: Table) -> dict[str, Any]:
     return {
         "MetadataId": table_id(table),
         "HasChanged": None,
         "ActivityTypeMask": ACTIVITY if table.is_activity else 0,
         "AutoRouteToOwnerQueue": False,
-        "CanTriggerWorkflow": standard,
+        "CanTriggerWorkflow": _is_standard(table),
         "EntityHelpUrlEnabled": False,
         "EntityHelpUrl": None,
         "IsDocumentManagementEnabled": False,
@@ -60,6 +64,12 @@ def _flags(table: Table) -> dict[str, Any]:
         "IsArchivalEnabled": False,
         "IsRetentionEnabled": False,
         "ClusterMode": "Local",
+    }
+
+
+def _flags(table: Table) -> dict[str, Any]:
+    standard = _is_standard(table)
+    return {
         "IsAvailableOffline": standard,
         "IsChildEntity": False,
         "IsAIRUpdated": standard,

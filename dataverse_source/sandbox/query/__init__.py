@@ -1,1 +1,1 @@
-"""Reads rows: OData, FetchXML, change tracking."""
+"""Reads of rows: OData, FetchXML, change tracking."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+from xml.etree.ElementTree import Element
 
 from dataverse_source.sandbox.schema.tables import ManyToMany, OneToMany
 
@@ -31,7 +31,7 @@ class EntityType(Protocol):
         """Edm type by property name, inherited ones included."""
 
     @property
-    def element(self) -> ET.Element:
+    def element(self) -> Element:
         """Its XML."""
 
 
@@ -67,19 +67,19 @@ def _key(types: Mapping[str, EntityType], logical_name: str) -> str | None:
     return types[PRINCIPAL if logical_name == OWNER else logical_name].key
 
 
-def _single(raw: EntityType) -> Iterator[ET.Element]:
+def _single(raw: EntityType) -> Iterator[Element]:
     for element in raw.element.findall(f"{EDM}NavigationProperty"):
         if not element.get("Type", "").startswith("Collection("):
             yield element
 
 
-def _many_valued(raw: EntityType) -> Iterator[ET.Element]:
+def _many_valued(raw: EntityType) -> Iterator[Element]:
     for element in raw.element.findall(f"{EDM}NavigationProperty"):
         if element.get("Type", "").startswith("Collection("):
             yield element
 
 
-def _target(element: ET.Element) -> str:
+def _target(element: Element) -> str:
     return element.get("Type", "").removesuffix(")").rpartition(".")[2]
 
 
@@ -101,7 +101,7 @@ def _one_to_many(raw: EntityType, types: Mapping[str, EntityType]) -> Iterator[O
         )
 
 
-def _referenced_attribute(element: ET.Element, target: EntityType) -> str:
+def _referenced_attribute(element: Element, target: EntityType) -> str:
     constraint = element.find(f"{EDM}ReferentialConstraint")
     if constraint is None:
         return target.key or ""
@@ -113,7 +113,7 @@ def _column_name(wire_name: str) -> str:
     return match[1] if match else wire_name
 
 
-def _attribute(raw: EntityType, element: ET.Element) -> str:
+def _attribute(raw: EntityType, element: Element) -> str:
     """The lookup column of a navigation property.
 
     The constraint names it; without one the property's name begins with it, as in

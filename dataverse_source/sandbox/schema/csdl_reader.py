@@ -8,11 +8,12 @@ at values that hold anything.
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from xml.etree.ElementTree import Element
 
 from dataverse_source.sandbox.schema.csdl_links import read_relationships
+from dataverse_source.sandbox.schema.safe_xml import XmlRefused, parse_xml
 from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Column, Option, Schema, Table
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
@@ -55,7 +56,7 @@ class RawType:
     base: str | None
     key: str | None
     properties: Mapping[str, str]
-    element: ET.Element
+    element: Element
 
 
 def parse_schema(content: bytes) -> Schema:
@@ -65,9 +66,8 @@ def parse_schema(content: bytes) -> Schema:
         ValueError: the document is no CSDL of version 4.
     """
     try:
-        # The document is a file that the user names, no answer from the network.
-        root = ET.fromstring(content.lstrip(b"\xef\xbb\xbf"))  # noqa: S314
-    except ET.ParseError as error:
+        root = parse_xml(content.lstrip(b"\xef\xbb\xbf"))
+    except XmlRefused as error:
         raise ValueError(f"not a $metadata document: {error}") from None
     schemas = list(root.iter(f"{EDM}Schema"))
     if not schemas:
@@ -89,7 +89,7 @@ def parse_schema(content: bytes) -> Schema:
     )
 
 
-def _raw_types(schema: ET.Element) -> dict[str, RawType]:
+def _raw_types(schema: Element) -> dict[str, RawType]:
     elements = {element.get("Name", ""): element for element in schema.iter(f"{EDM}EntityType")}
     found = {}
     for name, element in elements.items():
@@ -111,7 +111,7 @@ def _raw_types(schema: ET.Element) -> dict[str, RawType]:
     return found
 
 
-def _lineage(name: str, elements: Mapping[str, ET.Element]) -> Iterator[str]:
+def _lineage(name: str, elements: Mapping[str, Element]) -> Iterator[str]:
     """The type's ancestors, the most distant first, and itself last."""
     base = _bare(elements[name].get("BaseType", ""))
     if base in elements:
@@ -125,7 +125,7 @@ def _bare(type_name: str) -> str:
 
 def _table(
     raw: RawType,
-    entity_set: ET.Element | None,
+    entity_set: Element | None,
     targets: Mapping[str, tuple[str, ...]],
     code: int,
     is_intersect: bool,
@@ -229,7 +229,7 @@ def _ownership(names: set[str]) -> str:
     return "BusinessOwned" if "businessunitid" in names else "OrganizationOwned"
 
 
-def _tracked(entity_set: ET.Element | None, names: set[str]) -> bool:
+def _tracked(entity_set: Element | None, names: set[str]) -> bool:
     """As the annotation says; without one, where there is a version number to track by."""
     if entity_set is None:
         return False

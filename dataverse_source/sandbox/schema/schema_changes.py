@@ -1,4 +1,4 @@
-"""Changes of a schema: a column or table more, less or otherwise; for ``Store.change_schema``."""
+"""Schemas with a column or table added, changed or removed, for ``Store.change_schema``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def with_column_changed(schema: Schema, logical_name: str, name: str, **changes:
 
 
 def without_column(schema: Schema, logical_name: str, name: str) -> Schema:
-    """The schema without a column and what hangs on it: companions, relationships, keys.
+    """The schema without a column and its companions, relationships and keys.
 
     Raises:
         ValueError: there is no such table or column, or it is the key or the primary name.
@@ -45,7 +45,9 @@ def without_column(schema: Schema, logical_name: str, name: str) -> Schema:
     table = _table(schema, logical_name)
     _require_column(table, name)
     if name in (table.primary_id, table.primary_name):
-        raise ValueError(f"Table {logical_name!r} can't do without {name!r}.")
+        raise ValueError(
+            f"Table {logical_name!r} needs its key and its primary name: keep {name!r}."
+        )
     columns = tuple(
         each
         for each in table.columns

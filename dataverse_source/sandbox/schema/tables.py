@@ -49,7 +49,7 @@ class Column:
         calculation_of: for the base-currency twin of a Money column, the column it repeats.
         max_size_kb: for File and Image.
         is_custom: added by a maker or an app, not part of the platform.
-        made: which of the columns added to its table it is, 0 for one that was always there. One
+        made: number among the columns added to its table, 0 for one from the start. One
             that takes the name of a deleted one is another, with a MetadataId of its own.
     """
 

@@ -1,1 +1,1 @@
-"""Rows in SQLite: values, versions, and what follows from a change."""
+"""Rows in SQLite: values, version numbers, cascades, audit, made-up rows."""

@@ -7,18 +7,15 @@ activitypointer, under one key.
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
 
 from dataverse_source.sandbox.schema.tables import Schema, Table
 from dataverse_source.sandbox.store.layout import literal, physical_names, quote, sql_table
+from dataverse_source.sandbox.store.row_store import RowStore
 from dataverse_source.sandbox.store.values import json_text
-
-if TYPE_CHECKING:
-    from dataverse_source.sandbox.store.store import Store
 
 POINTER = "activitypointer"
 _OWN = ("activitytypecode", "activitytypecode$", "versionnumber")
-"""Columns that are not taken over as they are."""
+"""Columns with a value of their own in activitypointer."""
 
 
 def has_pointer(schema: Schema, table: Table) -> bool:
@@ -26,8 +23,8 @@ def has_pointer(schema: Schema, table: Table) -> bool:
     return table.is_activity and table.logical_name != POINTER and POINTER in schema.by_logical_name
 
 
-def on_written(store: Store, connection: sqlite3.Connection, table: Table, key: str) -> None:
-    """Takes a row that was created or changed over to activitypointer."""
+def on_written(store: RowStore, connection: sqlite3.Connection, table: Table, key: str) -> None:
+    """Copies a created or changed row to activitypointer."""
     if not has_pointer(store.schema, table):
         return
     wire = json_text(key)
@@ -47,8 +44,8 @@ def on_written(store: Store, connection: sqlite3.Connection, table: Table, key: 
         )
 
 
-def on_seeded(store: Store, connection: sqlite3.Connection, table: Table) -> None:
-    """Takes all rows of a table over to activitypointer that are not there yet."""
+def on_seeded(store: RowStore, connection: sqlite3.Connection, table: Table) -> None:
+    """Copies the rows of a table that activitypointer lacks."""
     if not has_pointer(store.schema, table):
         return
     pointer, source = sql_table(POINTER), sql_table(table.logical_name)

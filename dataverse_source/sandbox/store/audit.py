@@ -1,6 +1,6 @@
-"""Writes down who changed what: rows of the table audit, and the values before and after.
+"""Audits changes: rows of the table audit, and the values before and after.
 
-Only while the organization's ``isauditenabled`` is true. Source: docs page "Retrieve the
+It works only while the organization's ``isauditenabled`` is true. Source: docs page "Retrieve the
 history of audited data changes".
 """
 
@@ -11,14 +11,12 @@ import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from dataverse_source.sandbox.schema.tables import Table
 from dataverse_source.sandbox.store.layout import quote, sql_table, stored_columns
+from dataverse_source.sandbox.store.row_store import RowStore
 from dataverse_source.sandbox.store.values import json_text
-
-if TYPE_CHECKING:
-    from dataverse_source.sandbox.store.store import Store
 
 Operation = Literal[1, 2, 3]
 CREATE: Operation = 1
@@ -36,9 +34,9 @@ _TABLE = (
 
 @contextmanager
 def audited(
-    store: Store, connection: sqlite3.Connection, table: Table, key: str, operation: Operation
+    store: RowStore, connection: sqlite3.Connection, table: Table, key: str, operation: Operation
 ) -> Iterator[None]:
-    """Compares a row before and after what is done within, and writes down what changed."""
+    """Compares a row before and after the block, and audits the difference."""
     if not _is_audited(store, connection, table):
         yield
         return
@@ -54,7 +52,7 @@ def audited(
         _write(store, connection, table, key, operation, names, before, after)
 
 
-def _is_audited(store: Store, connection: sqlite3.Connection, table: Table) -> bool:
+def _is_audited(store: RowStore, connection: sqlite3.Connection, table: Table) -> bool:
     tables = store.schema.by_logical_name
     if "audit" not in tables or "organization" not in tables:
         return False
@@ -79,7 +77,7 @@ def _wires(connection: sqlite3.Connection, table: Table, key: str) -> Wires:
 
 
 def _write(
-    store: Store,
+    store: RowStore,
     connection: sqlite3.Connection,
     table: Table,
     key: str,
@@ -100,7 +98,8 @@ def _write(
         "transactionid": str(uuid.uuid4()),
         "userid": None if user is None else user.strip('"'),
     }
-    audit_id = store.create("audit", values)
+    audit_id = store.new_key()
+    store.insert(store.table("audit"), audit_id, values)
     connection.execute(_TABLE)
     details = (_values(table, names, before), _values(table, names, after))
     connection.execute(
@@ -120,7 +119,7 @@ def _values(table: Table, names: list[str], wires: Wires) -> str:
     return "{" + ",".join([f'"@odata.type":{kind}', *shown]) + "}"
 
 
-def details(store: Store, *, audit_id: str | None = None, key: str | None = None) -> list[Any]:
+def details(store: RowStore, *, audit_id: str | None = None, key: str | None = None) -> list[Any]:
     """Old and new values, of one audit row or of all of one row, the newest first."""
     where, value = ("auditid = ?", audit_id) if key is None else ("key = ?", key)
     with store.reading() as connection:

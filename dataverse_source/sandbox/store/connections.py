@@ -98,7 +98,7 @@ class Connections:
     def _open_reader(self) -> sqlite3.Connection:
         """Another connection. The first one turns WAL mode on.
 
-        Until then nobody looks on, and rows are written without a log: each page once.
+        Until then nobody reads, so rows are written without a log, each page once.
         """
         if not self._shared:
             with self._write_lock:
@@ -113,7 +113,7 @@ class Connections:
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         if not self._shared:
             connection.execute("PRAGMA journal_mode=MEMORY")
-        # A power cut may cost the sandbox its rows: they are made up anyway.
+        # A power cut may lose the rows: they are made up.
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         connection.execute(f"PRAGMA mmap_size={MAPPED_BYTES}")

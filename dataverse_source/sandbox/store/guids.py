@@ -1,4 +1,4 @@
-"""GUIDs as the server gives them out: ascending in SQL Server's order, like NEWSEQUENTIALID."""
+"""New GUIDs, ascending in SQL Server's order like those of NEWSEQUENTIALID."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How a Dataverse table lies in SQLite: names of its SQL table and columns, and their SQL.
+"""The layout of a Dataverse table in SQLite: its SQL table and columns.
 
-Each column is held as the JSON text that a row prints (``name``); beside it, where that text
-does not compare as SQL Server compares the value, its sort key (``name$``); and for a lookup
-that may point at several tables, which one (``name@table``).
+A column is stored as the JSON text that a row prints (``name``). Where that text does not
+compare as SQL Server compares the value, its sort key is stored too (``name$``). A lookup that
+may point at several tables has the table's name in ``name@table``.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def sql_table(logical_name: str) -> str:
 
 
 def create_table(table: Table) -> Iterable[str]:
-    """The statements that lay a table out, with the indexes that every read needs."""
+    """The statements that create a table with the indexes that every read needs."""
     name = sql_table(table.logical_name)
     columns = [quote(part) for column in stored_columns(table) for part in physical_names(column)]
     yield f"CREATE TABLE {name} ({', '.join(columns)})"

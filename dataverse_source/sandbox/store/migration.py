@@ -1,4 +1,4 @@
-"""Changes of schema: takes the rows of the old tables over into the new ones."""
+"""Changes of schema: copies rows from the old tables to the new ones."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def migrate(connection: sqlite3.Connection, old: Schema, new: Schema) -> set[str
 def change_of(
     old: Schema, new: Schema, logical_name: str, version: int, before: SchemaChange | None
 ) -> SchemaChange:
-    """What a change of schema, made at this version number, was to one table.
+    """What a change of schema means for one table.
 
     Args:
         old: the schema before.

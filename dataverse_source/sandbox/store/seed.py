@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Column, Table
 from dataverse_source.sandbox.store.activities import on_seeded
@@ -24,6 +24,7 @@ from dataverse_source.sandbox.store.layout import (
     sql_table,
     stored_columns,
 )
+from dataverse_source.sandbox.store.row_store import RowStore
 from dataverse_source.sandbox.store.seed_values import (
     EARLIEST_VALUE,
     LATEST_VALUE,
@@ -39,9 +40,6 @@ from dataverse_source.sandbox.store.values import (
 )
 from dataverse_source.sandbox.store.versions import version_base
 
-if TYPE_CHECKING:
-    from dataverse_source.sandbox.store.store import Store
-
 FEW_ROWS = 50_000
 SMALL_GROUPS = (4999, 97, 89, 83)
 LARGE_GROUPS = (4999, 251, 241, 239)
@@ -52,7 +50,7 @@ GROUP_STEPS = (1, 7, 11, 3)
 """How far a row's template moves on in each group from one row to the next."""
 
 TARGET_ROWS = 500
-"""So many rows of a table are pointed at by lookups."""
+"""How many rows of a table lookups point at."""
 
 BLOCK = 200
 """Rows of one import or one mass change: they share a createdon or modifiedon."""
@@ -65,11 +63,11 @@ _END = milliseconds(LATEST_VALUE)
 _WRITTEN_BY_STORE = frozenset({"createdon", "modifiedon", "versionnumber"})
 
 
-def seed_table(store: Store, logical_name: str, count: int, seed: int) -> None:
+def seed_table(store: RowStore, logical_name: str, count: int, seed: int) -> None:
     """Adds ``count`` made-up rows to a table, the same ones for the same seed.
 
-    Lookups point at rows that are there already; those that point at this table and are
-    all empty are filled.
+    Its lookups point at existing rows. Lookups of other tables to this one are filled if they
+    are all empty.
     """
     if count <= 0:
         return
@@ -81,7 +79,7 @@ def seed_table(store: Store, logical_name: str, count: int, seed: int) -> None:
         sizes = group_sizes(count)
         _make_templates(store, connection, table, seed, sizes)
         _make_spine(connection, count, store.next_version(count) + version_base(table))
-        # One index over all rows is made faster than kept row by row.
+        # Building an index once is faster than updating it row by row.
         anew = create_indexes(table) if not existing else ()
         for name in key_indexes(table) if not existing else ():
             connection.execute(f"DROP INDEX {quote(name)}")
@@ -94,7 +92,7 @@ def seed_table(store: Store, logical_name: str, count: int, seed: int) -> None:
         _fill_empty_lookups(store, connection, table)
 
 
-def seed_links(store: Store, table: Table, count: int) -> bool:
+def seed_links(store: RowStore, table: Table, count: int) -> bool:
     """Links rows at both ends of an N:N relationship, each pair once.
 
     Returns:
@@ -115,7 +113,7 @@ def seed_links(store: Store, table: Table, count: int) -> bool:
             one = near[number % len(near)][0][1:-1]
             other = far[(number + number // len(near)) % len(far)][0][1:-1]
             values = {pair.intersect_attribute1: one, pair.intersect_attribute2: other}
-            store.create(table.logical_name, values, created_on=EARLIEST_VALUE)
+            store.insert(table, store.new_key(), values, created_on=EARLIEST_VALUE)
     return True
 
 
@@ -145,7 +143,7 @@ def _seeded(table: Table) -> list[Column]:
 
 
 def _make_templates(
-    store: Store, connection: sqlite3.Connection, table: Table, seed: int, sizes: Sequence[int]
+    store: RowStore, connection: sqlite3.Connection, table: Table, seed: int, sizes: Sequence[int]
 ) -> None:
     for group, size in enumerate(sizes):
         columns = [column for column in _seeded(table) if _group(column, table) == group]
@@ -161,7 +159,7 @@ def _make_templates(
 
 
 def _templates(
-    store: Store, table: Table, columns: list[Column], random: Random, size: int
+    store: RowStore, table: Table, columns: list[Column], random: Random, size: int
 ) -> Iterator[list[Any]]:
     targets = {
         column.name: _target_rows(store, column)
@@ -195,7 +193,7 @@ def _link(column: Column, rows: list[tuple[str, str]], random: Random) -> list[A
     return [key, target] if is_polymorphic(column) else [key]
 
 
-def _target_rows(store: Store, column: Column) -> list[tuple[str, str]]:
+def _target_rows(store: RowStore, column: Column) -> list[tuple[str, str]]:
     """Keys, as on the wire, and tables of the rows that a lookup may be made to point at."""
     found: list[tuple[str, str]] = []
     for target in column.targets:
@@ -212,7 +210,7 @@ def _target_rows(store: Store, column: Column) -> list[tuple[str, str]]:
 
 
 def _make_spine(connection: sqlite3.Connection, count: int, first_version: int) -> None:
-    """Row numbers with their moments; version numbers follow modifiedon, as in life.
+    """Row numbers with their moments; version numbers follow modifiedon.
 
     Every fifth block of rows was imported within one second, another fifth was changed at
     once later; of the others two thirds were changed on their own.
@@ -309,8 +307,8 @@ def _guid_wire(node: str, batch: str) -> str:
     return f"""'"'||{swapped}||'-'||{middle}||'-'||{high}||'-{batch}-{node}"'"""
 
 
-def _fill_empty_lookups(store: Store, connection: sqlite3.Connection, target: Table) -> None:
-    """Lets rows seeded earlier point at this table where they point at nothing at all."""
+def _fill_empty_lookups(store: RowStore, connection: sqlite3.Connection, target: Table) -> None:
+    """Fills the lookups of earlier rows to this table, where all of them are empty."""
     keys = [key for key, _ in _target_rows(store, _pointer_to(target))]
     for table in store.schema.tables:
         for column in stored_columns(table):

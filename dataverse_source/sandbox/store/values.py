@@ -67,13 +67,13 @@ def digits(column: Column) -> int:
 
 
 def caseless(text: str) -> str:
-    """Text as ``contains`` and its kin see it: without case."""
+    """Text as ``contains`` and the like compare it: without case."""
     folded = text.casefold()
     return folded if folded.isascii() else _SURROGATE.sub("\ufffd", folded)
 
 
 def fold(text: str) -> str:
-    """Text as comparisons and orders see it: without case, base letters first, then accents."""
+    """Text as comparisons and orders use it: without case, base letters first, then accents."""
     folded = caseless(text)
     if folded.isascii():
         return folded

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dataverse_source.sandbox.environment.access_rules import require_read, require_write
 from dataverse_source.sandbox.environment.environment import Caller, Environment
-from dataverse_source.sandbox.environment.users import require_read, require_write
 from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.query.collection.query import base_url
 from dataverse_source.sandbox.query.syntax.odata import bad_query
 from dataverse_source.sandbox.schema.tables import Table
-from dataverse_source.sandbox.store.store import NoSuchRow
+from dataverse_source.sandbox.store.row_store import NoSuchRow
 from dataverse_source.sandbox.store.values import ValueRefused, parse_guid
 from dataverse_source.sandbox.writes.file_uploads import (
     begin_upload,

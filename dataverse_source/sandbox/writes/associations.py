@@ -1,4 +1,4 @@
-"""Associates rows with each other, and takes them apart again."""
+"""Associates and disassociates rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps the contents of file and image columns, and what the table fileattachment says of them."""
+"""Stores the contents of file and image columns, and their rows in fileattachment."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def clear_file(
 
 
 def remove_file(environment: Environment, logical_name: str, key: str, column: str) -> None:
-    """Forgets the file that a row's column names; the row itself stays as it is."""
+    """Removes the file of a row's column; the row itself stays unchanged."""
     store = environment.store
     row = store.row(logical_name, key)
     file_id = None if row is None else row[column]
@@ -125,7 +125,7 @@ def file_of(store: Store, row: dict[str, Any], column: Column) -> File:
     if found:
         return File(file_id, *found)
     if is_image:
-        # Its thumbnail is all there is of a made-up image.
+        # A made-up image has only its thumbnail.
         return File(file_id, "image.png", "image/png", base64.b64decode(row[column.name]))
     name = str(row.get(f"{column.name}_name") or "file.bin")
     return File(file_id, name, OCTETS, _made_up(file_id))

@@ -13,8 +13,8 @@ import uuid
 from typing import Any
 from urllib.parse import quote, unquote
 
+from dataverse_source.sandbox.environment.access_rules import require_write
 from dataverse_source.sandbox.environment.environment import Caller, Environment
-from dataverse_source.sandbox.environment.users import require_write
 from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.query.collection.query import base_url
 from dataverse_source.sandbox.query.filter.keys import no_such_row

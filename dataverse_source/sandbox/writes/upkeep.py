@@ -1,4 +1,4 @@
-"""What Dataverse does to rows by itself: merges, recalculated rollups, jobs that delete.
+"""Changes that Dataverse makes itself: merges, rollup recalculation, bulk deletes.
 
 Switches decide how each shows in version numbers and changes.
 """

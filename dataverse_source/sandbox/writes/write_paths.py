@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dataverse_source.sandbox.environment.users import require_write
+from dataverse_source.sandbox.environment.access_rules import require_write
 from dataverse_source.sandbox.http.messages import DataverseFault, Response
 from dataverse_source.sandbox.query.filter.keys import key_values, no_such_row, read_key
 from dataverse_source.sandbox.query.filter.relationships import (

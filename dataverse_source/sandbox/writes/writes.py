@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from dataverse_source.sandbox.environment.access_rules import require_write
 from dataverse_source.sandbox.environment.environment import Caller, Environment
-from dataverse_source.sandbox.environment.users import require_write
 from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.query.collection.query import base_url, read_query
 from dataverse_source.sandbox.query.collection.single import answer_row
@@ -21,7 +21,7 @@ from dataverse_source.sandbox.query.syntax.preferences import read_preferences
 from dataverse_source.sandbox.schema.tables import Table
 from dataverse_source.sandbox.store.cascade import Restricted
 from dataverse_source.sandbox.store.layout import is_partitioned
-from dataverse_source.sandbox.store.store import DuplicateRow, NoSuchRow
+from dataverse_source.sandbox.store.row_store import DuplicateRow, NoSuchRow
 from dataverse_source.sandbox.store.versions import etag_text
 from dataverse_source.sandbox.writes.associations import associate
 from dataverse_source.sandbox.writes.payloads import Payload, point_at, read_payload
@@ -134,7 +134,7 @@ class Writer:
             point_at(payload.values, table, step, target, self.create(target, body))
 
     def _finish(self, table: Table, key: str, payload: Payload) -> None:
-        """Creates the rows of collections, and associates those that were named."""
+        """Creates the rows of collections, and associates the named ones."""
         for step, body in payload.children:
             child = self.create(step.table, body)
             associate(self.environment, table, key, step, child)

@@ -215,7 +215,7 @@ def test_random_faults_on_matching_paths_only() -> None:
 def test_refuses_what_can_not_be() -> None:
     with pytest.raises(ValueError, match="no fault 'fire'"):
         Fault("fire")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="exceed 1"):
+    with pytest.raises(ValueError, match="add up to 1"):
         Faults().randomly({"html_503": 0.7, "reset": 0.7})
     with pytest.raises(ValueError, match="from 0 to 1"):
         Fault("truncated", at=2)

@@ -10,9 +10,9 @@ import pytest
 import requests
 
 from dataverse_source.sandbox import Sandbox, Switches
+from dataverse_source.sandbox.environment.access_rules import require_change_tracking, require_read
 from dataverse_source.sandbox.environment.clock import Clock
 from dataverse_source.sandbox.environment.environment import Caller
-from dataverse_source.sandbox.environment.users import require_change_tracking, require_read
 from dataverse_source.sandbox.http.messages import DataverseFault
 from tests.support.sandbox.user_clients import api, session_of, sign_in, signed_in
 

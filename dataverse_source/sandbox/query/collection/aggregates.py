@@ -1,7 +1,7 @@
 """Groups rows and computes figures over each group: counts, sums, averages, extremes.
 
-``$apply`` and aggregate FetchXML share it. The rows are few by rule (50,000), so they are
-grouped here, with exact decimals.
+``$apply`` and aggregate FetchXML share it. A query may see 50,000 rows at
+most, so Python groups them, with exact decimals.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 from dataverse_source.sandbox.http.messages import DataverseFault
-from dataverse_source.sandbox.query.filter.conditions import Place
+from dataverse_source.sandbox.query.filter.comparisons import Place
 from dataverse_source.sandbox.query.filter.scope import Scope
 from dataverse_source.sandbox.query.rows.formats import formatted_value
 from dataverse_source.sandbox.query.rows.rows import column_annotations

@@ -18,7 +18,8 @@ from dataverse_source.sandbox.query.collection.aggregates import (
     row_count,
 )
 from dataverse_source.sandbox.query.collection.query import JSON, Query
-from dataverse_source.sandbox.query.filter.conditions import condition, place
+from dataverse_source.sandbox.query.filter.comparisons import place
+from dataverse_source.sandbox.query.filter.conditions import condition
 from dataverse_source.sandbox.query.filter.relationships import Single, navigation
 from dataverse_source.sandbox.query.filter.scope import Scope
 from dataverse_source.sandbox.query.syntax.odata import Path, bad_query, parse_filter

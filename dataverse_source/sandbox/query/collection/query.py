@@ -144,7 +144,7 @@ def answer_collection(query: Query) -> Response:
     switches = scope.environment.switches
     most = most_rows(scope.table)
     size = page_size(preferences, most, switches.page_size_out_of_range)
-    # A virtual table's provider pages as it likes, and ignores $top.
+    # The provider of a virtual table chooses its own pages and ignores $top.
     top = None if scope.table.table_type == "Virtual" else read_top(options)
     if top is not None and preferences.page_size is not None:
         # The docs contradict each other on the two together (switch top_with_page_size).
@@ -307,7 +307,7 @@ def _envelope(query: Query, shape: Shape, page: Page, counted: int | None, size:
 
 
 def _granted(query: Query) -> tuple[str, ...]:
-    """The preferences that were heeded; not the page size where ``$top`` took its place."""
+    """The preferences that were applied; not the page size where ``$top`` replaced it."""
     by_top = query.scope.environment.switches.top_with_page_size == "page_size_ignored"
     if by_top and read_top(query.options) is not None:
         return ("odata.include-annotations",)
@@ -315,7 +315,7 @@ def _granted(query: Query) -> tuple[str, ...]:
 
 
 def _joined(head: bytes, rows: list[bytes], tail: bytes) -> bytes:
-    """The rows with commas between them; the whole is copied but once, for pages are large."""
+    """The rows with commas between them, in one copy, as pages are large."""
     if not rows:
         return head + tail
     pieces = rows.copy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from urllib.parse import quote as percent_encode
 
-from dataverse_source.sandbox.environment.users import require_read
+from dataverse_source.sandbox.environment.access_rules import require_read
 from dataverse_source.sandbox.query.expand.expand import Expansion
 from dataverse_source.sandbox.query.filter.conditions import condition
 from dataverse_source.sandbox.query.filter.relationships import (

@@ -18,7 +18,7 @@ from dataverse_source.sandbox.query.fetchxml.columns import ATTRIBUTE_NAME
 from dataverse_source.sandbox.query.fetchxml.joins import Joins
 from dataverse_source.sandbox.query.fetchxml.members import Member
 from dataverse_source.sandbox.query.fetchxml.parser import UNKNOWN_ALIAS, Fetch, Sort, refused
-from dataverse_source.sandbox.query.filter.conditions import place
+from dataverse_source.sandbox.query.filter.comparisons import place
 from dataverse_source.sandbox.query.syntax.odata import Path
 from dataverse_source.sandbox.query.syntax.preferences import NAVIGATION_PROPERTY, Preferences
 from dataverse_source.sandbox.store.values import json_text

@@ -147,7 +147,7 @@ def _size(reading: Reading) -> int:
     """Rows of the page: ``top``, or ``count`` within what a page can have."""
     fetch, scope = reading.fetch, reading.scope
     most = most_rows(scope.table)
-    # A virtual table's provider pages as it likes, and ignores top.
+    # The provider of a virtual table chooses its own pages and ignores top.
     if fetch.top is not None and scope.table.table_type != "Virtual":
         if fetch.top > MAX_PAGE_SIZE:
             raise refused(f"The value of top can't exceed {MAX_PAGE_SIZE}.", PAGE_TOO_LARGE)

@@ -16,7 +16,8 @@ from dataverse_source.sandbox.query.fetchxml.parser import (
     not_there,
     refused,
 )
-from dataverse_source.sandbox.query.filter.conditions import condition, edm_type, matches, place
+from dataverse_source.sandbox.query.filter.comparisons import edm_type, matches, place
+from dataverse_source.sandbox.query.filter.conditions import condition
 from dataverse_source.sandbox.query.filter.patterns import glob_of, like_pattern
 from dataverse_source.sandbox.query.filter.relationships import navigation_of
 from dataverse_source.sandbox.query.filter.scope import Scope

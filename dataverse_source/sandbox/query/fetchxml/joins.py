@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from dataverse_source.sandbox.environment.users import require_read
+from dataverse_source.sandbox.environment.access_rules import require_read
 from dataverse_source.sandbox.query.fetchxml.conditions import column_named, filter_sql
 from dataverse_source.sandbox.query.fetchxml.parser import (
     INVALID_ALIAS,

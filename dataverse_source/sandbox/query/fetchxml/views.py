@@ -6,7 +6,7 @@ page "Retrieve and execute predefined queries").
 
 from __future__ import annotations
 
-from dataverse_source.sandbox.environment.users import require_read
+from dataverse_source.sandbox.environment.access_rules import require_read
 from dataverse_source.sandbox.http.messages import DataverseFault
 from dataverse_source.sandbox.query.collection.query import Query
 from dataverse_source.sandbox.query.fetchxml.parser import refused

@@ -1,4 +1,4 @@
-"""Query functions on dates: which span of time each one means, on the clocks of the caller."""
+"""Query functions on dates: the span of time that each means, in the caller's time zone."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ def date_condition(
 
 
 def is_local(column: Column, scope: Scope) -> bool:
-    """Whether the caller's clocks show another time than the column's values say."""
+    """Whether the column's values have to be converted to the caller's time zone."""
     return column.date_behavior == "UserLocal" and not scope.zone.is_utc
 
 
 def _as_moments(span: Span, scope: Scope) -> Span:
-    """A span of what clocks show as one of moments."""
+    """A span of local time as a span of moments."""
     start, end = (edge and scope.zone.moment(edge) for edge in (span.start, span.end))
     return Span(start, end)
 

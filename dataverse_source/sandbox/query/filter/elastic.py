@@ -1,4 +1,4 @@
-"""What sets elastic tables apart: partitions, their own etags and version numbers, no joins.
+"""Elastic tables: partitions, etags and version numbers of their own, no joins.
 
 Sources: docs pages "Elastic tables" and "Use elastic tables using code".
 """
@@ -33,7 +33,7 @@ LINKS_NOT_SUPPORTED = "0x80048d0b"
 LINKS_TEXT = "Link entities are not supported"
 
 SESSION_TOKEN = "x-ms-session-token"  # noqa: S105 (the header's name)
-"""What a write answers with; a read that sends it on as ``MSCRM.SessionToken`` sees the write.
+"""Header of a write's answer; a read that sends it as ``MSCRM.SessionToken`` sees the write.
 The sandbox's reads see every write anyway."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dataverse_source.sandbox.environment.environment import Environment
 from dataverse_source.sandbox.http.messages import DataverseFault
-from dataverse_source.sandbox.query.filter.conditions import comparable
+from dataverse_source.sandbox.query.filter.comparisons import comparable
 from dataverse_source.sandbox.query.syntax.odata import Literal, bad_query, parse_operand
 from dataverse_source.sandbox.query.syntax.options import split_top
 from dataverse_source.sandbox.schema.tables import Column, Table

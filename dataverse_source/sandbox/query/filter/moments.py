@@ -34,7 +34,7 @@ def compare_moment(key: str, column: Column, value: Literal, sign: str, scope: S
 
 
 def _at_resolution(key: str, sign: str, moment: int, step: int, scope: Scope) -> str:
-    """The comparison of ``key`` rounded down to ``step``, said about the key as it is."""
+    """Compares ``key`` rounded down to ``step``, as a condition on the key itself."""
     floor = moment // step * step
     ceiling = -(-moment // step) * step
     if sign in ("eq", "ne"):

@@ -6,11 +6,15 @@ well, as ``ne`` is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
 
 from dataverse_source.sandbox.http.messages import DataverseFault
+from dataverse_source.sandbox.query.filter.comparisons import (
+    Place,
+    balanced,
+    compare_value,
+    place,
+)
 from dataverse_source.sandbox.query.filter.date_functions import date_condition, is_date_function
 from dataverse_source.sandbox.query.filter.people_functions import (
     HIERARCHY_FUNCTIONS,
@@ -20,12 +24,9 @@ from dataverse_source.sandbox.query.filter.people_functions import (
 )
 from dataverse_source.sandbox.query.filter.scope import Scope, unknown_property
 from dataverse_source.sandbox.query.syntax.odata import (
-    AnyOf,
     Array,
-    Compare,
     CrmCall,
     Literal,
-    Node,
     Path,
     bad_query,
 )
@@ -39,24 +40,16 @@ from dataverse_source.sandbox.store.values import (
     parse_moment,
 )
 
-if TYPE_CHECKING:
-    from dataverse_source.sandbox.query.filter.conditions import Place
-
-Places = Callable[[Path, Scope], "Place"]
-Conditions = Callable[[Node, Scope], str]
-
 ENGLISH = 1033
 NEGATIVES = {"NotIn": "In", "NotBetween": "Between", "DoesNotContainValues": "ContainValues"}
 
 
-def function_condition(call: CrmCall, scope: Scope, place: Places, condition: Conditions) -> str:
+def function_condition(call: CrmCall, scope: Scope) -> str:
     """SQL of a query function.
 
     Args:
         call: the function and its arguments.
         scope: where names are looked up.
-        place: finds columns.
-        condition: compiles comparisons.
 
     Raises:
         DataverseFault: the function is not known, or its arguments are wrong.
@@ -64,17 +57,16 @@ def function_condition(call: CrmCall, scope: Scope, place: Places, condition: Co
     name = call.name
     if name in NEGATIVES:
         positive = CrmCall(NEGATIVES[name], call.arguments)
-        return f"(NOT {function_condition(positive, scope, place, condition)})"
+        return f"(NOT {function_condition(positive, scope)})"
+    found = place(_path(call, scope), scope)
     if name == "EqualUserLanguage":
-        return condition(Compare("eq", _path(call, scope), _number_literal(ENGLISH)), scope)
-    path = _path(call, scope)
+        return compare_value(found, Literal(Decimal(ENGLISH), "number"), "eq")
     if name == "In":
-        return _in(call, path, scope, place, condition)
+        return _in(call, found)
     if name == "Between":
-        return _between(call, path, scope, place, condition)
+        return _between(call, found)
     if name == "ContainValues":
-        return _contain_values(call, path, scope, place)
-    found = place(path, scope)
+        return _contain_values(call, found)
     if is_date_function(name):
         return date_condition(
             name,
@@ -121,31 +113,30 @@ def _values(call: CrmCall) -> tuple[str, ...]:
     return node.values
 
 
-def _in(call: CrmCall, path: Path, scope: Scope, place: Places, condition: Conditions) -> str:
-    column = place(path, scope).column
-    items = tuple(Compare("eq", path, constant(column, text)) for text in _values(call))
-    return condition(AnyOf(items), scope) if items else "0"
+def _in(call: CrmCall, found: Place) -> str:
+    wanted = (constant(found.column, text) for text in _values(call))
+    parts = [compare_value(found, value, "eq") for value in wanted]
+    return balanced(parts, "OR") if parts else "0"
 
 
-def _between(call: CrmCall, path: Path, scope: Scope, place: Places, condition: Conditions) -> str:
+def _between(call: CrmCall, found: Place) -> str:
     values = _values(call)
     if len(values) != 2:
         raise bad_query(f"The function {call.name} needs two PropertyValues.")
-    column = place(path, scope).column
-    low, high = (constant(column, text) for text in values)
-    above = condition(Compare("ge", path, low), scope)
-    return f"({above} AND {condition(Compare('le', path, high), scope)})"
+    low, high = (constant(found.column, text) for text in values)
+    return f"({compare_value(found, low, 'ge')} AND {compare_value(found, high, 'le')})"
 
 
-def _contain_values(call: CrmCall, path: Path, scope: Scope, place: Places) -> str:
+def _contain_values(call: CrmCall, found: Place) -> str:
     """Any of the values is among the choices of the column."""
-    found = place(path, scope)
     if found.column.type != "MultiSelectPicklist":
         raise bad_query(
             f"The function {call.name} can't be applied to the column '{found.column.name}'."
         )
     listed = f"(',' || trim({found.wire}, '\"') || ',')"
-    parts = [f"instr({listed}, {scope.add(f',{text.strip()},')}) > 0" for text in _values(call)]
+    parts = [
+        f"instr({listed}, {found.scope.add(f',{text.strip()},')}) > 0" for text in _values(call)
+    ]
     return f"coalesce({' OR '.join(parts)}, 0)" if parts else "0"
 
 
@@ -169,10 +160,6 @@ def constant(column: Column, text: str) -> Literal:
             f"The value '{text}' is not valid for the column '{column.name}'."
         ) from None
     return Literal(text, "text")
-
-
-def _number_literal(number: int) -> Literal:
-    return Literal(Decimal(number), "number")
 
 
 def _text(call: CrmCall, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a piece of a query is compiled against: a table under an alias, parameters, settings."""
+"""The scope that a piece of a query is compiled in: a table, its alias, parameters."""
 
 from __future__ import annotations
 

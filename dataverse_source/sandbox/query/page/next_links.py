@@ -24,8 +24,6 @@ def next_token(
     cookie: Cookie,
     previous: str | None,
     records: int | None,
-    *,
-    is_sql: bool = False,
 ) -> str:
     """The encoded ``$skiptoken`` of the next page.
 
@@ -35,27 +33,22 @@ def next_token(
         cookie: where the page ended.
         previous: the decoded ``$skiptoken`` that the page was asked for with.
         records: rows of the page, where the cookie says so.
-        is_sql: the page is one of the query option ``sql``.
     """
     token = skiptoken(cookie, order, records=records)
-    return given_out(scope, token, cookie.page + 1, previous, is_sql=is_sql)
+    return given_out(scope, token, cookie.page + 1, previous)
 
 
-def given_out(
-    scope: Scope, token: str, page: int, previous: str | None, *, is_sql: bool = False
-) -> str:
-    """What is given out instead of an encoded ``$skiptoken``: itself, unless switches say else.
+def given_out(scope: Scope, token: str, page: int, previous: str | None) -> str:
+    """The encoded ``$skiptoken`` that a client is given: the right one, unless switches change it.
 
     Args:
         scope: the query's.
         token: the right one.
         page: the page that it asks for.
         previous: the decoded ``$skiptoken`` that this page was asked for with.
-        is_sql: the page is one of the query option ``sql``.
     """
-    stuck = ("any", "sql") if is_sql else ("any",)
-    if scope.environment.switches.stuck_cookie in stuck and previous is not None:
-        # As the sql endpoint was seen to do: the page number grows, the cookie stays.
+    if scope.environment.switches.stuck_cookie == "any" and previous is not None:
+        # The page number grows, the cookie stays.
         before = read_outer(previous)
         inner = None if before.inner is None else decoded(before.inner)
         token = outer_cookie(page, inner, tracking=before.tracking)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dataverse_source.sandbox.query.filter.conditions import place
+from dataverse_source.sandbox.query.filter.comparisons import place
 from dataverse_source.sandbox.query.filter.elastic import is_elastic, refuse_order
 from dataverse_source.sandbox.query.filter.relationships import name_of_target
 from dataverse_source.sandbox.query.filter.scope import Scope
@@ -98,7 +98,7 @@ def _with_partition(terms: tuple[Term, ...], scope: Scope) -> tuple[Term, ...]:
 
 
 def term_of(path: Path, descending: bool, scope: Scope) -> Term:
-    """The term of a column, possibly of a related row; a lookup's is the name it points at."""
+    """The term of a column, possibly of a related row; a lookup sorts by its row's name."""
     found = place(path, scope)
     column = found.column
     if column.type in LOOKUP_TYPES:
@@ -123,7 +123,7 @@ def _after(terms: list[tuple[Term, SqlValue]], scope: Scope) -> str:
     either = f"({_beyond(term, value, scope)} OR {same})"
     if term.descending or value is None:
         return either
-    # Says the same once more in a form that an index can use.
+    # The same once more, in a form that an index can serve.
     return f"({term.sql} >= {mark} AND {either})"
 
 

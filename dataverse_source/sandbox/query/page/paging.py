@@ -34,7 +34,7 @@ COOKIE_ORDER_DIFFERS = "0x80041129"
 
 SortKeys = tuple[SqlValue, ...]
 _ESCAPES = {'"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
-# XML can't carry these characters: they travel in the private use area.
+# XML can't hold these characters: cookies map them to the private use area.
 _TO_PRIVATE = {code: 0xF700 + code for code in range(32) if chr(code) not in "\t\n\r"}
 _FROM_PRIVATE = {private: code for code, private in _TO_PRIVATE.items()}
 _HEX = re.compile(r"%[0-9A-F]{2}")

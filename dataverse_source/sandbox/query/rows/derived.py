@@ -1,4 +1,4 @@
-"""Columns that follow from others: names, base amounts, owners, status, who and when."""
+"""Columns computed from others: names, base amounts, owners, status, who and when."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def complete(
     before: Mapping[str, Any] | None,
     values: Row,
 ) -> Row:
-    """The values of a write with all that follows from them.
+    """The values of a write with the columns that are computed from them.
 
     Args:
         environment: the environment.

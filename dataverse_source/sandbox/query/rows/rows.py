@@ -1,7 +1,7 @@
 """Renders rows as JSON: compiles columns and annotations to one SQL expression.
 
-SQLite puts the text of a row together, outside Python's global lock, so that many
-connections can be served at once.
+SQLite builds the text of a row outside Python's global lock, so that many connections
+are served at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a chain of tracked pages stands, and the ``$skiptoken`` that carries it along."""
+"""The position in a chain of tracked pages, and the ``$skiptoken`` that holds it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Chain:
         is_delta: it began with a delta token, not with ``Prefer: odata.track-changes``.
         since: the delta token that it began with; None for all rows, as if there were none.
         by_key: rows come in order of their key, else of their version number.
-        first: the token of the chain's first page, where later pages have to know it.
+        first: the token of the chain's first page; None where later pages do not need it.
         bounded: nothing that is newer than ``first`` belongs to the chain.
         page: number of the page that is asked for, from 1.
         position: where it goes on.

@@ -21,7 +21,7 @@ class Garbled(ValueError):
 
 @dataclass(frozen=True)
 class DeltaToken:
-    """What a client has seen: everything up to a version number, at a moment.
+    """Everything up to a version number, seen at a moment.
 
     Attributes:
         version: changes with higher version numbers are new to the client.

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from dataverse_source.sandbox.environment.access_rules import require_change_tracking
 from dataverse_source.sandbox.environment.environment import Caller, Environment
-from dataverse_source.sandbox.environment.users import require_change_tracking
 from dataverse_source.sandbox.http.messages import DataverseFault
 from dataverse_source.sandbox.query.syntax.odata import bad_query
 from dataverse_source.sandbox.query.syntax.options import Options
@@ -36,7 +36,7 @@ DEFAULT_RETENTION_DAYS = 7
 
 
 def require_tracked(environment: Environment, caller: Caller, table: Table) -> None:
-    """Refuses the changes of a table that is not tracked, or that the caller may not read.
+    """Refuses the changes of an untracked table, or of one that the caller may not read.
 
     Raises:
         DataverseFault: 400 when tracking is off, 403 without organization-level read.
@@ -99,7 +99,7 @@ def read_token(environment: Environment, table: Table, text: str) -> DeltaToken 
 def good_token(environment: Environment, table: Table, token: DeltaToken) -> DeltaToken | None:
     """The token, or None when it has expired and the switch asks for all rows then.
 
-    Age is told by the token's moment alone.
+    Only the token's moment tells its age.
 
     Raises:
         DataverseFault: it has expired, by age or by a change of the table's schema.
