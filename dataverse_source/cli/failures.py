@@ -10,6 +10,7 @@ from dataverse_source.errors import (
     PipelineError,
     TablesFailedError,
     UnknownNameError,
+    dataverse_error,
 )
 
 FAILED = 1
@@ -33,11 +34,9 @@ def exit_code(error: DataverseError) -> int:
 
 def known_error(error: Exception) -> DataverseError:
     """An error of this package in place of any other."""
-    if isinstance(error, DataverseError):
-        return error
-    behind = _behind(error)
-    if behind is not None:
-        return behind
+    known = dataverse_error(error)
+    if known is not None:
+        return known
     if type(error).__module__.startswith("dlt."):
         return _of_dlt(error)
     return UnexpectedError(
@@ -74,15 +73,3 @@ def as_json(error: DataverseError) -> dict[str, Any]:
     if isinstance(error, ConfigurationError) and error.problems:
         found["problems"] = [as_json(one) for one in error.problems]
     return found
-
-
-def _behind(error: BaseException) -> DataverseError | None:
-    """The error of this package that another one was raised from."""
-    seen: set[int] = set()
-    found: BaseException | None = error
-    while found is not None and id(found) not in seen:
-        if isinstance(found, DataverseError):
-            return found
-        seen.add(id(found))
-        found = found.__cause__ or found.__context__
-    return None

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dataverse_source.client.batch import Answer, BatchRequest
+from dataverse_source.client.batch import BatchRequest
 from dataverse_source.client.client import DataverseClient
+from dataverse_source.client.responses import Response
 from dataverse_source.config.log import logger
 from dataverse_source.errors import (
     AccessDeniedError,
@@ -21,7 +22,7 @@ from dataverse_source.errors import (
 from dataverse_source.metadata.model import Table
 
 TABLES_PER_REQUEST = 50
-"""Far from the 1,000 questions that a batch may hold, so that none takes long."""
+"""Far from the 1,000 requests that a batch may hold, so that none takes long."""
 
 
 def one_key(table: Table) -> BatchRequest:
@@ -29,7 +30,7 @@ def one_key(table: Table) -> BatchRequest:
     return BatchRequest(str(table.entity_set_name), {"$select": table.primary_id, "$top": "1"})
 
 
-def refusal(answer: Answer) -> DataverseError | None:
+def refusal(answer: Response) -> DataverseError | None:
     """Why a question was refused, None when it was not."""
     try:
         answer.json()

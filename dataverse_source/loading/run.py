@@ -6,7 +6,6 @@ What reads and decodes is imported when a pipeline runs, not when a script is im
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +18,13 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dataverse_source.client.counters import Counters, metered
-from dataverse_source.errors import DataverseError, PipelineError, TablesFailedError
+from dataverse_source.errors import (
+    DataverseError,
+    PipelineError,
+    TablesFailedError,
+    causes,
+    dataverse_error,
+)
 
 _SAME_NAME = "Ambiguous reference to catalog or schema"
 """What DuckDB says of a database and a schema with the same name."""
@@ -108,7 +113,7 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
         with metered() as meter:
             read, failures = run_to_the_end(pipeline, source)
     except DltException as error:
-        if any(isinstance(one, KeyboardInterrupt) for one in _causes(error)):
+        if any(isinstance(one, KeyboardInterrupt) for one in causes(error)):
             raise KeyboardInterrupt from error
         failure = dataverse_error(error) or _pipeline_error(pipeline, error)
     if failure is not None:
@@ -149,21 +154,8 @@ def _failed(
     return TablesFailedError(failures, count)
 
 
-def dataverse_error(error: BaseException) -> DataverseError | None:
-    """The error of this package that lies behind one of dlt's, None if there is none."""
-    return next((one for one in _causes(error) if isinstance(one, DataverseError)), None)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
-
-
 def _pipeline_error(pipeline: dlt.Pipeline, error: BaseException) -> PipelineError:
-    first = [*_causes(error)][-1]
+    first = [*causes(error)][-1]
     step = f" in step {error.step}" if isinstance(error, PipelineStepFailed) else ""
     remedy = (
         "Dataverse was not at fault. Once the cause is gone, run again: what is loaded stays, "

@@ -16,10 +16,10 @@ from dataverse_source import AccessDeniedError, TablesFailedError, dataverse, lo
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.config.settings import make_settings
 from dataverse_source.credentials import DataverseCredentials
+from dataverse_source.errors import dataverse_error
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.progress import observed
 from dataverse_source.loading.read_access import TABLES_PER_REQUEST, refused_tables
-from dataverse_source.loading.run import dataverse_error
 from dataverse_source.metadata.model import Table
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal, destination_rows
