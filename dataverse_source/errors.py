@@ -1,4 +1,4 @@
-"""Everything this package raises: one tree, each error with what, where, why and what to do.
+"""The errors of this package; each says what failed, where, why, and what to do.
 
 * DataverseError
   * ConfigurationError: a setting is missing or wrong; found before any request
@@ -8,10 +8,10 @@
   * ResponseError: Dataverse answered with an error status
     * UnauthorizedError (401), AccessDeniedError (403), NotFoundError (404),
       ThrottledError (429), ServerError (5xx)
-  * ProtocolError: an answer that can't be right, such as a page without rows
+  * ProtocolError: an answer that breaks the protocol, such as a page without rows
     * MalformedBodyError: the answer is not complete JSON; worth another try
   * UnknownNameError: no such table or column
-  * DataError: a value that the destination's column can't hold
+  * DataError: a value that the column in the destination cannot hold
   * PipelineError: dlt or the destination failed, not Dataverse
   * TablesFailedError: some tables failed, the others are loaded
 """
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import difflib
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 __all__ = [
@@ -96,7 +96,7 @@ class DataverseError(Exception):
 
 
 class ConfigurationError(DataverseError):
-    """A setting is missing or has a value that can't be used; nothing was requested.
+    """A setting is missing or its value cannot be used; found before any request.
 
     Attributes:
         setting: its name, such as ``page_size``, where it is a single one.
@@ -107,16 +107,13 @@ class ConfigurationError(DataverseError):
         self,
         what: str,
         *,
-        where: str | None = None,
-        why: str | None = None,
-        remedy: str | None = None,
-        request_id: str | None = None,
         setting: str | None = None,
         problems: tuple[ConfigurationError, ...] = (),
+        **details: str | None,
     ) -> None:
         self.setting = setting
         self.problems = problems
-        super().__init__(what, where=where, why=why, remedy=remedy, request_id=request_id)
+        super().__init__(what, **details)
 
     def __str__(self) -> str:
         """All parts, a line each; the problems after the first line, with numbers."""
@@ -132,18 +129,9 @@ class AuthenticationError(DataverseError):
         aadsts: the AADSTS code with its number, such as ``AADSTS7000215``, if there is one.
     """
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        aadsts: str | None = None,
-        where: str | None = None,
-        why: str | None = None,
-        remedy: str | None = None,
-        request_id: str | None = None,
-    ) -> None:
+    def __init__(self, what: str, *, aadsts: str | None = None, **details: str | None) -> None:
         self.aadsts = aadsts
-        super().__init__(what, where=where, why=why, remedy=remedy, request_id=request_id)
+        super().__init__(what, **details)
 
 
 class WrongSecretError(AuthenticationError):
@@ -180,14 +168,11 @@ class ResponseError(DataverseError):
         *,
         status: int,
         code: str | None = None,
-        where: str | None = None,
-        why: str | None = None,
-        remedy: str | None = None,
-        request_id: str | None = None,
+        **details: str | None,
     ) -> None:
         self.status = status
         self.code = code
-        super().__init__(what, where=where, why=why, remedy=remedy, request_id=request_id)
+        super().__init__(what, **details)
 
 
 class UnauthorizedError(ResponseError):
@@ -211,7 +196,7 @@ class ServerError(ResponseError):
 
 
 class ProtocolError(DataverseError):
-    """An answer that can't be right: no rows in a page, a foreign or repeating next link."""
+    """An answer that breaks the protocol: a page without rows, a foreign or repeated next link."""
 
 
 class MalformedBodyError(ProtocolError):
@@ -219,11 +204,11 @@ class MalformedBodyError(ProtocolError):
 
 
 class UnknownNameError(DataverseError):
-    """A table or column that the environment does not have (or the user may not see)."""
+    """The environment has no such table or column, or the user may not see it."""
 
 
 class DataError(DataverseError):
-    """A value that can't be held without loss; names table, column and row."""
+    """A value that cannot be stored without loss; names table, column and row."""
 
 
 class PipelineError(DataverseError):
@@ -244,6 +229,25 @@ class TablesFailedError(DataverseError):
             where=", ".join(failures),
             why="\n".join(f"\n{name}: {error}" for name, error in failures.items()),
         )
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """``error`` and what lies behind it, outermost first.
+
+    requests and urllib3 keep an inner error in ``reason`` or among ``args``.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        inner = (getattr(error, "reason", None), *error.args)
+        wrapped = next((one for one in inner if isinstance(one, BaseException)), None)
+        error = wrapped or error.__cause__ or error.__context__
+
+
+def dataverse_error(error: BaseException) -> DataverseError | None:
+    """The error of this package that is or lies behind ``error``, None if there is none."""
+    return next((one for one in causes(error) if isinstance(one, DataverseError)), None)
 
 
 def safe_url(url: str) -> str:

@@ -10,6 +10,7 @@ from dataverse_source.errors import (
     PipelineError,
     TablesFailedError,
     UnknownNameError,
+    dataverse_error,
 )
 
 FAILED = 1
@@ -33,8 +34,6 @@ def exit_code(error: DataverseError) -> int:
 
 def known_error(error: Exception) -> DataverseError:
     """An error of this package in place of any other."""
-    from dataverse_source.loading.pipeline_errors import dataverse_error
-
     cause = dataverse_error(error)
     if cause is not None:
         return cause

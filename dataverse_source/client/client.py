@@ -1,4 +1,7 @@
-"""HTTP: the one place that talks to Dataverse. Token, retries, host pinning, next links."""
+"""The Web API client: the one place that sends requests to Dataverse.
+
+It adds the token, waits for the concurrency limiter, tries again, and follows next links.
+"""
 
 from __future__ import annotations
 
@@ -9,46 +12,36 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from importlib import metadata
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import requests
 
-from dataverse_source.client import body, page_size, responses, retry
+from dataverse_source.client import body, responses, retry
 from dataverse_source.client.batch import (
     CONTINUE_ON_ERROR,
-    Answer,
     BatchRequest,
     new_boundary,
-    read_answers,
+    read_batch,
     to_body,
 )
+from dataverse_source.client.connection_errors import network_fault
 from dataverse_source.client.counters import Counters
+from dataverse_source.client.pages import HasNextLink, follow_next_links
+from dataverse_source.client.responses import Response
 from dataverse_source.client.retry import USUAL_POLICY, RetryPolicy, TransientError, pause
-from dataverse_source.client.session import network_fault, timeouts
+from dataverse_source.client.session import timeouts
 from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, Permit
-from dataverse_source.client.urls import environment_base, paging_cookie, pinned, request_url
-from dataverse_source.config.log import logger
-from dataverse_source.credentials import TokenSource
-from dataverse_source.errors import ProtocolError, ResponseError, safe_url
+from dataverse_source.client.token_source import TokenSource
+from dataverse_source.client.urls import environment_base, pinned, request_url
+from dataverse_source.errors import ProtocolError, safe_url
 
 __all__ = ["Counters", "DataverseClient", "HasNextLink", "environment_base"]
 
 T = TypeVar("T")
+P = TypeVar("P", bound=HasNextLink)
 
 RATE_LIMIT = "x-ms-ratelimit-"
-"""How the headers begin that tell what is left (docs: "Service protection API limits")."""
-
-
-class HasNextLink(Protocol):
-    """A page of an answer; ``next_link`` is None on the last one."""
-
-    @property
-    def next_link(self) -> str | None:
-        """Where the next page is."""
-        ...
-
-
-P = TypeVar("P", bound=HasNextLink)
+"""Prefix of the headers with the remaining budget (docs: "Service protection API limits")."""
 
 
 class DataverseClient:
@@ -56,21 +49,21 @@ class DataverseClient:
 
     Args:
         environment_url: see `environment_base`.
-        tokens: gives the bearer token.
+        tokens: returns the bearer token.
         session: from `new_session`.
         api_version: of the Web API.
-        request_timeout: seconds without a byte of the answer until a request is given up.
+        request_timeout: seconds without a byte of the answer after which a request fails.
         policy: how often a failed request is tried.
         pause: waits before another try.
         limiter: says when requests may be sent; clients of the same user of the same
             environment share one (see `limiter_of`).
-        max_concurrency: requests at once, at most; None: as many as the concurrency limiter gives.
+        max_concurrency: requests at once, at most; None: as many as the limiter allows.
 
     Attributes:
         environment_url: scheme, host and port of the environment.
 
     Raises:
-        ConfigurationError: ``environment_url`` can't be used.
+        ConfigurationError: ``environment_url`` is no address of an environment.
     """
 
     def __init__(
@@ -99,7 +92,6 @@ class DataverseClient:
         self._lock = threading.Lock()
         self._counters = Counters()
         self._server_time: datetime | None = None
-        self._dop_hint: int | None = None
         self._rate_limits: dict[str, str] = {}
 
     @property
@@ -109,12 +101,12 @@ class DataverseClient:
 
     @property
     def dop_hint(self) -> int | None:
-        """How many requests at once the server recommends (``x-ms-dop-hint``), if it said so."""
-        return self._dop_hint
+        """Requests at once that the server recommends (``x-ms-dop-hint``); None if it did not."""
+        return self._limiter.dop_hint
 
     @property
     def rate_limits(self) -> dict[str, str]:
-        """What is left of the service protection limits: the last ``x-ms-ratelimit-`` headers."""
+        """The remaining budget, as the last ``x-ms-ratelimit-`` headers say."""
         return dict(self._rate_limits)
 
     @property
@@ -133,7 +125,7 @@ class DataverseClient:
 
     @property
     def concurrency(self) -> int:
-        """How many requests at once make sense now: readers size their crews by it."""
+        """How many requests at once make sense now."""
         most = self._max_concurrency
         now = self._limiter.concurrency
         return now if most is None else min(now, most)
@@ -153,44 +145,93 @@ class DataverseClient:
         *,
         query: Mapping[str, str] | None = None,
         prefer: Sequence[str] = (),
+        page_size: int | None = None,
         parse: Callable[[bytes], T],
     ) -> T:
-        """One answer.
+        """The answer to one request.
 
         Args:
             url_or_path: a path below the Web API's root, or an absolute URL, which is sent as
                 it is.
             query: only with a path.
-            prefer: preferences for the ``Prefer`` header.
-            parse: makes something of the body. When it raises `MalformedBodyError`, the request
-                is tried again.
+            prefer: preferences for the ``Prefer`` header, besides the page size.
+            page_size: rows a page, at most.
+            parse: makes the result of the body. When it raises `MalformedBodyError`, the
+                request is tried again.
 
         Raises:
             ResponseError: Dataverse refused; see its subclasses.
             ConnectionFailedError: no answer came.
-            ProtocolError: the answer can't be right, or a URL leads elsewhere.
+            ProtocolError: the answer breaks the protocol, or a URL leads to another host.
             AuthenticationError: the login service refused.
         """
         url = self._absolute(url_or_path, query)
-        request = requests.Request("GET", url, headers=_prefer(prefer))
-        return self._answer(request, parse)
+        return self._answer(_get(url, prefer, page_size), parse)
 
-    def batch(self, questions: Sequence[BatchRequest]) -> list[Answer]:
-        """The answers to several questions, in one request; each may be a refusal of its own.
+    def get_json(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        prefer: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """The answer to one request as a JSON object; numbers with a fraction are `Decimal`.
+
+        Raises:
+            DataverseError: see `get`.
+        """
+        return self.get(path, query=query, prefer=prefer, parse=responses.json_object)
+
+    def batch(self, requests_: Sequence[BatchRequest]) -> list[Response]:
+        """The answers to several requests that are sent as one; each may be a refusal.
 
         Raises:
             DataverseError: see `get`; the batch as a whole was refused.
         """
-        urls = [self.url(one.path, one.query) for one in questions]
+        urls = [self.url(one.path, one.query) for one in requests_]
         boundary = new_boundary()
         headers = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
         request = requests.Request(
             "POST",
             self.url("$batch"),
-            headers={**headers, **_prefer([CONTINUE_ON_ERROR])},
-            data=to_body(urls, questions, boundary),
+            headers={**headers, **_prefer([CONTINUE_ON_ERROR], None)},
+            data=to_body(urls, requests_, boundary),
         )
-        return self._answer(request, lambda body: read_answers(body, urls))
+        return self._answer(request, lambda body: read_batch(body, urls))
+
+    def pages(
+        self,
+        url: str,
+        *,
+        prefer: Sequence[str] = (),
+        page_size: int | None = None,
+        parse: Callable[[bytes], P],
+        before: str | None = None,
+    ) -> Iterator[P]:
+        """The page at ``url`` and all that its next links lead to, each page once.
+
+        Next links are sent as they are, with the same preferences on every page (docs: "Page
+        results using OData"). Only the page size changes: a query that is too heavy for
+        Dataverse goes on with smaller pages.
+
+        Args:
+            url: of the first page.
+            prefer: preferences for the ``Prefer`` header, besides the page size.
+            page_size: rows a page, at most.
+            parse: makes a page of a body.
+            before: URL of the page that has led to ``url``, if it has been read already.
+
+        Raises:
+            ProtocolError: a next link leads to another host, or in a circle.
+            DataverseError: see `get`.
+        """
+
+        def fetch(link: str, rows: int | None, retry_heavy: bool) -> P:
+            request = _get(self._absolute(link, None), prefer, rows)
+            return self._answer(request, parse, retry_heavy=retry_heavy)
+
+        return follow_next_links(
+            fetch, url, base=self.environment_url, rows=page_size, before=before
+        )
 
     def _answer(
         self, request: requests.Request, parse: Callable[[bytes], T], *, retry_heavy: bool = True
@@ -199,22 +240,27 @@ class DataverseClient:
 
         Args:
             request: without a token.
-            parse: makes something of the body.
+            parse: makes the result of the body.
             retry_heavy: see `responses.check`.
         """
-        url = str(request.url)
         renewed = throttled = False
 
-        def ask() -> requests.Response:
+        def attempt() -> T:
             nonlocal renewed
             with self._limiter.permit(at_most=self._max_concurrency, urgent=throttled) as permit:
                 token = self._tokens.token()
-                answer = self._send(request, token, permit)
-                if responses.token_refused(answer) and not renewed:
-                    renewed = True
-                    answer = self._send(request, self._tokens.renew(token), permit)
-                responses.check(answer, retry_heavy=retry_heavy)
-                return answer
+                response = self._send(request, token, permit)
+                try:
+                    if not renewed and responses.token_refused(response):
+                        renewed = True
+                        response = self._send(request, self._tokens.renew(token), permit)
+                    responses.check(response, retry_heavy=retry_heavy)
+                except ProtocolError as error:
+                    raise responses.located(error, response) from error.__cause__
+            try:
+                return response.parsed(parse)
+            except ProtocolError as error:
+                raise responses.located(error, response) from error.__cause__
 
         def on_retry(failure: TransientError, seconds: float) -> None:
             nonlocal throttled
@@ -222,90 +268,12 @@ class DataverseClient:
             self._count_retry(failure, seconds)
 
         return retry.run(
-            lambda: responses.parsed(ask(), parse),
-            where=safe_url(url),
+            attempt,
+            where=safe_url(str(request.url)),
             policy=self._policy,
             pause=self._pause,
             on_retry=on_retry,
         )
-
-    def get_json(
-        self,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        prefer: Sequence[str] = (),
-    ) -> dict[str, Any]:
-        """One answer as a JSON object; numbers with a fraction are `Decimal`.
-
-        Raises:
-            DataverseError: see `get`.
-        """
-        return self.get(path, query=query, prefer=prefer, parse=responses.json_object)
-
-    def pages(
-        self,
-        url: str,
-        *,
-        prefer: Sequence[str] = (),
-        parse: Callable[[bytes], P],
-        before: str | None = None,
-    ) -> Iterator[P]:
-        """An answer and all that its next links lead to, each page once.
-
-        Next links are followed as they are, with the same preferences on every page (docs:
-        "Page results using OData"), but for a query that is too much for Dataverse: that goes
-        on with smaller pages.
-
-        Args:
-            url: of the first page.
-            prefer: preferences for the ``Prefer`` header.
-            parse: makes a page of a body.
-            before: URL of the page that has led to ``url``, if it has been read already.
-
-        Raises:
-            ProtocolError: a next link leads to another host, or in a circle.
-            DataverseError: see `get`.
-        """
-        seen = set() if before is None else {before}
-        last = None if before is None else paging_cookie(before)
-        while True:
-            cookie = paging_cookie(url)
-            if url in seen or (cookie is not None and cookie == last):
-                raise ProtocolError(
-                    "The next link leads in a circle: the same rows would be read for ever",
-                    where=safe_url(url),
-                    remedy="A fault of the server; another page_size or select may avoid it.",
-                )
-            seen.add(url)
-            page, prefer = self._page(url, prefer, parse)
-            yield page
-            if page.next_link is None:
-                return
-            last, url = cookie, pinned(page.next_link, self.environment_url)
-
-    def _page(
-        self, url: str, prefer: Sequence[str], parse: Callable[[bytes], T]
-    ) -> tuple[T, Sequence[str]]:
-        """One page, and the preferences that the next ones are asked for with."""
-        first = prefer
-        while True:
-            fewer = page_size.smaller(prefer)
-            request = requests.Request("GET", self._absolute(url, None), headers=_prefer(prefer))
-            try:
-                return self._answer(request, parse, retry_heavy=fewer is None), prefer
-            except ResponseError as error:
-                if fewer is None or not page_size.is_too_heavy(error.code):
-                    raise
-                why = error.why
-            if prefer is first:
-                logger.warning(
-                    "Pages of %s rows of %s are too much for Dataverse (%s): going on with "
-                    "smaller ones",
-                    page_size.rows_a_page(prefer),
-                    safe_url(url),
-                    why,
-                )
-            prefer = fewer
 
     def _absolute(self, url_or_path: str, query: Mapping[str, str] | None) -> str:
         if not url_or_path.lower().startswith(("https://", "http://")):
@@ -314,7 +282,7 @@ class DataverseClient:
             raise ValueError("a query can be given with a path only, not with a URL")
         return pinned(url_or_path, self.environment_url)
 
-    def _send(self, request: requests.Request, token: str, permit: Permit) -> requests.Response:
+    def _send(self, request: requests.Request, token: str, permit: Permit) -> Response:
         """One request, without a retry."""
         with self._lock:
             self._counters = replace(self._counters, requests=self._counters.requests + 1)
@@ -333,25 +301,22 @@ class DataverseClient:
             answer = self._session.send(
                 prepared, timeout=self._timeouts, allow_redirects=False, **self._ways
             )
-            body.receive(answer)
+            received = body.receive(answer)
         except requests.RequestException as error:
             raise network_fault(error, url, setting="environment_url") from error
         permit.answered(time.monotonic() - began, answer.headers)
         self._note(answer.headers)
-        return answer
+        return Response(url, answer.status_code, answer.headers, received)
 
     @cached_property
     def _ways(self) -> dict[str, Any]:
-        """Proxies and certificates: finding them out takes longer than sending a request."""
+        """Proxies and certificates; kept, as looking them up takes longer than a request."""
         ways = self._session.merge_environment_settings(self.environment_url, {}, True, None, None)
         return dict(ways)
 
     def _note(self, headers: Mapping[str, str]) -> None:
         """Keeps what an answer says about the server."""
         self._server_time = retry.http_date(headers.get("Date") or "") or self._server_time
-        hint = headers.get("x-ms-dop-hint") or ""
-        if hint.isascii() and hint.isdigit() and int(hint) > 0:
-            self._dop_hint = int(hint)
         limits = {name.lower(): text for name, text in headers.items()}
         limits = {name: text for name, text in limits.items() if name.startswith(RATE_LIMIT)}
         self._rate_limits = limits or self._rate_limits
@@ -384,5 +349,11 @@ _HEADERS = {
 }
 
 
-def _prefer(preferences: Sequence[str]) -> dict[str, str]:
-    return {"Prefer": ", ".join(preferences)} if preferences else {}
+def _get(url: str, prefer: Sequence[str], page_size: int | None) -> requests.Request:
+    return requests.Request("GET", url, headers=_prefer(prefer, page_size))
+
+
+def _prefer(preferences: Sequence[str], page_size: int | None) -> dict[str, str]:
+    size = [] if page_size is None else [f"odata.maxpagesize={page_size}"]
+    values = [*size, *preferences]
+    return {"Prefer": ", ".join(values)} if values else {}

@@ -1,4 +1,4 @@
-"""Error answers of Dataverse: their status and code become an error that says what to do."""
+"""Turns error answers of Dataverse into errors that say what to do."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ from dataverse_source.errors import (
 )
 
 __all__ = [
+    "INVALID_ODATA",
+    "LIMITS",
+    "SET_UP",
+    "SQL_TIMEOUT",
     "ErrorAnswer",
     "is_set_up",
     "is_throttled",
@@ -30,26 +34,25 @@ __all__ = [
     "to_error",
 ]
 
-_WORDS = 1000
+_LONGEST_MESSAGE = 1000
 
 # Codes: docs "Web service error codes", unless said otherwise.
 _NOT_A_MEMBER = "0x80072560"  # UserNotMemberOfOrg
 _DISABLED_USER = "0x80040225"
 _NO_ROLE = "0x80042f09"  # UserNotAssignedRoles
-_NO_PRIVILEGE = ("0x80040220", "0x80048306")  # PrivilegeDenied
-_INVALID_ODATA = "0x80060888"
-_SQL_TIMEOUT = "0x80044151"
-_METADATA_CHANGED = "0x80072494"  # CRMGlobalMetadataVersionMismatch: to be asked again
-_TOKEN_EXPIRED = "0x80044352"  # noqa: S105 - a change tracking token; asking again can't help
+INVALID_ODATA = "0x80060888"
+SQL_TIMEOUT = "0x80044151"
+_METADATA_CHANGED = "0x80072494"  # CRMGlobalMetadataVersionMismatch: worth a retry
+_TOKEN_EXPIRED = "0x80044352"  # noqa: S105 - of a delta link; a retry cannot help
 
 # Docs "Service protection API limits". Elastic and virtual tables may say "429" instead.
-_LIMITS = {
+LIMITS = {
     "0x80072322": "too many requests within five minutes",
     "0x80072321": "too much execution time within five minutes",
     "0x80072326": "too many requests at once",
 }
 _TOO_LONG = "The request is too long: shorten the list of columns (select) or the filter."
-_SET_UP = {
+SET_UP = {
     _NOT_A_MEMBER: (
         "The environment has no application user for this app registration",
         "Add one in the Power Platform admin centre: environment, Settings, Users + permissions, "
@@ -82,10 +85,10 @@ class ErrorAnswer:
     Attributes:
         status: HTTP status.
         code: such as ``0x80060888``; None when there is none.
-        message: Dataverse's words, or those of the page that answered in its place.
-        request_id: what Microsoft's support asks for.
-        challenge: of ``WWW-Authenticate``, where to sign in and for what.
-        from_dataverse: the body has the form of a Dataverse error.
+        message: Dataverse's text, or that of the web page that came in its place.
+        request_id: for Microsoft's support.
+        challenge: from ``WWW-Authenticate``: where to sign in, and for which address.
+        from_dataverse: whether the body has the form of a Dataverse error.
     """
 
     status: int
@@ -115,7 +118,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> ErrorAns
     return ErrorAnswer(
         status=status,
         code=code,
-        message=" ".join(message.split())[:_WORDS],
+        message=" ".join(message.split())[:_LONGEST_MESSAGE],
         request_id=request_id(headers),
         challenge=challenge or None,
         from_dataverse=error is not None,
@@ -123,7 +126,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> ErrorAns
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """What Microsoft's support asks for; may be a list with commas."""
+    """The request id for Microsoft's support; may be a list with commas."""
     return headers.get("x-ms-service-request-id") or headers.get("REQ_ID")
 
 
@@ -144,16 +147,16 @@ def _readable(text: str) -> str:
 
 def is_throttled(answer: ErrorAnswer) -> bool:
     """Whether the answer says "too many requests", in its status or in its code."""
-    return answer.status == 429 or answer.code == "429" or (answer.code or "").lower() in _LIMITS
+    return answer.status == 429 or answer.code == "429" or (answer.code or "").lower() in LIMITS
 
 
 def is_set_up(answer: ErrorAnswer) -> bool:
-    """Whether the answer says that the application user is not set up; a new token won't help."""
-    return (answer.code or "").lower() in _SET_UP
+    """Whether the application user is not set up, so that a new token would not help."""
+    return (answer.code or "").lower() in SET_UP
 
 
 def is_worth_a_retry(answer: ErrorAnswer) -> bool:
-    """Whether the same request may turn out well later."""
+    """Whether the same request may succeed later."""
     code = (answer.code or "").lower()
     if code == _TOKEN_EXPIRED or re.search("version stamp.*expired", answer.message, re.IGNORECASE):
         return False
@@ -167,7 +170,7 @@ def to_error(answer: ErrorAnswer, url: str) -> ResponseError:
 
     Args:
         answer: from `read_error`.
-        url: what was asked for.
+        url: of the request.
     """
     kind, what, remedy = _meaning(answer)
     words = [answer.code, answer.message or f"HTTP status {answer.status}", answer.challenge]
@@ -183,12 +186,12 @@ def to_error(answer: ErrorAnswer, url: str) -> ResponseError:
 
 
 def _meaning(answer: ErrorAnswer) -> tuple[type[ResponseError], str, str | None]:
-    """Type of error, what happened, what to do."""
+    """Type of the error, what happened, what to do."""
     code = (answer.code or "").lower()
-    if code in _SET_UP:
-        return (AccessDeniedError, *_SET_UP[code])
+    if code in SET_UP:
+        return (AccessDeniedError, *SET_UP[code])
     if is_throttled(answer):
-        limit = _LIMITS.get(code, "too many requests")
+        limit = LIMITS.get(code, "too many requests")
         return (
             ThrottledError,
             f"Dataverse's service protection limits were exceeded: {limit}",
@@ -209,7 +212,7 @@ def _meaning(answer: ErrorAnswer) -> tuple[type[ResponseError], str, str | None]
         return _not_found(answer)
     if answer.status >= 500:
         return _broken(answer)
-    remedy = "Check select and filter for names and operators." if code == _INVALID_ODATA else None
+    remedy = "Check select and filter for names and operators." if code == INVALID_ODATA else None
     if answer.status in (413, 414):
         remedy = _TOO_LONG
     return ResponseError, f"Dataverse refused the request with HTTP status {answer.status}", remedy
@@ -253,6 +256,6 @@ def _not_found(answer: ErrorAnswer) -> tuple[type[ResponseError], str, str | Non
 
 def _broken(answer: ErrorAnswer) -> tuple[type[ResponseError], str, str | None]:
     remedy = "Try again later; if it stays, give the request id to Microsoft's support."
-    if (answer.code or "").lower() == _SQL_TIMEOUT or "timeout" in answer.message.lower():
+    if (answer.code or "").lower() == SQL_TIMEOUT or "timeout" in answer.message.lower():
         remedy = "Read fewer columns (select) or smaller pages (page_size)."
     return ServerError, f"Dataverse failed with HTTP status {answer.status}", remedy

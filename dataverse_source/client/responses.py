@@ -1,75 +1,112 @@
-"""Judges answers of Dataverse: good ones are parsed, others become errors, some to try again."""
+"""Answers of Dataverse: good ones are parsed, others become errors, some worth another try."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, TypeVar
 
-import requests
-
 from dataverse_source.client import body, error_responses, page_size, retry
 from dataverse_source.client.retry import TransientError
-from dataverse_source.client.session import network_fault
-from dataverse_source.errors import MalformedBodyError, ProtocolError, safe_url
+from dataverse_source.errors import DataverseError, MalformedBodyError, ProtocolError, safe_url
 
-__all__ = ["check", "json_object", "parsed", "token_refused"]
+__all__ = ["Response", "check", "json_object", "located", "token_refused"]
 
 T = TypeVar("T")
 
 
-def token_refused(answer: requests.Response) -> bool:
+@dataclass(frozen=True)
+class Response:
+    """The answer to a request, whether it was sent by itself or in a batch.
+
+    Attributes:
+        url: of the request.
+        status: HTTP status.
+        headers: names in any case.
+        body: as received; compressed where ``Content-Encoding`` says gzip.
+    """
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def parsed(self, parse: Callable[[bytes], T]) -> T:
+        """What ``parse`` makes of the decompressed body.
+
+        Args:
+            parse: must not wait for another answer.
+
+        Raises:
+            MalformedBodyError: the compressed body is damaged or cut.
+        """
+        if not body.is_gzip(self.headers.get("Content-Encoding")):
+            return parse(self.body)
+        try:
+            return body.in_turn(self.body, parse)
+        except zlib.error as error:
+            raise MalformedBodyError("The compressed answer is damaged", why=str(error)) from error
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; numbers with a fraction are `Decimal`.
+
+        Raises:
+            ResponseError: Dataverse refused the request.
+            ProtocolError: the body is no JSON object.
+        """
+        if self.status >= 400:
+            raise error_responses.to_error(self.error(), self.url)
+        return self.parsed(json_object)
+
+    def error(self) -> error_responses.ErrorAnswer:
+        """What an error answer says.
+
+        Raises:
+            MalformedBodyError: the compressed body is damaged or cut.
+        """
+        return self.parsed(
+            lambda content: error_responses.read_error(self.status, self.headers, content)
+        )
+
+
+def token_refused(response: Response) -> bool:
     """Whether another token may help."""
-    unauthorized = answer.status_code == requests.codes.unauthorized
-    return unauthorized and not error_responses.is_set_up(_error(answer))
+    return response.status == 401 and not error_responses.is_set_up(response.error())
 
 
-def check(answer: requests.Response, *, retry_heavy: bool) -> None:
-    """Raises what is wrong with an answer, going by its status and its headers.
+def check(response: Response, *, retry_heavy: bool) -> None:
+    """Raises what is wrong with an answer, by its status and its headers.
 
     Args:
-        answer: with its body.
-        retry_heavy: a query that was too much for Dataverse is worth another try as it is.
+        response: the answer.
+        retry_heavy: whether to send a query that was too heavy once more as it is.
 
     Raises:
-        TransientError: it may turn out well when asked for again.
+        TransientError: the same request may succeed later.
         ResponseError: Dataverse refused.
         ProtocolError: a redirect.
     """
-    url = str(answer.url)
-    if 300 <= answer.status_code < 400:
+    if 300 <= response.status < 400:
         raise ProtocolError(
-            f"Dataverse sent a redirect (HTTP status {answer.status_code}), not followed",
-            where=safe_url(url),
-            why=f"to {safe_url(answer.headers.get('Location') or '')}",
+            f"Dataverse sent a redirect (HTTP status {response.status}), not followed",
+            why=f"to {safe_url(response.headers.get('Location') or '')}",
             remedy="Set environment_url to the environment's own address.",
         )
-    if answer.status_code >= 400:
-        raise _refused(answer, url, retry_heavy=retry_heavy)
-    if "html" in (answer.headers.get("Content-Type") or "").lower():
-        raise TransientError(_web_page(answer, url))
+    if response.status >= 400:
+        raise _refused(response, retry_heavy=retry_heavy)
+    if "html" in (response.headers.get("Content-Type") or "").lower():
+        raise TransientError(_web_page(response))
 
 
-def parsed(answer: requests.Response, parse: Callable[[bytes], T]) -> T:
-    """What ``parse`` makes of a good answer's body.
-
-    Raises:
-        TransientError: the body is broken.
-        ProtocolError: it can't be right.
-    """
-    try:
-        return body.parsed(answer, parse)
-    except requests.RequestException as error:
-        url = str(answer.url)
-        raise network_fault(error, url, setting="environment_url") from error
-    except ProtocolError as error:
-        error.where = error.where or safe_url(str(answer.url))
-        error.request_id = error.request_id or error_responses.request_id(answer.headers)
-        if isinstance(error, MalformedBodyError):
-            raise TransientError(error) from error.__cause__
-        raise
+def located(error: ProtocolError, response: Response) -> Exception:
+    """The error with address and request id; one to try again if the body was broken."""
+    error.where = error.where or safe_url(response.url)
+    error.request_id = error.request_id or error_responses.request_id(response.headers)
+    return TransientError(error) if isinstance(error, MalformedBodyError) else error
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -88,36 +125,25 @@ def json_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _error(answer: requests.Response) -> error_responses.ErrorAnswer:
-    try:
-        content = answer.content
-    except requests.RequestException as error:
-        url = str(answer.url)
-        raise network_fault(error, url, setting="environment_url") from error
-    return error_responses.read_error(answer.status_code, answer.headers, content)
-
-
-def _refused(answer: requests.Response, url: str, *, retry_heavy: bool) -> Exception:
-    error = _error(answer)
-    refusal = error_responses.to_error(error, url)
+def _refused(response: Response, *, retry_heavy: bool) -> Exception:
+    error = response.error()
+    refusal: DataverseError = error_responses.to_error(error, response.url)
     too_heavy = page_size.is_too_heavy(error.code)
     if too_heavy:
         refusal.remedy = page_size.REMEDY
-    if (too_heavy and not retry_heavy) or not (
-        too_heavy or error_responses.is_worth_a_retry(error)
-    ):
+    if not (retry_heavy if too_heavy else error_responses.is_worth_a_retry(error)):
         return refusal
     return TransientError(
         refusal,
-        wait=retry.retry_after(answer.headers, datetime.now(timezone.utc)),
+        wait=retry.retry_after(response.headers, datetime.now(timezone.utc)),
         throttled=error_responses.is_throttled(error),
     )
 
 
-def _web_page(answer: requests.Response, url: str) -> ProtocolError:
+def _web_page(response: Response) -> ProtocolError:
     return ProtocolError(
         "A web page came in place of data",
-        where=safe_url(url),
-        why=_error(answer).message[:200] or None,
+        where=safe_url(response.url),
+        why=response.error().message[:200] or None,
         remedy="Check environment_url; a proxy or a sign-in page in between may have answered.",
     )

@@ -1,13 +1,11 @@
-"""When a failed request is worth another try, how long to wait before it, and how often."""
+"""Retries of failed requests: which, how often, and after how many seconds."""
 
 from __future__ import annotations
 
 import random
 import re
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -20,35 +18,33 @@ from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 
 __all__ = [
+    "CHECK_EVERY",
+    "ONCE",
     "USUAL_POLICY",
     "RetryPolicy",
-    "Stopped",
     "TransientError",
     "backoff",
     "http_date",
     "is_transient_error",
     "is_transient_status",
     "pause",
-    "raise_if_stopped",
     "retry_after",
     "run",
-    "stopping",
 ]
 
 T = TypeVar("T")
 
-# "Service protection API limits" counts over sliding windows of 300 seconds: no wait needs to
-# be longer than one window.
+# Seconds. Docs "Service protection API limits": limits count over sliding windows of 300 seconds,
+# so no wait needs to be longer.
 MAX_WAIT = 300.0
-# A Retry-After of 0, or of a fraction of a second, must not turn the retries into a burst.
+# Seconds. A Retry-After of 0, or of a fraction of a second, must not cause a burst of retries.
 MIN_WAIT = 1.0
-# Threads that were told the same number of seconds should not all come back at once.
+# Part of a wait that is added by chance, so that threads told to wait equally long do not all
+# send at the same moment.
 JITTER = 0.1
 
-# Longest nap before it is asked again whether to stop.
-NAP = 0.25
-
-_stop = threading.local()
+# Longest sleep, in seconds, between two checks for a signal.
+CHECK_EVERY = 0.25
 
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]*)?", re.ASCII)
 _TIMEOUT, _TOO_MANY_REQUESTS, _NOT_IMPLEMENTED = 408, 429, 501
@@ -61,7 +57,7 @@ class RetryPolicy:
     Attributes:
         attempts: tries in all when the network or the server fails.
         throttled_attempts: tries in all when the server says "too many requests".
-        max_total_wait: seconds of waiting for one request, after which it fails.
+        max_total_wait: seconds that one request may wait in all before it fails.
     """
 
     attempts: int = 5
@@ -70,20 +66,21 @@ class RetryPolicy:
 
 
 USUAL_POLICY = RetryPolicy()
+ONCE = RetryPolicy(attempts=1, throttled_attempts=1)
 
 
 class TransientError(Exception):
-    """A failure that may pass; `run` tries again, and raises ``error`` when it does not pass.
+    """A failure worth another try; `run` raises ``error`` when all tries have failed.
 
     Args:
-        error: what the caller sees in the end.
+        error: raised in the end.
         wait: seconds that the server asked to wait, if it did.
         throttled: the server said "too many requests".
-        attempts: fewer tries than the policy grants, for failures that seldom pass.
+        attempts: tries in all, where fewer than the policy grants make sense.
 
     Attributes:
-        held: seconds for which somebody else holds back all requests, so that `run` does not
-            wait by itself; None when nobody does.
+        held: seconds for which the concurrency limiter holds back all requests, so that `run`
+            need not wait; None when it does not.
     """
 
     def __init__(
@@ -100,34 +97,6 @@ class TransientError(Exception):
         self.throttled = throttled
         self.attempts = attempts
         self.held: float | None = None
-
-
-class Stopped(Exception):
-    """A wait was ended by the event that was given to `stopping`."""
-
-
-@contextmanager
-def stopping(event: threading.Event) -> Iterator[None]:
-    """Within it, waits of this thread end soon after ``event`` is set, with `Stopped`."""
-    before = getattr(_stop, "event", None)
-    _stop.event = event
-    try:
-        yield
-    finally:
-        _stop.event = before
-
-
-def raise_if_stopped() -> None:
-    """Ends a wait that nobody wants any more.
-
-    Raises:
-        SignalReceivedException: SIGINT or SIGTERM came while dlt runs the pipeline.
-        Stopped: see `stopping`.
-    """
-    signals.raise_if_signalled()
-    event: threading.Event | None = getattr(_stop, "event", None)
-    if event is not None and event.is_set():
-        raise Stopped
 
 
 def http_date(text: str) -> datetime | None:
@@ -149,12 +118,12 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     clock does no harm.
 
     Args:
-        headers: the answer's headers; names in any case if the mapping allows it.
-        now: what to compare a date with when the answer carries no ``Date``; time zone aware.
+        headers: of the answer; names in any case if the mapping allows it.
+        now: compared with the date when the answer carries no ``Date``; time zone aware.
 
     Returns:
-        Seconds, at most `MAX_WAIT`; None when there is no such header, or it can't be
-        understood, or its moment is past.
+        Seconds, at most `MAX_WAIT`; None when there is no such header, it cannot be parsed, or
+        its date is past.
     """
     text = (headers.get("Retry-After") or "").strip()
     if _SECONDS.fullmatch(text):
@@ -171,21 +140,21 @@ def backoff(failures: int, chance: float) -> float:
 
     Args:
         failures: 1 after the first failure.
-        chance: a random number from 0 to 1; takes up to a half away.
+        chance: a random number from 0 to 1; subtracts up to half of the wait.
     """
     exponent = min(max(failures, 1) - 1, 30)
     return float(min(2.0**exponent, MAX_WAIT) * (1.0 - chance / 2.0))
 
 
 def is_transient_status(status: int) -> bool:
-    """Whether an answer with this HTTP status may turn out well when asked for again."""
+    """Whether a request answered with this HTTP status may succeed later."""
     if status == _NOT_IMPLEMENTED:
         return False
     return status in (_TIMEOUT, _TOO_MANY_REQUESTS) or 500 <= status <= 599
 
 
 def is_transient_error(error: BaseException) -> bool:
-    """Whether a fault of the network may pass: no answer, a broken or a cut answer."""
+    """Whether a network error may be temporary: no answer, a broken or an incomplete one."""
     return isinstance(
         error,
         (http.ConnectionError, http.Timeout, http.ChunkedEncodingError, http.ContentDecodingError),
@@ -193,18 +162,17 @@ def is_transient_error(error: BaseException) -> bool:
 
 
 def pause(seconds: float) -> None:
-    """Waits; ends at once with dlt's exception when the process was asked to stop.
+    """Waits; a signal ends it at once, with dlt's exception.
 
     Raises:
         SignalReceivedException: SIGINT or SIGTERM came while dlt runs the pipeline.
-        Stopped: see `stopping`.
     """
     until = time.monotonic() + seconds
-    raise_if_stopped()
+    signals.raise_if_signalled()
     while (left := until - time.monotonic()) > 0:
-        # Short naps: dlt's sleep forgets a signal that comes just before it.
-        signals.sleep(min(left, NAP))
-        raise_if_stopped()
+        # Short sleeps: dlt's sleep misses a signal that comes just before it.
+        signals.sleep(min(left, CHECK_EVERY))
+        signals.raise_if_signalled()
 
 
 def run(
@@ -216,18 +184,18 @@ def run(
     chance: Callable[[], float] = random.random,
     on_retry: Callable[[TransientError, float], None] | None = None,
 ) -> T:
-    """Calls ``attempt`` until it returns, or raises something else than `TransientError`.
+    """Calls ``attempt`` until it returns or raises anything but `TransientError`.
 
     Args:
         attempt: one try.
-        where: what is asked for, in words fit for a log: a URL without its query.
-        policy: how often.
-        pause: does the waiting.
-        chance: gives random numbers from 0 to 1.
-        on_retry: told of every failure that is tried again, and the seconds before that.
+        where: URL without its query, for the log.
+        policy: how often to try.
+        pause: waits so many seconds.
+        chance: returns random numbers from 0 to 1.
+        on_retry: called with each failure before another try, and the seconds until then.
 
     Raises:
-        DataverseError: the last failure's, when the tries are used up.
+        DataverseError: of the last failure, when all tries have failed.
     """
     failures = throttles = 0
     waited = 0.0

@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from dataverse_source.client.token_source import TokenSource
 from dataverse_source.credentials.spec import DataverseCredentials, TokenCredential
 
 if TYPE_CHECKING:
     from dataverse_source.credentials.factory import identity, token_source
-    from dataverse_source.credentials.tokens import RenewingTokens, TokenSource
+    from dataverse_source.credentials.tokens import RenewingTokens
 
 __all__ = [
     "DataverseCredentials",
@@ -26,7 +27,6 @@ __all__ = [
 
 _HOMES = {
     "RenewingTokens": "tokens",
-    "TokenSource": "tokens",
     "identity": "factory",
     "token_source": "factory",
 }

@@ -10,8 +10,9 @@ from typing import Any
 import requests
 
 from dataverse_source.client import retry
+from dataverse_source.client.connection_errors import network_fault
 from dataverse_source.client.retry import RetryPolicy, TransientError
-from dataverse_source.client.session import network_fault, timeouts
+from dataverse_source.client.session import timeouts
 from dataverse_source.config.setting_names import places
 from dataverse_source.credentials.aadsts_errors import (
     UNKNOWN_TENANT,

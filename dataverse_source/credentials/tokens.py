@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dataverse_source.client.retry import RetryPolicy
+from dataverse_source.client.retry import ONCE, RetryPolicy
 from dataverse_source.config.log import logger
 from dataverse_source.config.setting_names import places
 from dataverse_source.errors import AuthenticationError, DataverseError
@@ -21,21 +21,8 @@ RENEW_AGAIN_AFTER = 30.0
 # Every table of a run asks for a token. One that could not be had a moment ago, with all tries, is
 # not asked for again: fifty wrong sign-ins in a row can lock an app out.
 FAILED_FOR = 30.0
-_ONCE = RetryPolicy(attempts=1, throttled_attempts=1)
 # What a header can carry.
 _BEARER = re.compile(r"[\x21-\x7e]+")
-
-
-class TokenSource(Protocol):
-    """Gives bearer tokens; used by many threads at once."""
-
-    def token(self) -> str:
-        """A token that is good for some minutes at least."""
-        ...
-
-    def renew(self, rejected: str) -> str:
-        """Another token than ``rejected``, which the service refused."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -137,7 +124,7 @@ class RenewingTokens:
 
     def _renew_early(self, current: _Kept, now: float) -> str:
         try:
-            return self._fetch(_ONCE)
+            return self._fetch(ONCE)
         except DataverseError as error:
             logger.warning("The token could not be renewed yet: %s.", error.what)
             again = min(now + RENEW_AGAIN_AFTER, current.expires_at)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from dataverse_source.errors import DataverseError, PipelineError
+from dataverse_source.errors import PipelineError, causes
 from dataverse_source.loading.report import destination_name
 
 SAME_NAME = "Ambiguous reference to catalog or schema"
@@ -18,11 +16,6 @@ SAME_NAME_REMEDY = (
     "Give the dataset another name than the pipeline or database: DuckDB names a database after "
     "its file and cannot tell it from a schema of the same name."
 )
-
-
-def dataverse_error(error: BaseException) -> DataverseError | None:
-    """The error of this package that caused ``error``, or is it; None if there is none."""
-    return next((one for one in causes(error) if isinstance(one, DataverseError)), None)
 
 
 def was_interrupted(error: BaseException) -> bool:
@@ -40,12 +33,3 @@ def pipeline_error(pipeline: dlt.Pipeline, error: BaseException) -> PipelineErro
         why=f"{type(first).__name__}: {first}",
         remedy=SAME_NAME_REMEDY if SAME_NAME in str(first) else REMEDY,
     )
-
-
-def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it was raised from, outermost first."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__

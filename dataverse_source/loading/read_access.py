@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dataverse_source.client.batch import Answer, BatchRequest
+from dataverse_source.client.batch import BatchRequest
 from dataverse_source.client.client import DataverseClient
+from dataverse_source.client.responses import Response
 from dataverse_source.config.log import logger
 from dataverse_source.errors import (
     AccessDeniedError,
@@ -29,7 +30,7 @@ def one_key(table: Table) -> BatchRequest:
     return BatchRequest(str(table.entity_set_name), {"$select": table.primary_id, "$top": "1"})
 
 
-def refusal(answer: Answer) -> DataverseError | None:
+def refusal(answer: Response) -> DataverseError | None:
     """The error of a response; None if it succeeded."""
     try:
         answer.json()

@@ -10,9 +10,8 @@ import dlt
 from dlt.common.exceptions import DltException
 from dlt.extract import DltSource
 
-from dataverse_source.errors import DataverseError, TablesFailedError
+from dataverse_source.errors import DataverseError, TablesFailedError, dataverse_error
 from dataverse_source.loading.pipeline_errors import (
-    dataverse_error,
     pipeline_error,
     was_interrupted,
 )

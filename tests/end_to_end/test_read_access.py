@@ -16,8 +16,8 @@ from dataverse_source import AccessDeniedError, TablesFailedError, dataverse, lo
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.config.settings import make_settings
 from dataverse_source.credentials import DataverseCredentials
+from dataverse_source.errors import dataverse_error
 from dataverse_source.loading.connection import Connection
-from dataverse_source.loading.pipeline_errors import dataverse_error
 from dataverse_source.loading.read_access import TABLES_PER_REQUEST, refused_tables
 from dataverse_source.loading.run_context import observed
 from dataverse_source.metadata.model import Table

@@ -14,7 +14,7 @@ from typing import Any
 
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.client.session import new_session
-from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, Time
+from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, LimiterClock
 from dataverse_source.config.settings import Settings, make_settings
 from dataverse_source.credentials import DataverseCredentials, token_source
 from dataverse_source.loading.connection import Connection
@@ -87,7 +87,7 @@ def small_schema() -> Schema:
     )
 
 
-class SandboxTime(Time):
+class SandboxClock(LimiterClock):
     """Seconds that a concurrency limiter waits, it waits by the sandbox's clock."""
 
     def __init__(self, clock: Clock) -> None:
@@ -141,7 +141,7 @@ class World:
     def new_process(self) -> None:
         """Forgets what a process knows of limits and of sign-ins that have failed."""
         client: Any = self.connection.client
-        client._limiter = ConcurrencyLimiter(time=SandboxTime(self.sandbox.clock))
+        client._limiter = ConcurrencyLimiter(clock=SandboxClock(self.sandbox.clock))
         client._tokens._failure = None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from dataverse_source.client.client import DataverseClient
-from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, Time
+from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, LimiterClock
 from dataverse_source.errors import MalformedBodyError
 from tests.support.servers import Answer, ScriptedServer, json_answer
 
@@ -34,21 +34,21 @@ class Tokens:
         return self.token()
 
 
-class FastTime(Time):
-    """A clock on which waits for the server take no time; ``naps`` notes them."""
+class FastClock(LimiterClock):
+    """A clock on which waits for the server take no time; ``waits`` notes them."""
 
-    def __init__(self, naps: list[float]) -> None:
-        self.naps = naps
+    def __init__(self, waits: list[float]) -> None:
+        self.waits = waits
         self._seconds = 0.0
 
     def now(self) -> float:
         return self._seconds
 
-    def wait(self, told: threading.Condition, seconds: float | None) -> None:
+    def wait(self, turn: threading.Condition, seconds: float | None) -> None:
         if seconds is None:
-            super().wait(told, seconds)
+            super().wait(turn, seconds)
         else:
-            self.naps.append(seconds)
+            self.waits.append(seconds)
             self._seconds += seconds
 
 
@@ -57,14 +57,14 @@ class Bench:
     """A session to make clients with; their waits are noted, not waited."""
 
     session: requests.Session
-    naps: list[float] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
     tokens: Tokens = field(default_factory=Tokens)
 
     def client(self, url: str, **options: Any) -> DataverseClient:
-        limiter = ConcurrencyLimiter(time=FastTime(self.naps))
+        limiter = ConcurrencyLimiter(clock=FastClock(self.waits))
         given = {"tokens": self.tokens, "session": self.session, "limiter": limiter}
         options = {**given, **options}
-        return DataverseClient(url, pause=self.naps.append, **options)
+        return DataverseClient(url, pause=self.waits.append, **options)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta, timezone
 
 from dataverse_source.cli.checks.findings import Findings, StoppedError
 from dataverse_source.cli.checks.tables import check_tables, questions_of
-from dataverse_source.client.batch import Answer, BatchRequest
+from dataverse_source.client.batch import BatchRequest
 from dataverse_source.client.client import DataverseClient
-from dataverse_source.client.retry import RetryPolicy
+from dataverse_source.client.responses import Response
+from dataverse_source.client.retry import ONCE
 from dataverse_source.client.session import new_session
 from dataverse_source.config.settings import Settings
 from dataverse_source.credentials import DataverseCredentials, RenewingTokens, token_source
@@ -26,8 +27,6 @@ from dataverse_source.loading.connection import reached
 from dataverse_source.metadata.model import Table
 from dataverse_source.metadata.parse import TABLE_PROPERTIES, items, table_from
 from dataverse_source.metadata.table_selection import select_tables
-
-ONCE = RetryPolicy(attempts=1, throttled_attempts=1)
 
 WORST_SKEW = 300.0
 """Seconds; Entra ID refuses assertions of machines whose clock differs by more."""
@@ -155,7 +154,7 @@ def _environment(found: Findings, client: DataverseClient) -> tuple[Sequence[Tab
     return known, user_id
 
 
-def _organization(found: Findings, answer: Answer) -> None:
+def _organization(found: Findings, answer: Response) -> None:
     try:
         detail = answer.json().get("Detail") or {}
     except DataverseError as error:
@@ -166,7 +165,7 @@ def _organization(found: Findings, answer: Answer) -> None:
              name=name, version=version)  # fmt: skip
 
 
-def _user(found: Findings, answer: Answer) -> None:
+def _user(found: Findings, answer: Response) -> None:
     try:
         (user,) = answer.json()["value"]
     except (DataverseError, KeyError, ValueError):

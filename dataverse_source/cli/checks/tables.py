@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dataverse_source.cli.checks.findings import Findings
-from dataverse_source.client.batch import LONGEST, Answer, BatchRequest
+from dataverse_source.client.batch import LONGEST, BatchRequest
+from dataverse_source.client.responses import Response
 from dataverse_source.config.settings import Settings
 from dataverse_source.errors import AccessDeniedError, DataverseError
 from dataverse_source.loading.read_access import one_key, refusal
@@ -70,7 +71,7 @@ def check_tables(
     found: Findings,
     settings: Settings,
     chosen: Sequence[tuple[str, Table]],
-    answers: Sequence[Answer],
+    answers: Sequence[Response],
 ) -> None:
     """Adds a finding for each table, from the answers to `questions_of`.
 
@@ -93,7 +94,7 @@ def check_tables(
         )
 
 
-def _held(answer: Answer) -> dict[str, str]:
+def _held(answer: Response) -> dict[str, str]:
     """Depth of the user's privileges by id; empty if they cannot be read."""
     try:
         privileges = answer.json().get("RolePrivileges") or []
@@ -102,7 +103,7 @@ def _held(answer: Answer) -> dict[str, str]:
     return {str(one.get("PrivilegeId")).lower(): str(one.get("Depth")) for one in privileges}
 
 
-def _rights(table: Table, held: dict[str, str], answers: Sequence[Answer]) -> Rights:
+def _rights(table: Table, held: dict[str, str], answers: Sequence[Response]) -> Rights:
     definition, rows, changes = answers
     privilege, depth = _read_privilege(definition, held)
     if not table.change_tracking:
@@ -115,7 +116,7 @@ def _rights(table: Table, held: dict[str, str], answers: Sequence[Answer]) -> Ri
     return Rights(refusal(rows), depth, privilege, tracking)
 
 
-def _read_privilege(answer: Answer, held: dict[str, str]) -> tuple[str | None, str | None]:
+def _read_privilege(answer: Response, held: dict[str, str]) -> tuple[str | None, str | None]:
     """Name of the table's read privilege, and its depth."""
     try:
         privileges = answer.json().get("Privileges") or []

@@ -1,4 +1,4 @@
-"""What one user may spend on Dataverse's web servers: a ledger a server, over a sliding window.
+"""The budget of one user on Dataverse's web servers: sliding windows for each server.
 
 Figures: docs "Service protection API limits"; each counts per user and web server.
 """
@@ -19,29 +19,30 @@ from dataverse_source.client.throttle.sliding_window import (
 
 __all__ = [
     "Budgets",
-    "Pace",
+    "InFlight",
     "RemainingBudget",
+    "SendRate",
     "ServiceLimits",
-    "UnderWay",
+    "read_dop_hint",
     "read_remaining_budget",
 ]
 
-PLENTY = 0.75
-"""Part of a budget that may be spent as fast as the servers answer; the rest goes evenly."""
+FAST_SHARE = 0.75
+"""Fraction of a budget to spend as fast as the servers answer; the rest is spent evenly."""
 
-EVENLY = 0.96
-"""Part of a budget that is planned with where it is spent evenly: requests land on servers by
-chance, so that one of them always has a little more to do."""
+PLANNED_SHARE = 0.96
+"""Fraction of a budget to plan with when it is spent evenly: requests reach servers by chance, so
+that one of them always gets a few more."""
 
-SOON = 0.1
-"""Part of a window for which no even rate is planned, and over which it is looked at how fast
-spent budget comes back."""
+NEAR_SHARE = 0.1
+"""Fraction of the window ignored when planning an even rate; also the span over which returning
+budget is measured."""
 
-FULL = 0.98
-"""Part of a server's budget after which nothing more is asked until some of it comes back."""
+USABLE_SHARE = 0.98
+"""Fraction of a server's budget after which requests wait until some of it returns."""
 
 MOST_SERVERS = 16
-"""How many servers are believed to be behind a host that does not tell them apart."""
+"""Most servers assumed behind a host that does not tell them apart."""
 
 _NUMBER = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _AFFINITY = re.compile(r"\bARRAffinity=([^;,\s]+)")
@@ -49,11 +50,11 @@ _AFFINITY = re.compile(r"\bARRAffinity=([^;,\s]+)")
 
 @dataclass(frozen=True)
 class ServiceLimits:
-    """What one web server takes from one user; the defaults are the documented ones.
+    """Limits of one web server for one user; the defaults are the documented ones.
 
     Attributes:
         requests: requests in a window.
-        execution_seconds: execution time of these, together.
+        execution_seconds: their execution time together.
         concurrent: requests at once.
         window_seconds: length of the sliding window.
     """
@@ -66,12 +67,12 @@ class ServiceLimits:
 
 @dataclass(frozen=True)
 class RemainingBudget:
-    """What an answer's headers tell.
+    """The remaining budget in the headers of an answer.
 
     Attributes:
-        server: which web server has answered, by its affinity cookie; "" when it did not say.
-        requests: how many more it takes in this window; None when it did not say.
-        execution_seconds: how much more execution time; None when it did not say.
+        server: the web server, by its affinity cookie; "" without one.
+        requests: requests left in this window; None without the header.
+        execution_seconds: execution time left; None without the header.
     """
 
     server: str = ""
@@ -80,7 +81,7 @@ class RemainingBudget:
 
 
 def read_remaining_budget(headers: Mapping[str, str]) -> RemainingBudget:
-    """What headers tell of the limits; names in any case if the mapping allows it."""
+    """Reads the headers of an answer; names in any case if the mapping allows it."""
     affinity = _AFFINITY.search(headers.get("Set-Cookie") or "")
     return RemainingBudget(
         affinity[1] if affinity else "",
@@ -89,14 +90,21 @@ def read_remaining_budget(headers: Mapping[str, str]) -> RemainingBudget:
     )
 
 
+def read_dop_hint(headers: Mapping[str, str]) -> int | None:
+    """Requests at once that the server recommends (``x-ms-dop-hint``); None if it does not."""
+    text = headers.get("x-ms-dop-hint") or ""
+    hint = int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0
+    return hint or None
+
+
 def _number(text: str | None) -> float | None:
-    """A number that may have commas between thousands, such as ``1,200.00``."""
+    """A number; it may have commas between thousands, such as ``1,200.00``."""
     text = (text or "").strip()
     return max(float(text.replace(",", "")), 0.0) if _NUMBER.fullmatch(text) else None
 
 
 def _largest_share(requests: int, servers: int) -> float:
-    """The part of the requests under way that one server may have got, by chance."""
+    """The fraction of the requests in flight that one server may have got by chance."""
     if not requests or servers == 1:
         return 1.0
     mean = requests / servers
@@ -105,7 +113,7 @@ def _largest_share(requests: int, servers: int) -> float:
 
 @dataclass
 class _Server:
-    """One web server: what was spent on it, and its limits as far as it has told them."""
+    """One web server: the budget spent on it, and its limits as far as they are known."""
 
     documented: dict[str, float]
     windows: dict[str, SlidingWindow]
@@ -116,10 +124,10 @@ class _Server:
         return self.limits.get(what, self.documented[what])
 
     def learn(self, what: str, told: float, booked: float) -> float:
-        """The limit, from what is left and what was booked.
+        """The limit, computed from the remaining budget and from what was booked.
 
-        What is missing at first may have been spent by somebody else, or the limit is lower
-        than documented: what is left is all there is, until more of it comes back.
+        If it is lower than documented, another client may have spent the rest, or the limit
+        itself is lower. So the remaining budget is taken as the limit until more of it returns.
         """
         limit = self.limits.get(what)
         if limit is None:
@@ -130,18 +138,18 @@ class _Server:
         return self.limits[what]
 
     def is_in_doubt(self, what: str) -> bool:
-        """Whether most is missing, so that it pays to ask now and then what has come back."""
+        """Whether over half of the budget is missing: a request now and then shows what returns."""
         return self.limit(what) < 0.5 * self.documented[what]
 
 
 @dataclass(frozen=True)
-class UnderWay:
-    """Requests that have not been answered.
+class InFlight:
+    """Requests in flight.
 
     Attributes:
         requests: how many.
-        seconds: their execution time in the end, together, about.
-        ending: that of those which may have ended on the server by now.
+        seconds: an estimate of their whole execution time, together.
+        ending: the same of those that the server may have finished by now.
     """
 
     requests: int = 0
@@ -150,14 +158,14 @@ class UnderWay:
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How fast to go on.
+class SendRate:
+    """How fast to send requests.
 
     Attributes:
-        wait: seconds in which nothing may be asked at all.
-        execution_rate: seconds of execution time a second, which is requests at once; None:
+        wait: seconds in which no request may be sent.
+        execution_rate: seconds of execution time per second, which is requests at once; None:
             as fast as the servers answer.
-        request_rate: requests a second; None likewise.
+        request_rate: requests per second; None: as fast as the servers answer.
     """
 
     wait: float = 0.0
@@ -167,10 +175,10 @@ class Pace:
 
 @dataclass
 class Budgets:
-    """What is spent on, and left of, the servers behind one host.
+    """The budgets of the servers behind one host.
 
     Attributes:
-        limits: of each server, until it tells of higher ones.
+        limits: of each server, until it reports higher ones.
     """
 
     limits: ServiceLimits = field(default_factory=ServiceLimits)
@@ -181,10 +189,10 @@ class Budgets:
 
     @property
     def servers(self) -> int:
-        """How many web servers share the work, as far as they have been told apart; 1 at least.
+        """How many web servers share the work, as far as known; at least 1.
 
-        Where no cookie tells them apart, what all of them were asked is compared with what one
-        of them says that it was asked.
+        Without cookies, the number of all requests is compared with the number that one server
+        reports.
         """
         unnamed = self._servers.get("")
         if unnamed is None or len(self._servers) > 1:
@@ -201,13 +209,13 @@ class Budgets:
         Args:
             now: when its answer came.
             seconds: how long it took.
-            left: what its headers tell.
-            in_flight: execution time of requests that are under way, about.
+            left: from its headers.
+            in_flight: estimated execution time of the requests in flight.
         """
         if left.server:
             self._servers.pop("", None)
         elif any(self._servers):
-            return  # a gateway has answered in the place of a server
+            return  # a gateway has answered in place of a server
         server = self._server(left.server)
         server.seen = now
         self._own.add(now, 1.0)
@@ -219,60 +227,60 @@ class Budgets:
             window.add(now, amount)
             if told is not None:
                 limit = server.learn(what, told, window.spent(now))
-                # Below nothing left the server does not count.
+                # The server reports no less than 0, even when more was spent.
                 spent = limit - told if told else max(limit, window.spent(now))
                 window.correct(now, spent, late=max(late, 0.01 * limit))
         self._forget_servers(now)
 
-    def pace(self, now: float, cost: float, under_way: UnderWay) -> Pace:
-        """How fast to go on.
+    def send_rate(self, now: float, cost: float, in_flight: InFlight) -> SendRate:
+        """How fast to send requests.
 
-        A request is refused when the execution time of those that have ended exceeds the limit,
-        or when as many as the limit have come.
+        A server refuses requests once their number reaches the limit, or once the execution time
+        of the finished ones does.
 
         Args:
             now: the present.
-            cost: execution time of the next request, about.
-            under_way: the requests that have not been answered.
+            cost: estimated execution time of the next request.
+            in_flight: the requests in flight.
         """
         if not self._servers:
-            return Pace()
+            return SendRate()
         wait = 0.0
         rates: dict[str, float | None] = {}
-        share = _largest_share(under_way.requests, self.servers)
+        share = _largest_share(in_flight.requests, self.servers)
         for what, next_one, counted, flow in (
-            ("requests", 1.0, under_way.requests + 1.0, float(under_way.requests)),
-            ("execution", cost, under_way.ending, under_way.seconds),
+            ("requests", 1.0, in_flight.requests + 1.0, float(in_flight.requests)),
+            ("execution", cost, in_flight.ending, in_flight.seconds),
         ):
             for server in self._servers.values():
                 window, limit = server.windows[what], server.limit(what)
-                room = FULL * limit - counted * share
+                room = USABLE_SHARE * limit - counted * share
                 longest = self._now_and_then if server.is_in_doubt(what) else math.inf
                 held = seconds_until(window, now, max(room, 0.0))
                 wait = max(wait, min(held, max(server.seen + longest - now, 0.0)))
             rates[what] = self._rate(what, now, next_one, flow)
-        return Pace(wait, rates["execution"], rates["requests"])
+        return SendRate(wait, rates["execution"], rates["requests"])
 
     @property
     def _now_and_then(self) -> float:
         return self.limits.window_seconds / 60.0
 
-    def _rate(self, what: str, now: float, next_one: float, under_way: float) -> float | None:
-        """The even rate over all servers; None while there is plenty."""
+    def _rate(self, what: str, now: float, next_one: float, in_flight: float) -> float | None:
+        """The even rate over all servers; None while less than `FAST_SHARE` is spent."""
         unnamed = self.servers / len(self._servers)
         limit = sum(server.limit(what) for server in self._servers.values())
         spent = sum(server.windows[what].spent(now) for server in self._servers.values())
-        if spent + under_way / unnamed <= PLENTY * limit:
+        if spent + in_flight / unnamed <= FAST_SHARE * limit:
             return None
         returning: dict[float, float] = {}
         for server in self._servers.values():
             for seconds, amount in server.windows[what].returning(now):
                 returning[seconds] = returning.get(seconds, 0.0) + amount
         parts, window = sorted(returning.items()), self.limits.window_seconds
-        soon = SOON * window
+        soon = NEAR_SHARE * window
         rate = unnamed * max(
-            even_rate(parts, EVENLY * limit, window, soon),
-            rate_of_return(parts, EVENLY * limit, under_way / unnamed, soon),
+            even_rate(parts, PLANNED_SHARE * limit, window, soon),
+            rate_of_return(parts, PLANNED_SHARE * limit, in_flight / unnamed, soon),
         )
         if any(server.is_in_doubt(what) for server in self._servers.values()):
             rate = max(rate, next_one / self._now_and_then)
@@ -288,8 +296,8 @@ class Budgets:
         return self._servers[name]
 
     def _forget_servers(self, now: float) -> None:
-        """Servers come and go: one that has not answered for two windows is gone."""
+        """Drops servers that have not answered for two windows: servers come and go."""
         oldest = now - 2 * self.limits.window_seconds
-        gone = [name for name, server in self._servers.items() if server.seen < oldest]
-        for name in gone:
+        silent = [name for name, server in self._servers.items() if server.seen < oldest]
+        for name in silent:
             del self._servers[name]

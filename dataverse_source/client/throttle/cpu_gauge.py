@@ -1,36 +1,38 @@
-"""Whether this machine has power left: more requests at once only help one that waits."""
+"""Whether processor time is left: more requests at once only help a process that waits."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 
+from dataverse_source.client.processors import available_processors
+
 INTERVAL = 0.2
-"""Seconds over which the processor's time is compared with the clock's."""
+"""Seconds over which processor time is compared with the clock."""
 
 
 class CpuGauge:
-    """Compares the processor time that this process takes with what there is.
+    """Compares the processor time that this process uses with what is available.
 
-    Python runs on one core at a time but for its libraries, so that half of the cores, and at
-    least most of one, stands for a process that has all it can use.
+    Python itself runs on one processor at a time; only its libraries use more. So a process
+    counts as busy when it uses half of its processors, and at least most of one.
 
     Args:
-        spent: seconds of processor time that this process has taken.
-        cores: how many there are.
+        spent: returns the seconds of processor time that this process has used.
+        processors: how many are available; a container may have a fraction of one.
     """
 
     def __init__(
-        self, spent: Callable[[], float] = time.process_time, cores: int | None = None
+        self, spent: Callable[[], float] = time.process_time, processors: float | None = None
     ) -> None:
         self._spent = spent
-        self._most = max(0.8, (cores or os.cpu_count() or 1) / 2)
+        available = processors or available_processors()
+        self._most = max(0.8 * min(available, 1.0), available / 2)
         self._last: tuple[float, float] | None = None
         self._busy = False
 
-    def has_power(self, now: float) -> bool:
-        """Whether there was power to spare in the last interval.
+    def has_spare_time(self, now: float) -> bool:
+        """Whether processor time was left in the last interval.
 
         Args:
             now: seconds that only grow.

@@ -1,9 +1,9 @@
-"""AIMD concurrency limiter: one per environment and user says when the next request may go.
+"""AIMD concurrency limiter over sliding-window budgets, one per environment and user.
 
-All tables, ranges, metadata questions and sign-ins of a process go through the same one. It
-starts with as many requests at once as the server recommends, adds while all is well, halves
-when the server says "too many requests", and makes everybody wait out one ``Retry-After``.
-Budgets (see `dataverse_source.client.throttle.budget`) are spent so that it seldom comes to that.
+All requests of a process to an environment share it. It starts with as many requests at once as
+the server recommends, adds some while all goes well, and halves when the server says "too many
+requests"; then all requests wait for one ``Retry-After``. Budgets (see
+`dataverse_source.client.throttle.budget`) are spent so that this seldom happens.
 """
 
 from __future__ import annotations
@@ -18,30 +18,39 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
+from dlt.common.runtime import signals
+
 from dataverse_source.client.retry import (
     JITTER,
     MAX_WAIT,
     MIN_WAIT,
     TransientError,
     backoff,
-    raise_if_stopped,
 )
 from dataverse_source.client.throttle.budget import (
     Budgets,
-    Pace,
+    InFlight,
+    SendRate,
     ServiceLimits,
-    UnderWay,
+    read_dop_hint,
     read_remaining_budget,
 )
 from dataverse_source.client.throttle.cpu_gauge import CpuGauge
-from dataverse_source.client.throttle.permits import LimiterTotals, Permit, Time
+from dataverse_source.client.throttle.permits import LimiterClock, LimiterTotals, Permit
 from dataverse_source.client.throttle.sliding_window import PARTS
 from dataverse_source.config.log import logger
 
-__all__ = ["SERVICE_LIMITS", "ConcurrencyLimiter", "LimiterTotals", "Permit", "Time", "limiter_of"]
+__all__ = [
+    "SERVICE_LIMITS",
+    "ConcurrencyLimiter",
+    "LimiterClock",
+    "LimiterTotals",
+    "Permit",
+    "limiter_of",
+]
 
 SERVICE_LIMITS = ServiceLimits()
-"""What concurrency limiters believe of the service until it says otherwise."""
+"""Limits that concurrency limiters assume until the service reports others."""
 
 FIRST = 2
 """Requests at once before the server has recommended any number."""
@@ -49,7 +58,7 @@ FIRST = 2
 CONCURRENCY = "0x80072326"
 """Error code for too many requests at once (docs: "Service protection API limits")."""
 
-_TOLD = re.compile(r"concurrent requests exceeded the limit of ([0-9]{1,4})\b")
+_REPORTED = re.compile(r"concurrent requests exceeded the limit of ([0-9]{1,4})\b")
 _HALF = 0.5
 _NEARLY = 0.5
 _Ticket = tuple[bool, int]
@@ -59,51 +68,56 @@ class ConcurrencyLimiter:
     """Says when requests may be sent; used by all threads.
 
     Args:
-        limits: what is believed of the service until it says otherwise.
-        time: the clock.
-        chance: gives random numbers from 0 to 1.
-        gauge: whether this machine has power left for more at once.
+        limits: assumed until the service reports others.
+        clock: the time, and how to wait.
+        chance: returns random numbers from 0 to 1.
+        gauge: whether processor time is left for more requests at once.
     """
 
     def __init__(
         self,
         limits: ServiceLimits | None = None,
         *,
-        time: Time | None = None,
+        clock: LimiterClock | None = None,
         chance: Callable[[], float] = random.random,
         gauge: CpuGauge | None = None,
     ) -> None:
         self._limits = limits or SERVICE_LIMITS
-        self._time = time or Time()
+        self._clock = clock or LimiterClock()
         self._chance = chance
         self._gauge = gauge or CpuGauge()
-        self._each = self._limits.concurrent
+        self._per_server = self._limits.concurrent
         self._budgets = Budgets(self._limits)
         self._lock = threading.Lock()
         self._queue: list[tuple[_Ticket, threading.Condition]] = []
         self._numbers = itertools.count()
-        self._under_way: dict[Permit, None] = {}
-        self._level = float(FIRST)
-        self._hinted = False
+        self._in_flight: dict[Permit, None] = {}
+        self._limit = float(FIRST)
+        self._dop_hint: int | None = None
         self._blocked_until = 0.0
         self._probing = False
         self._refusals = 0
         self._ceiling, self._ceiling_until = 0, -math.inf
         self._last_cut = -math.inf
         self._cost = 0.0
-        self._last_at = self._told_at = -math.inf
-        self._pace = Pace()
+        self._last_at = self._logged_at = -math.inf
+        self._rate = SendRate()
         self._servers = 1
         self._totals = LimiterTotals()
-        self._changed_at = self._time.now()
+        self._changed_at = self._clock.now()
 
     @property
     def concurrency(self) -> int:
         """How many requests at once make sense now; at least 1."""
         with self._lock:
-            rate = self._pace.execution_rate
-            most = self._most()
+            rate = self._rate.execution_rate
+            most = self._allowed()
             return most if rate is None else max(1, min(most, int(rate) + 2))
+
+    @property
+    def dop_hint(self) -> int | None:
+        """Requests at once that the server recommends; None before it has said so."""
+        return self._dop_hint
 
     @property
     def totals(self) -> LimiterTotals:
@@ -114,18 +128,18 @@ class ConcurrencyLimiter:
 
     @contextmanager
     def permit(self, *, at_most: int | None = None, urgent: bool = False) -> Iterator[Permit]:
-        """Waits until a request may be sent; it is under way until the end of the block.
+        """Waits until a request may be sent; it is in flight until the end of the block.
 
-        Slots are given in the order in which they are asked for. A `TransientError` that ends
-        the block with ``throttled`` holds back all requests, and is told for how long.
+        Permits are given in the order in which they are asked for. A `TransientError` with
+        ``throttled`` that ends the block holds back all requests; its ``held`` is set to the
+        seconds.
 
         Args:
-            at_most: requests at once that this one may make full.
-            urgent: it goes before others, and alone, as it has been refused before.
+            at_most: wait while this many requests are in flight.
+            urgent: it has been refused before, so it goes before the others, and alone.
 
         Raises:
             SignalReceivedException: SIGINT or SIGTERM came while dlt runs the pipeline.
-            Stopped: see `dataverse_source.client.retry.stopping`.
         """
         permit = self._enter(at_most, urgent=urgent)
         try:
@@ -140,100 +154,102 @@ class ConcurrencyLimiter:
 
     def _enter(self, at_most: int | None, *, urgent: bool) -> Permit:
         with self._lock:
-            told = threading.Condition(self._lock)
-            place = ((not urgent, next(self._numbers)), told)
+            turn = threading.Condition(self._lock)
+            place = ((not urgent, next(self._numbers)), turn)
             bisect.insort(self._queue, place, key=_ticket)
             try:
                 while (seconds := self._seconds_to_wait(place, at_most)) != 0.0:
-                    began = self._time.now()
-                    self._time.wait(told, seconds)
+                    began = self._clock.now()
+                    self._clock.wait(turn, seconds)
                     if seconds is not None:
-                        self._held(self._time.now() - began)
-                    raise_if_stopped()
+                        self._held(self._clock.now() - began)
+                    signals.raise_if_signalled()
             finally:
                 self._queue.remove(place)
-                self._tell_first()
+                self._notify_first()
             return self._begin(at_most, urgent=urgent)
 
     def _seconds_to_wait(
         self, place: tuple[_Ticket, threading.Condition], at_most: int | None
     ) -> float | None:
-        """0 when it is this one's turn, None when another request has to end first."""
-        under_way = len(self._under_way)
-        if self._queue[0] is not place or under_way >= min(self._most(), at_most or under_way + 1):
+        """0 when it is this request's turn, None when another one must end first."""
+        in_flight = len(self._in_flight)
+        if self._queue[0] is not place or in_flight >= min(
+            self._allowed(), at_most or in_flight + 1
+        ):
             return None
-        now = self._time.now()
+        now = self._clock.now()
         if now < self._blocked_until:
             return self._blocked_until - now
         urgent = not place[0][0]
-        if under_way and (urgent or self._probing or self._has_urgent()):
+        if in_flight and (urgent or self._probing or self._has_urgent()):
             return None
-        pace = self._budgets.pace(now, self._cost, self._requests_under_way(now))
-        if pace.execution_rate is not None and now >= self._told_at + self._limits.window_seconds:
-            self._told_at = now
-            self._log_pace(pace.execution_rate)
-        self._pace = pace
-        if pace.wait > 0:
-            return pace.wait
-        spacing = self._spacing(pace)
-        # Not longer than until the pace may change, as spent budget comes back.
+        rate = self._budgets.send_rate(now, self._cost, self._estimate(now))
+        if rate.execution_rate is not None and now >= self._logged_at + self._limits.window_seconds:
+            self._logged_at = now
+            self._log_even_rate(rate.execution_rate)
+        self._rate = rate
+        if rate.wait > 0:
+            return rate.wait
+        spacing = self._spacing(rate)
+        # Not beyond the next bucket, as returning budget changes the rate.
         changes = self._limits.window_seconds / PARTS
         return min(max(self._last_at + spacing - now, 0.0), changes) if spacing else 0.0
 
     def _has_urgent(self) -> bool:
-        return any(permit.urgent for permit in self._under_way)
+        return any(permit.urgent for permit in self._in_flight)
 
     def _begin(self, at_most: int | None, *, urgent: bool) -> Permit:
         self._count()
-        now, level = self._time.now(), len(self._under_way) + 1
-        spacing = self._spacing(self._pace)
+        now, level = self._clock.now(), len(self._in_flight) + 1
+        spacing = self._spacing(self._rate)
         self._last_at = max(self._last_at + spacing, now - spacing)
-        wanted = level >= int(self._level) and (at_most is None or level < at_most)
-        permit = Permit(now, level, wanted=wanted, urgent=urgent)
-        self._under_way[permit] = None
+        used_last = level >= int(self._limit) and (at_most is None or level < at_most)
+        permit = Permit(now, level, used_last=used_last, urgent=urgent)
+        self._in_flight[permit] = None
         return permit
 
     def _leave(self, permit: Permit) -> None:
         with self._lock:
             self._count()
-            del self._under_way[permit]
-            now = self._time.now()
+            del self._in_flight[permit]
+            now = self._clock.now()
             for seconds, headers in permit.answers:
                 self._booked(now, seconds, headers)
             if permit.well and permit.answers and permit.began >= self._blocked_until:
                 self._went_well(permit)
-            self._tell_first()
+            self._notify_first()
 
     def _booked(self, now: float, seconds: float, headers: Mapping[str, str]) -> None:
         """Learns from one answer."""
         left = read_remaining_budget(headers)
-        self._budgets.answered(now, seconds, left, self._requests_under_way(now).seconds)
+        self._budgets.answered(now, seconds, left, self._estimate(now).seconds)
         self._cost = seconds if not self._cost else 0.8 * self._cost + 0.2 * seconds
         servers = self._budgets.servers
         if servers > self._servers:
             logger.info("%d web servers are behind this host; each has its own limits", servers)
         self._servers = servers
-        hint = headers.get("x-ms-dop-hint") or ""
-        if not self._hinted and hint.isascii() and hint.isdigit() and int(hint) > 0:
-            self._hinted = True
-            if self._level == FIRST:  # else there was a refusal before any good answer
-                self._level = float(hint)
-            logger.info("Dataverse recommends %s requests at once: beginning with these", hint)
+        hint = read_dop_hint(headers)
+        if hint is not None and self._dop_hint is None:
+            if self._limit == FIRST:  # else a refusal came before any good answer
+                self._limit = float(hint)
+            logger.info("Dataverse recommends %d requests at once: starting with as many", hint)
+        self._dop_hint = hint or self._dop_hint
 
     def _went_well(self, permit: Permit) -> None:
-        """Allows more, by one for each server and round, if there is use for it."""
+        """Raises the limit by one per server and round, if that may help."""
         self._probing = False
         self._refusals = 0
-        rate = self._pace.execution_rate
-        has_use = permit.wanted and (rate is None or self._level <= rate)
-        if has_use and self._gauge.has_power(self._time.now()):
-            self._level = min(self._level + self._servers / self._level, float(self._top()))
+        rate = self._rate.execution_rate
+        has_use = permit.used_last and (rate is None or self._limit <= rate)
+        if has_use and self._gauge.has_spare_time(self._clock.now()):
+            self._limit = min(self._limit + self._servers / self._limit, float(self._upper_bound()))
 
     def _refused(self, permit: Permit, failure: TransientError) -> float:
-        """Holds everybody back; returns for how many seconds."""
+        """Holds back all requests; returns for how many seconds."""
         with self._lock:
-            now, before = self._time.now(), self._most()
-            # Requests that were under way at the last refusal say nothing new.
+            now, before = self._clock.now(), self._allowed()
+            # A refusal of a request sent before the last cut says nothing new.
             is_new = permit.began > self._last_cut
             seconds = 0.0
             if failure.wait is not None:
@@ -245,65 +261,68 @@ class ConcurrencyLimiter:
             if is_new:
                 self._refusals += 1
                 self._last_cut = now
-                used = max(permit.level, len(self._under_way))
-                self._level = max(1.0, min(self._level, used) * _HALF)
+                used = max(permit.in_flight, len(self._in_flight))
+                self._limit = max(1.0, min(self._limit, used) * _HALF)
             if getattr(failure.error, "code", None) == CONCURRENCY:
                 self._too_many_at_once(now, permit, failure)
             logger.warning(
                 "%s. All requests wait for %.1f s; then %d at once in place of %d.",
                 failure.error.what,
                 self._blocked_until - now,
-                self._most(),
+                self._allowed(),
                 before,
             )
             return self._blocked_until - now
 
     def _too_many_at_once(self, now: float, permit: Permit, failure: TransientError) -> None:
-        """Stays below what was too much, for a window, or for good if the server says how much."""
-        told = _TOLD.search(failure.error.why or "")
-        if told:
-            self._each = max(int(told[1]), 1)
+        """Stays below the refused number: for one window, or for good below a reported limit."""
+        reported = _REPORTED.search(failure.error.why or "")
+        if reported:
+            self._per_server = max(int(reported[1]), 1)
         else:
-            self._ceiling = min(self._top(), max(permit.level - 1, 1))
+            self._ceiling = min(self._upper_bound(), max(permit.in_flight - 1, 1))
             self._ceiling_until = now + self._limits.window_seconds
 
-    def _most(self) -> int:
-        return max(1, min(int(self._level), self._top()))
+    def _allowed(self) -> int:
+        return max(1, min(int(self._limit), self._upper_bound()))
 
-    def _top(self) -> int:
-        """Requests at once that the servers bear.
+    def _upper_bound(self) -> int:
+        """The most requests at once that the servers accept.
 
-        Requests land on servers by chance: room is left for three standard deviations.
+        Requests reach servers by chance, so three standard deviations are left free.
         """
-        each, servers = self._each, self._servers
+        each, servers = self._per_server, self._servers
         top = each
         if servers > 1:
             share = 1.0 / servers
             top = max(each, int(servers * each * (1.0 - 3.0 * ((1.0 - share) / each) ** 0.5)))
-        if self._time.now() < self._ceiling_until:
+        if self._clock.now() < self._ceiling_until:
             top = min(top, self._ceiling)
         return max(top, 1)
 
-    def _spacing(self, pace: Pace) -> float:
-        """Seconds between two requests where budgets are spent evenly; 0 where not."""
+    def _spacing(self, send_rate: SendRate) -> float:
+        """Seconds between two requests while budgets are spent evenly, else 0."""
         longest = self._limits.window_seconds
         spacing = 0.0
-        for rate, amount in ((pace.execution_rate, self._cost), (pace.request_rate, 1.0)):
+        for rate, amount in (
+            (send_rate.execution_rate, self._cost),
+            (send_rate.request_rate, 1.0),
+        ):
             if rate is not None:
                 spacing = max(spacing, min(amount / rate, longest) if rate > 0 else longest)
         return spacing
 
-    def _requests_under_way(self, now: float) -> UnderWay:
-        """What the requests under way have taken, or will, about."""
+    def _estimate(self, now: float) -> InFlight:
+        """The requests in flight, and what they cost."""
         seconds = ending = 0.0
-        for permit in self._under_way:
+        for permit in self._in_flight:
             age = now - permit.began
             seconds += max(self._cost, age)
             if age >= _NEARLY * self._cost:
                 ending += max(self._cost, age)
-        return UnderWay(len(self._under_way), seconds, ending)
+        return InFlight(len(self._in_flight), seconds, ending)
 
-    def _tell_first(self) -> None:
+    def _notify_first(self) -> None:
         if self._queue:
             self._queue[0][1].notify()
 
@@ -314,8 +333,8 @@ class ConcurrencyLimiter:
         )
 
     def _count(self) -> None:
-        """Adds the time since the number of requests under way has changed."""
-        now, level, totals = self._time.now(), len(self._under_way), self._totals
+        """Adds the time since the number of requests in flight last changed."""
+        now, level, totals = self._clock.now(), len(self._in_flight), self._totals
         passed = now - self._changed_at
         self._changed_at = now
         self._totals = LimiterTotals(
@@ -324,10 +343,10 @@ class ConcurrencyLimiter:
             totals.request_seconds + passed * level,
         )
 
-    def _log_pace(self, rate: float) -> None:
+    def _log_even_rate(self, rate: float) -> None:
         logger.info(
-            "Most of the execution time that Dataverse grants in %.0f s is spent: the rest is "
-            "spent evenly, about %.1f requests at once",
+            "Most of the execution time that Dataverse allows in %.0f s is used: sending evenly "
+            "from now on, about %.1f requests at once",
             self._limits.window_seconds,
             rate,
         )
@@ -342,11 +361,11 @@ _limiters_lock = threading.Lock()
 
 
 def limiter_of(environment_url: str, user: str) -> ConcurrencyLimiter:
-    """The concurrency limiter of one environment and user; it lives as long as somebody uses it.
+    """The concurrency limiter of one environment and user; kept while any client uses it.
 
     Args:
         environment_url: scheme, host and port.
-        user: who signs in, without a secret.
+        user: who signs in; no secret.
     """
     with _limiters_lock:
         limiter = _limiters.get((environment_url, user))

@@ -1,4 +1,4 @@
-"""What the concurrency limiter hands out and keeps: permits, totals, and the clock it goes by."""
+"""Permits of the concurrency limiter, its totals, and its clock."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dataverse_source.client.retry import NAP
+from dataverse_source.client.retry import CHECK_EVERY
 
-__all__ = ["LimiterTotals", "Permit", "Time"]
+__all__ = ["LimiterClock", "LimiterTotals", "Permit"]
 
 
-class Time:
-    """The clock that a concurrency limiter goes by, and its waits."""
+class LimiterClock:
+    """The time that a concurrency limiter sees, and how it waits."""
 
     def now(self) -> float:
         """Seconds that only grow."""
         return time.monotonic()
 
-    def wait(self, told: threading.Condition, seconds: float | None) -> None:
-        """Waits until told, or for so many seconds; may end sooner."""
-        told.wait(NAP if seconds is None else min(seconds, NAP))
+    def wait(self, turn: threading.Condition, seconds: float | None) -> None:
+        """Waits until notified, or for so many seconds; may return sooner."""
+        turn.wait(CHECK_EVERY if seconds is None else min(seconds, CHECK_EVERY))
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class LimiterTotals:
 
     Attributes:
         seconds_held: time in which a request waited for a limit, not only for another request.
-        busy_seconds: time in which at least one request was under way.
-        request_seconds: the sum of all requests' times.
+        busy_seconds: time with at least one request in flight.
+        request_seconds: the durations of all requests together.
     """
 
     seconds_held: float = 0.0
@@ -44,22 +44,22 @@ class Permit:
 
     Args:
         began: when it was given.
-        level: requests under way then, this one among them.
-        wanted: whether there was no further slot, so that more might help.
-        urgent: whether the request has been refused before.
+        in_flight: requests in flight then, this one included.
+        used_last: this request took the last permit, so raising the limit may help.
+        urgent: the request has been refused before.
 
     Attributes:
-        well: no answer has said that something is wrong with the service.
+        well: no answer has reported a fault of the service.
     """
 
-    def __init__(self, began: float, level: int, *, wanted: bool, urgent: bool) -> None:
+    def __init__(self, began: float, in_flight: int, *, used_last: bool, urgent: bool) -> None:
         self.began = began
-        self.level = level
-        self.wanted = wanted
+        self.in_flight = in_flight
+        self.used_last = used_last
         self.urgent = urgent
         self.well = True
         self.answers: list[tuple[float, Mapping[str, str]]] = []
 
     def answered(self, seconds: float, headers: Mapping[str, str]) -> None:
-        """Notes how long an answer took, and its headers."""
+        """Records how many seconds an answer took, and its headers."""
         self.answers.append((seconds, headers))

@@ -1,4 +1,4 @@
-"""What was spent within a sliding window, and how fast it may be spent on."""
+"""Amounts spent within a sliding window, and the rate at which more may be spent."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import math
 __all__ = ["PARTS", "SlidingWindow", "even_rate", "rate_of_return", "seconds_until"]
 
 PARTS = 120
-"""A window is booked in so many parts."""
+"""Buckets of a window."""
 
-_AT_ONCE = 1e-6
-"""Seconds: the clock's digits do not suffice for less."""
+_SHORTEST = 1e-6
+"""Seconds; the clock is not more precise."""
 
 
 class SlidingWindow:
-    """Amounts spent within a sliding window, never fewer than there are.
+    """Sliding-window sum; may over-count by one bucket, never under-counts.
 
     Args:
-        window: seconds after which an amount does not count any more.
+        window: seconds after which an amount no longer counts.
     """
 
     def __init__(self, window: float) -> None:
@@ -27,25 +27,25 @@ class SlidingWindow:
         self._present = 0
 
     def add(self, now: float, amount: float) -> None:
-        """Books an amount."""
+        """Adds an amount."""
         part = self._part(now)
         self._parts[part] = self._parts.get(part, 0.0) + amount
         self._total += amount
 
     def spent(self, now: float) -> float:
-        """What counts now."""
+        """The sum within the window."""
         self._forget(now)
         return self._total
 
     def correct(self, now: float, spent: float, *, late: float) -> None:
-        """Makes the ledger say what the server says.
+        """Sets the sum to what the server has counted.
 
         Args:
             now: the present.
-            spent: what the server has counted.
-            late: how much of a surplus may be of requests whose answers are still on the way.
-                The rest was spent by somebody else; nobody knows when, so it is taken as
-                spread evenly over the window.
+            spent: the server's sum.
+            late: a surplus up to this is put down to requests that are still in flight. A larger
+                one was spent by another client at an unknown time, so it is spread evenly over
+                the window.
         """
         booked = self.spent(now)
         if spent <= booked:
@@ -57,15 +57,15 @@ class SlidingWindow:
                 self.add(now - index * self._width, (spent - booked) / PARTS)
 
     def returning(self, now: float) -> list[tuple[float, float]]:
-        """When amounts cease to count: seconds from now, the soonest first, and how much."""
+        """When amounts leave the window: seconds from now, the soonest first, and how much."""
         self._forget(now)
         return [
-            (max((index + 1 + PARTS) * self._width - now, _AT_ONCE), self._parts[index])
+            (max((index + 1 + PARTS) * self._width - now, _SHORTEST), self._parts[index])
             for index in sorted(self._parts)
         ]
 
     def _lower(self, now: float, booked: float, spent: float) -> None:
-        """Takes from what the server has begun to forget, then from everything alike."""
+        """Takes from the oldest bucket first, as the server may have dropped it, then from all."""
         forgotten = self._part(now) - PARTS
         if forgotten in self._parts:
             taken = min(booked - spent, self._parts[forgotten])
@@ -77,7 +77,7 @@ class SlidingWindow:
         self._total = sum(self._parts.values())
 
     def _forget(self, now: float) -> None:
-        """Nothing ceases to count within a part: the next one is waited for."""
+        """Drops whole buckets only, so that nothing leaves the window too early."""
         present = self._part(now)
         if present == self._present:
             return
@@ -91,7 +91,7 @@ class SlidingWindow:
 
 
 def seconds_until(window: SlidingWindow, now: float, most: float) -> float:
-    """How long until no more than ``most`` counts; what can't be had is had when all is gone."""
+    """Seconds until the sum drops to ``most``; if it never does, until the window is empty."""
     spent = window.spent(now)
     if spent <= most:
         return 0.0
@@ -106,14 +106,14 @@ def seconds_until(window: SlidingWindow, now: float, most: float) -> float:
 def even_rate(
     returning: list[tuple[float, float]], limit: float, window: float, soonest: float = 0.0
 ) -> float:
-    """The highest rate, a second, that can be kept up without exceeding ``limit``.
+    """The highest rate per second that never exceeds ``limit``.
 
     Args:
-        returning: see `Ledger.returning`.
-        limit: what may count at once.
-        window: of the ledger.
-        soonest: seconds from now before which it may be exceeded: a few requests more or less
-            would make the rate jump otherwise.
+        returning: see `SlidingWindow.returning`.
+        limit: highest sum.
+        window: length of the window in seconds.
+        soonest: seconds from now in which the limit may be exceeded; otherwise a few requests
+            more or less would make the rate jump.
     """
     counted = sum(amount for _, amount in returning)
     rate = limit / window
@@ -125,16 +125,16 @@ def even_rate(
 
 
 def rate_of_return(
-    returning: list[tuple[float, float]], limit: float, under_way: float, soon: float
+    returning: list[tuple[float, float]], limit: float, in_flight: float, soon: float
 ) -> float:
-    """The rate, a second, at which spent budget comes back: spent again, no more counts than now.
+    """The rate per second at which spent budget returns; spending at this rate keeps the sum.
 
     Args:
-        returning: see `Ledger.returning`.
-        limit: what may count at once; what counts beyond it has to come back first.
-        under_way: what will count when requests have ended.
-        soon: seconds over which it is looked at.
+        returning: see `SlidingWindow.returning`.
+        limit: highest sum; what exceeds it must return first.
+        in_flight: what requests in flight will add.
+        soon: seconds over which the rate is measured.
     """
-    counted = sum(amount for _, amount in returning) + under_way
+    counted = sum(amount for _, amount in returning) + in_flight
     back = sum(amount for seconds, amount in returning if seconds <= soon)
     return max(back - max(counted - limit, 0.0), 0.0) / soon

@@ -50,25 +50,37 @@ class PagePrefetch:
         self._workers = workers
         self._decode = decode
 
-    def pages(self, url: str, prefer: list[str], before: str | None = None) -> Iterator[Page]:
+    def pages(
+        self,
+        url: str,
+        prefer: list[str],
+        *,
+        page_size: int | None = None,
+        before: str | None = None,
+    ) -> Iterator[Page]:
         """The pages from ``url`` on.
 
         Args:
             url: URL of the first page.
-            prefer: values of the ``Prefer`` header.
+            prefer: values of the ``Prefer`` header, besides the page size.
+            page_size: most rows in a page.
             before: see `DataverseClient.pages`.
 
         Raises:
             DataverseError: see `DataverseClient.pages`.
         """
         with self._workers:
-            arrived = self._client.pages(url, prefer=prefer, parse=self._begin, before=before)
+            arrived = self._client.pages(
+                url, prefer=prefer, page_size=page_size, parse=self._begin, before=before
+            )
             for one in prefetch(arrived, self._workers, PAGES_AHEAD):
                 self._workers.first_done([one.page])
                 try:
                     page = one.page.result()
                 except MalformedBodyError:  # fetch it once more, as the client does
-                    page = self._client.get(url, prefer=prefer, parse=self._decode)
+                    page = self._client.get(
+                        url, prefer=prefer, page_size=page_size, parse=self._decode
+                    )
                 if page.next_link != one.next_link:
                     raise ProtocolError(
                         "The next link of a page is not the one at its end",

@@ -54,9 +54,8 @@ def literal(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def preferences(page_size: int, columns: Sequence[Column]) -> list[str]:
-    """The ``Prefer`` values of every page."""
-    prefer = [f"odata.maxpagesize={page_size}"]
+def preferences(columns: Sequence[Column]) -> list[str]:
+    """The ``Prefer`` values of every page, besides its size."""
     if any(column.polymorphic for column in columns):
-        prefer.append(f'odata.include-annotations="{LOOKUP_TABLE_ANNOTATION}"')
-    return prefer
+        return [f'odata.include-annotations="{LOOKUP_TABLE_ANNOTATION}"']
+    return []

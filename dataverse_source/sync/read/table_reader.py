@@ -69,8 +69,7 @@ class TableReader:
     @property
     def page_size(self) -> int:
         """Most rows in a page."""
-        size = self.settings.page_size
-        return min(size, ELASTIC_PAGE_SIZE) if self.table.kind == "elastic" else size
+        return self._at_most(self.settings.page_size)
 
     @property
     def concurrency(self) -> int:
@@ -124,8 +123,10 @@ class TableReader:
         def decode(body: bytes) -> Page:
             return decode_page(body, self.schema, delta=tracked)
 
-        prefer = self._prefer(self.columns, self.page_size, tracked=tracked)
-        return PagePrefetch(self.client, workers, decode).pages(url, prefer, before)
+        prefer = _prefer(self.columns, tracked=tracked)
+        return PagePrefetch(self.client, workers, decode).pages(
+            url, prefer, page_size=self.page_size, before=before
+        )
 
     def batches(
         self, filters: Sequence[str] = (), *, order: str | None = None
@@ -206,9 +207,10 @@ class TableReader:
             )
 
         url = self.client.url(self.name, {"$select": self._key_column.wire_name})
-        prefer = self._prefer((self._key_column,), self._key_page, tracked=True)
+        prefer = _prefer((self._key_column,), tracked=True)
         found = None
-        for page in self.client.pages(url, prefer=prefer, parse=skip):
+        pages = self.client.pages(url, prefer=prefer, page_size=self._key_page, parse=skip)
+        for page in pages:
             signals.raise_if_signalled()
             found = page.delta_link if isinstance(page, Page) else None
         return found
@@ -252,7 +254,11 @@ class TableReader:
     @property
     def _key_page(self) -> int:
         """Rows in a page of keys: a smaller ``page_size`` is meant for wide rows, not for keys."""
-        return MAX_PAGE_SIZE if self.settings.page_size >= 500 else self.settings.page_size
+        size = MAX_PAGE_SIZE if self.settings.page_size >= 500 else self.settings.page_size
+        return self._at_most(size)
+
+    def _at_most(self, size: int) -> int:
+        return min(size, ELASTIC_PAGE_SIZE) if self.table.kind == "elastic" else size
 
     def _with_own(self, filters: Sequence[str]) -> list[str]:
         own = [self.settings.filter] if self.settings.filter else []
@@ -270,16 +276,20 @@ class TableReader:
         def decode(body: bytes) -> Page:
             return decode_page(body, schema, delta=tracked)
 
-        prefer = self._prefer(columns, size or self.page_size, tracked=tracked)
-        for page in self.client.pages(url, prefer=prefer, parse=decode):
+        pages = self.client.pages(
+            url,
+            prefer=_prefer(columns, tracked=tracked),
+            page_size=size or self.page_size,
+            parse=decode,
+        )
+        for page in pages:
             signals.raise_if_signalled()
             yield page
 
-    def _prefer(self, columns: Sequence[Column], size: int, *, tracked: bool) -> list[str]:
-        if self.table.kind == "elastic":
-            size = min(size, ELASTIC_PAGE_SIZE)
-        prefer = preferences(size, columns)
-        return [*prefer, TRACK_CHANGES] if tracked else prefer
+
+def _prefer(columns: Sequence[Column], *, tracked: bool) -> list[str]:
+    prefer = preferences(columns)
+    return [*prefer, TRACK_CHANGES] if tracked else prefer
 
 
 def _literal(key: str) -> str:

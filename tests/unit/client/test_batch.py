@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dataverse_source.client.batch import BatchRequest, read_answers, to_body
+from dataverse_source.client.batch import BatchRequest, read_batch, to_body
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.config.settings import make_settings
 from dataverse_source.credentials import DataverseCredentials
@@ -67,7 +67,7 @@ def test_a_body_has_a_part_for_each_question() -> None:
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\n"])
 def test_lines_may_end_either_way(end: bytes) -> None:
-    (answer,) = read_answers(WHO_AM_I.replace(b"\r\n", end), ["https://a/b"])
+    (answer,) = read_batch(WHO_AM_I.replace(b"\r\n", end), ["https://a/b"])
     assert (answer.status, answer.json()) == (200, {})
 
 
@@ -76,11 +76,11 @@ def test_lines_may_end_either_way(end: bytes) -> None:
 )
 def test_an_answer_that_is_cut_off_is_refused(body: bytes) -> None:
     with pytest.raises(MalformedBodyError):
-        read_answers(body, ["https://a/b"])
+        read_batch(body, ["https://a/b"])
 
 
 @pytest.mark.parametrize("content", [b"[]", b"{"])
 def test_an_answer_is_a_json_object(content: bytes) -> None:
-    (answer,) = read_answers(WHO_AM_I.replace(b"{}", content), ["https://a/b"])
+    (answer,) = read_batch(WHO_AM_I.replace(b"{}", content), ["https://a/b"])
     with pytest.raises(ProtocolError):
         answer.json()

@@ -19,6 +19,8 @@ import urllib3
 
 from dataverse_source.client import body
 from dataverse_source.client.body import gunzipped, receive
+from dataverse_source.client.responses import Response
+from dataverse_source.errors import MalformedBodyError
 
 
 class _Socket:
@@ -52,6 +54,12 @@ def answer(body: bytes, encoding: str | None = None, length: int | None = None) 
     return made
 
 
+def response(body: bytes, encoding: str | None = None) -> Response:
+    """An answer whose body has been received."""
+    made = answer(body, encoding)
+    return Response("https://a/b", 200, made.headers, receive(made))
+
+
 @pytest.mark.parametrize("encoding", [None, "gzip", "GZIP", "deflate"])
 @pytest.mark.parametrize("body", [b"", b"x", b"page" * 100_000])
 def test_the_body_arrives(body: bytes, encoding: str | None) -> None:
@@ -60,15 +68,11 @@ def test_the_body_arrives(body: bytes, encoding: str | None) -> None:
         sent = zlib.compress(body)
     elif encoding:
         sent = gzip.compress(body)
-    received = answer(sent, encoding)
-    receive(received)
-    assert received.content == body
+    assert response(sent, encoding).parsed(bytes) == body
 
 
 def test_an_empty_body_may_call_itself_compressed() -> None:
-    received = answer(b"", "gzip")
-    receive(received)
-    assert received.content == b""
+    assert response(b"", "gzip").parsed(bytes) == b""
 
 
 def test_a_body_that_is_shorter_than_announced() -> None:
@@ -78,10 +82,9 @@ def test_a_body_that_is_shorter_than_announced() -> None:
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"no gzip at all"])
 def test_a_compressed_body_that_is_cut_or_none(damage: Any) -> None:
-    received = answer(damage(gzip.compress(b"page" * 1000)), "gzip")
-    receive(received)
-    with pytest.raises(requests.exceptions.ContentDecodingError):
-        received.content  # noqa: B018 (it is decompressed when it is wanted)
+    received = response(damage(gzip.compress(b"page" * 1000)), "gzip")
+    with pytest.raises(MalformedBodyError):
+        received.parsed(bytes)
 
 
 @pytest.mark.parametrize("parts", [[b"first ", b"two"], [b"one", b"two"], [b"one"] * 3, [b""] * 2])
@@ -109,9 +112,7 @@ def test_large_bodies_are_decompressed_in_turn(monkeypatch: pytest.MonkeyPatch) 
         return body == data
 
     def take(_: int) -> bool:
-        received = answer(gzip.compress(data), "gzip")
-        receive(received)
-        return body.parsed(received, parse)
+        return response(gzip.compress(data), "gzip").parsed(parse)
 
     with ThreadPoolExecutor(8) as crew:
         assert all(crew.map(take, range(16)))
@@ -122,7 +123,6 @@ def test_a_body_that_fails_gives_its_turn_back(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(body, "_turns", threading.Semaphore(1))
     data = gzip.compress(random.Random(1).randbytes(body.LARGE * 2))
     for sent in (data[:-9], data[:-9], data):
-        received = answer(sent, "gzip")
-        receive(received)
-        with nullcontext() if sent is data else pytest.raises(requests.RequestException):
-            assert body.parsed(received, len) == body.LARGE * 2
+        received = response(sent, "gzip")
+        with nullcontext() if sent is data else pytest.raises(MalformedBodyError):
+            assert received.parsed(len) == body.LARGE * 2

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataverse_source.client.throttle.budget import (
-    FULL,
+    USABLE_SHARE,
     Budgets,
+    InFlight,
     RemainingBudget,
     ServiceLimits,
-    UnderWay,
     read_remaining_budget,
 )
 from dataverse_source.client.throttle.sliding_window import PARTS
@@ -19,7 +19,7 @@ from dataverse_source.client.throttle.sliding_window import PARTS
 WINDOW = 300.0
 PART = WINDOW / PARTS
 COST = 1.5
-NOTHING = UnderWay()
+NOTHING = InFlight()
 
 
 def exactly(entries: list[tuple[float, float]], now: float) -> float:
@@ -39,7 +39,7 @@ def test_no_server_is_asked_for_more_than_it_grants(
     spent: dict[int, list[tuple[float, float]]] = {server: [] for server in range(servers)}
     for chance, seconds in asked:
         cost = 30.0  # the dearest that comes
-        now += budgets.pace(now, cost, NOTHING).wait
+        now += budgets.send_rate(now, cost, NOTHING).wait
         server = chance % servers
         if spent[server]:  # a server that never answered is not known of
             assert len([1 for moment, _ in spent[server] if moment > now - WINDOW]) < 20
@@ -56,19 +56,19 @@ def test_no_server_is_asked_for_more_than_it_grants(
 
 def test_a_budget_is_spent_fast_then_evenly_then_not_at_all() -> None:
     budgets, now = Budgets(ServiceLimits()), 0.0
-    assert budgets.pace(now, COST, NOTHING).execution_rate is None
+    assert budgets.send_rate(now, COST, NOTHING).execution_rate is None
     for _ in range(599):
         budgets.answered(now, COST, RemainingBudget("a"), 0.0)
-    assert budgets.pace(now, COST, NOTHING).execution_rate is None
+    assert budgets.send_rate(now, COST, NOTHING).execution_rate is None
     for _ in range(60):
         budgets.answered(now, COST, RemainingBudget("a"), 0.0)
-    paced = budgets.pace(now, COST, NOTHING)
+    paced = budgets.send_rate(now, COST, NOTHING)
     assert paced.wait == 0.0
     assert paced.execution_rate == pytest.approx((0.96 * 1200 - 659 * COST) / 302.5, rel=0.02)
     for _ in range(130):
         budgets.answered(now, COST, RemainingBudget("a"), 0.0)
-    assert budgets.pace(now, COST, NOTHING).wait == pytest.approx(WINDOW, abs=2 * PART)
-    assert budgets.pace(now + WINDOW + PART, COST, NOTHING).wait == 0.0
+    assert budgets.send_rate(now, COST, NOTHING).wait == pytest.approx(WINDOW, abs=2 * PART)
+    assert budgets.send_rate(now + WINDOW + PART, COST, NOTHING).wait == 0.0
 
 
 def test_what_comes_back_at_once_may_be_spent_again_as_fast() -> None:
@@ -79,48 +79,51 @@ def test_what_comes_back_at_once_may_be_spent_again_as_fast() -> None:
     for _ in range(100):
         now += 1.5
         budgets.answered(now, COST, RemainingBudget("a"), 0.0)
-    evenly = budgets.pace(now, COST, NOTHING).execution_rate
+    evenly = budgets.send_rate(now, COST, NOTHING).execution_rate
     assert evenly is not None
     assert evenly < 1.2  # little is left, and little comes back soon
-    back = budgets.pace(WINDOW + 5.0, COST, NOTHING).execution_rate
+    back = budgets.send_rate(WINDOW + 5.0, COST, NOTHING).execution_rate
     assert back == pytest.approx(COST / 0.1, rel=0.2)  # as fast as it was spent
 
 
 def test_requests_under_way_count_too() -> None:
     budgets = Budgets(ServiceLimits())
     budgets.answered(0.0, COST, RemainingBudget("a"), 0.0)
-    assert budgets.pace(0.0, COST, UnderWay(50, 100.0)).execution_rate is None
-    assert budgets.pace(0.0, COST, UnderWay(50, 950.0)).execution_rate is not None
-    assert budgets.pace(0.0, COST, UnderWay(50, FULL * 1200)).wait == 0
-    assert budgets.pace(0.0, COST, UnderWay(50, FULL * 1200, FULL * 1200)).wait > 0
-    assert budgets.pace(0.0, COST, UnderWay(6000)).wait > 0
+    assert budgets.send_rate(0.0, COST, InFlight(50, 100.0)).execution_rate is None
+    assert budgets.send_rate(0.0, COST, InFlight(50, 950.0)).execution_rate is not None
+    assert budgets.send_rate(0.0, COST, InFlight(50, USABLE_SHARE * 1200)).wait == 0
+    assert (
+        budgets.send_rate(0.0, COST, InFlight(50, USABLE_SHARE * 1200, USABLE_SHARE * 1200)).wait
+        > 0
+    )
+    assert budgets.send_rate(0.0, COST, InFlight(6000)).wait > 0
 
 
 def test_what_is_gone_at_first_is_not_spent_but_asked_for_now_and_then() -> None:
     """Somebody else has spent it, or the limit is lower than documented: nobody knows."""
     budgets = Budgets(ServiceLimits())
     budgets.answered(0.0, COST, RemainingBudget("a", 5999, 0.0), 0.0)
-    assert budgets.pace(0.0, COST, NOTHING).wait == pytest.approx(5.0)
+    assert budgets.send_rate(0.0, COST, NOTHING).wait == pytest.approx(5.0)
     budgets.answered(10.0, COST, RemainingBudget("a", 5998, 1198.5 - COST), 0.0)
-    assert budgets.pace(10.0, COST, NOTHING).wait == 0.0
-    assert budgets.pace(10.0, COST, NOTHING).execution_rate is None
+    assert budgets.send_rate(10.0, COST, NOTHING).wait == 0.0
+    assert budgets.send_rate(10.0, COST, NOTHING).execution_rate is None
 
 
 def test_what_others_spend_meanwhile_counts_too() -> None:
     budgets = Budgets(ServiceLimits())
     budgets.answered(0.0, COST, RemainingBudget("a", 5999, 1198.5), 0.0)
-    assert budgets.pace(0.0, COST, NOTHING).wait == 0.0
+    assert budgets.send_rate(0.0, COST, NOTHING).wait == 0.0
     budgets.answered(9.0, COST, RemainingBudget("a", 5998, 1.0), 0.0)
-    assert budgets.pace(9.0, COST, NOTHING).wait > 0.0
-    assert budgets.pace(9.0 + WINDOW / 10, COST, NOTHING).wait == 0.0
+    assert budgets.send_rate(9.0, COST, NOTHING).wait > 0.0
+    assert budgets.send_rate(9.0 + WINDOW / 10, COST, NOTHING).wait == 0.0
 
 
 def test_higher_limits_are_learnt_from_what_is_left() -> None:
     budgets = Budgets(ServiceLimits())
     for left in range(7999, 3999, -1):
         budgets.answered(0.0, 0.01, RemainingBudget("a", left, 1200.0), 0.0)
-    assert budgets.pace(0.0, 0.01, NOTHING).request_rate is None
-    assert budgets.pace(0.0, 0.01, NOTHING).wait == 0.0
+    assert budgets.send_rate(0.0, 0.01, NOTHING).request_rate is None
+    assert budgets.send_rate(0.0, 0.01, NOTHING).wait == 0.0
 
 
 def test_servers_are_told_apart_by_their_cookies() -> None:

@@ -204,7 +204,7 @@ def test_errors_of_the_parser_get_address_and_request_id(bench: Bench) -> None:
             client.get("accounts", parse=parse)
     assert caught.value.where == f"{server.url}/api/data/v9.2/accounts"
     assert caught.value.request_id == "a-1"
-    assert bench.naps == []
+    assert bench.waits == []
 
 
 def test_an_answer_that_is_no_object(bench: Bench) -> None:

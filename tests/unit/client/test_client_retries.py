@@ -45,10 +45,10 @@ def test_two_bad_gateways_then_an_answer(bench: Bench) -> None:
     with serving(script(HTML_503, HTML_503, EMPTY)) as server:
         client = bench.client(server.url)
         assert client.get_json("accounts") == {"value": []}
-    assert len(bench.naps) == 2
-    assert 0.5 <= bench.naps[0] <= 1.0
-    assert 1.0 <= bench.naps[1] <= 2.0
-    assert client.counters == Counters(3, 2, 0, sum(bench.naps))
+    assert len(bench.waits) == 2
+    assert 0.5 <= bench.waits[0] <= 1.0
+    assert 1.0 <= bench.waits[1] <= 2.0
+    assert client.counters == Counters(3, 2, 0, sum(bench.waits))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_two_bad_gateways_then_an_answer(bench: Bench) -> None:
 def test_faults_that_may_pass(bench: Bench, broken: Answer) -> None:
     with serving(script(broken, broken, EMPTY)) as server:
         assert bench.client(server.url).get_json("x") == {"value": []}
-    assert len(bench.naps) == 2
+    assert len(bench.waits) == 2
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_faults_that_do_not_pass(
     assert "/api/data/v9.2/accounts" in text
     assert "private" not in text
     assert client.counters.requests == 5
-    assert len(bench.naps) == 4
+    assert len(bench.waits) == 4
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 410, 412, 413, 501])
@@ -114,7 +114,7 @@ def test_refusals_are_not_tried_again(bench: Bench, status: int) -> None:
         with pytest.raises(ResponseError) as caught:
             client.get_json("x")
     assert (caught.value.status, caught.value.code) == (status, "0x80060888")
-    assert bench.naps == []
+    assert bench.waits == []
 
 
 @pytest.mark.parametrize("status", [400, 410, 412, 500])
@@ -126,7 +126,7 @@ def test_an_expired_delta_token_is_not_tried_again(bench: Bench, status: int) ->
     ):
         bench.client(server.url).get_json("x")
     assert caught.value.code == "0x80044352"
-    assert bench.naps == []
+    assert bench.waits == []
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_throttling_waits_as_asked(
     with serving(script(busy, EMPTY)) as server:
         client = bench.client(server.url)
         client.get_json("x")
-    assert len(bench.naps) == 1
-    assert low <= bench.naps[0] <= high
+    assert len(bench.waits) == 1
+    assert low <= bench.waits[0] <= high
     assert client.counters.throttled == 1
 
 
@@ -168,13 +168,13 @@ def test_throttled_until_the_end(bench: Bench) -> None:
         with pytest.raises(ThrottledError, match="tried: 10 times") as caught:
             client.get_json("x")
     assert caught.value.code == "0x80072321"
-    assert len(bench.naps) == 9
+    assert len(bench.waits) == 9
 
 
 def test_503_with_retry_after_waits_as_asked(bench: Bench) -> None:
     with serving(script(Answer(503, headers={"Retry-After": "12"}), EMPTY)) as server:
         bench.client(server.url).get_json("x")
-    assert 12.0 <= bench.naps[0] <= 13.2
+    assert 12.0 <= bench.waits[0] <= 13.2
 
 
 def test_an_unknown_host_is_named(bench: Bench) -> None:
@@ -182,7 +182,7 @@ def test_an_unknown_host_is_named(bench: Bench) -> None:
     with pytest.raises(ConnectionFailedError, match=r"contoso\.invalid was not found") as caught:
         client.get_json("accounts")
     assert "environment_url" in str(caught.value)
-    assert len(bench.naps) == 2
+    assert len(bench.waits) == 2
 
 
 def test_a_certificate_that_is_not_trusted() -> None:
@@ -190,7 +190,7 @@ def test_a_certificate_that_is_not_trusted() -> None:
         bench = Bench(session)
         with pytest.raises(ConnectionFailedError, match="is not trusted"):
             bench.client(server.url).get_json("accounts")
-    assert bench.naps == []
+    assert bench.waits == []
     assert server.received == []
 
 
@@ -217,7 +217,7 @@ def test_a_refused_token_is_renewed_once(bench: Bench) -> None:
         "Bearer token-0",
         "Bearer token-1",
     ]
-    assert bench.naps == []
+    assert bench.waits == []
 
 
 def test_a_new_token_that_is_refused_too(bench: Bench) -> None:

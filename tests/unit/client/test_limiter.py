@@ -16,21 +16,25 @@ from dlt.common.runtime import signals
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.client.retry import Stopped, TransientError, stopping
+from dataverse_source.client.retry import TransientError
 from dataverse_source.client.throttle.budget import ServiceLimits
 from dataverse_source.client.throttle.cpu_gauge import CpuGauge
 from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, Permit, limiter_of
 from dataverse_source.errors import ServerError, ThrottledError
-from tests.support.clients import FastTime
+from tests.support.clients import FastClock
 
 DEADLINE = 30.0
 HINT_4 = {"x-ms-dop-hint": "4"}
 
 
-def new_limiter(naps: list[float] | None = None, **options: Any) -> ConcurrencyLimiter:
+def new_limiter(waits: list[float] | None = None, **options: Any) -> ConcurrencyLimiter:
     """On a clock where waits for the server take no time, on a machine that is never busy."""
-    gauge = CpuGauge(spent=lambda: 0.0, cores=2)
-    given = {"time": FastTime([] if naps is None else naps), "chance": lambda: 0.0, "gauge": gauge}
+    gauge = CpuGauge(spent=lambda: 0.0, processors=2)
+    given = {
+        "clock": FastClock([] if waits is None else waits),
+        "chance": lambda: 0.0,
+        "gauge": gauge,
+    }
     return ConcurrencyLimiter(options.pop("limits", None), **{**given, **options})
 
 
@@ -123,8 +127,8 @@ def test_it_does_not_grow_beyond_use() -> None:
 
 
 def test_it_does_not_grow_on_a_busy_machine() -> None:
-    clock = FastTime([])
-    limiter = new_limiter(time=clock, gauge=CpuGauge(spent=lambda: clock.now() * 2, cores=2))
+    clock = FastClock([])
+    limiter = new_limiter(clock=clock, gauge=CpuGauge(spent=lambda: clock.now() * 2, processors=2))
     one(limiter, HINT_4)
     for _ in range(50):
         with under_way(limiter, 4):
@@ -180,28 +184,28 @@ def test_no_more_at_once_than_allowed() -> None:
 
 
 def test_all_wait_out_one_retry_after() -> None:
-    naps: list[float] = []
-    limiter = new_limiter(naps)
+    waits: list[float] = []
+    limiter = new_limiter(waits)
     one(limiter, HINT_4)
     failure = throttled(limiter, wait=34.0)
     assert failure.held == pytest.approx(34.0)
     one(limiter)
     one(limiter)
-    assert sum(naps) == pytest.approx(34.0)
+    assert sum(waits) == pytest.approx(34.0)
     assert limiter.totals.seconds_held == pytest.approx(34.0)
 
 
 def test_the_longest_wait_is_five_minutes() -> None:
-    naps: list[float] = []
-    limiter = new_limiter(naps, chance=lambda: 1.0)
+    waits: list[float] = []
+    limiter = new_limiter(waits, chance=lambda: 1.0)
     throttled(limiter, wait=300.0)
     one(limiter)
-    assert sum(naps) == pytest.approx(300.0)
+    assert sum(waits) == pytest.approx(300.0)
 
 
 def test_without_retry_after_waits_double() -> None:
-    naps: list[float] = []
-    limiter = new_limiter(naps)
+    waits: list[float] = []
+    limiter = new_limiter(waits)
     held = [throttled(limiter, wait=None).held for _ in range(4)]
     assert held == [1.0, 2.0, 4.0, 8.0]
     one(limiter)
@@ -214,7 +218,7 @@ def test_it_halves_once_for_all_that_were_under_way() -> None:
     slots = [limiter.permit() for _ in range(16)]
     for permit in slots:
         permit.__enter__()
-    limiter._time._seconds = 1.0  # type: ignore[attr-defined]
+    limiter._clock._seconds = 1.0  # type: ignore[attr-defined]
     for permit in slots:
         error = ThrottledError("too much", status=429)
         failure = TransientError(error, wait=5.0, throttled=True)
@@ -236,7 +240,7 @@ def test_after_a_refusal_one_goes_first_then_the_others() -> None:
     with crew(4) as pool:
         asked = [pool.submit(ask) for _ in range(4)]
         until(queued(limiter, 3))
-        assert len(limiter._under_way) == 1
+        assert len(limiter._in_flight) == 1
         go.set()
         for one_of_them in asked:
             one_of_them.result(DEADLINE)
@@ -274,7 +278,7 @@ def test_too_many_at_once_are_not_tried_again_for_a_window() -> None:
         with under_way(limiter, limiter.concurrency):
             pass
     assert limiter.concurrency == 15
-    limiter._time._seconds += 301.0  # type: ignore[attr-defined]
+    limiter._clock._seconds += 301.0  # type: ignore[attr-defined]
     for _ in range(200):
         with under_way(limiter, limiter.concurrency):
             pass
@@ -295,42 +299,25 @@ def test_a_slot_is_given_back_whatever_happens() -> None:
     for _ in range(5):
         with pytest.raises(ZeroDivisionError), limiter.permit():
             raise ZeroDivisionError
-    assert not limiter._under_way
+    assert not limiter._in_flight
     one(limiter)
 
 
 @pytest.mark.parametrize("blocked", ["by a refusal", "by others"])
-def test_a_wait_ends_when_it_is_stopped(blocked: str) -> None:
+def test_a_wait_ends_with_a_signal(blocked: str, monkeypatch: pytest.MonkeyPatch) -> None:
     limiter = ConcurrencyLimiter()
-    stop = threading.Event()
-
-    def ask() -> None:
-        with stopping(stop), limiter.permit():
-            pass
-
     with ExitStack() as stack, crew(1) as pool:
         if blocked == "by a refusal":
             throttled(limiter, wait=300.0)
         else:
             stack.enter_context(limiter.permit())
             stack.enter_context(limiter.permit())
-        asked = pool.submit(ask)
-        until(queued(limiter, 1))
-        stop.set()
-        with pytest.raises(Stopped):
-            asked.result(DEADLINE)
-    assert not limiter._queue
-
-
-def test_a_wait_ends_with_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
-    limiter = ConcurrencyLimiter()
-    throttled(limiter, wait=300.0)
-    with crew(1) as pool:
         asked = pool.submit(one, limiter)
         until(queued(limiter, 1))
         monkeypatch.setattr(signals, "_received_signal", 15)
         with pytest.raises(SignalReceivedException):
             asked.result(DEADLINE)
+    assert not limiter._queue
 
 
 @given(
@@ -339,8 +326,8 @@ def test_a_wait_ends_with_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_whatever_comes_it_stays_within_bounds_and_gives_every_slot(
     events: list[tuple[str, float]],
 ) -> None:
-    naps: list[float] = []
-    limiter = new_limiter(naps)
+    waits: list[float] = []
+    limiter = new_limiter(waits)
     for kind, seconds in events:
         if kind == "g":
             one(limiter, {**HINT_4, "Set-Cookie": "ARRAffinity=a"})
@@ -348,15 +335,15 @@ def test_whatever_comes_it_stays_within_bounds_and_gives_every_slot(
             code = "0x80072326" if kind == "c" else "0x80072321"
             throttled(limiter, wait=seconds, code=code)
         assert 1 <= limiter.concurrency <= 52
-    assert all(nap <= 300.0 for nap in naps)
+    assert all(wait <= 300.0 for wait in waits)
 
 
 def test_budgets_are_spent_evenly_near_their_end() -> None:
     """A day's work of a single thread against a server that counts: no request is refused."""
-    naps: list[float] = []
+    waits: list[float] = []
     limits = ServiceLimits(requests=100, execution_seconds=1200, window_seconds=300)
-    limiter = new_limiter(naps, limits=limits)
-    clock = limiter._time
+    limiter = new_limiter(waits, limits=limits)
+    clock = limiter._clock
     arrivals: list[float] = []
     for _ in range(1000):
         with limiter.permit() as permit:
@@ -372,12 +359,12 @@ def test_budgets_are_spent_evenly_near_their_end() -> None:
             }
             permit.answered(0.1, headers)
     assert clock.now() <= 1.1 * 1000 / 100 * 300
-    assert max(naps) < 300 / 10
+    assert max(waits) < 300 / 10
 
 
 def test_the_mean_is_weighted_by_time() -> None:
     limiter = new_limiter()
-    clock = limiter._time
+    clock = limiter._clock
     with limiter.permit():
         clock._seconds += 3.0  # type: ignore[attr-defined]
         with limiter.permit():

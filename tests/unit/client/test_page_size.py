@@ -20,7 +20,7 @@ from tests.support.clients import EMPTY, Bench, parse_page
 from tests.support.servers import ca_file, dataverse_error, json_answer, script, serving
 
 CODES = ("0x80048544", "0x80048644", "0x80044151", "0x80048573", "0x80048574", "0x80048575")
-PAGE_OF_400 = ["odata.maxpagesize=400", 'odata.include-annotations="x"']
+PAGE_OF_400: Any = {"page_size": 400, "prefer": ['odata.include-annotations="x"']}
 
 
 @pytest.fixture
@@ -35,11 +35,10 @@ def sizes(requests: Any) -> list[str]:
 
 
 def test_half_as_many_rows_down_to_the_smallest() -> None:
-    assert smaller(PAGE_OF_400) == ["odata.maxpagesize=200", 'odata.include-annotations="x"']
-    assert smaller(["odata.maxpagesize=75"]) == [f"odata.maxpagesize={SMALLEST}"]
-    assert smaller([f"odata.maxpagesize={SMALLEST}"]) is None
-    assert smaller(["odata.track-changes"]) is None
-    assert smaller([]) is None
+    assert smaller(400) == 200
+    assert smaller(75) == SMALLEST
+    assert smaller(SMALLEST) is None
+    assert smaller(None) is None
 
 
 def test_codes() -> None:
@@ -62,17 +61,17 @@ def test_the_failed_page_is_asked_again_and_the_next_ones_stay_small(
         first = json_answer({"value": [1], "@odata.nextLink": link})
         answers = iter([heavy, heavy, first, last])
         client = bench.client(server.url)
-        pages = client.pages(client.url("accounts"), prefer=PAGE_OF_400, parse=parse_page)
+        pages = client.pages(client.url("accounts"), **PAGE_OF_400, parse=parse_page)
         assert [page.rows for page in pages] == [[1], [2]]
     assert sizes(server.received) == ["400", "200", "100", "100"]
-    assert bench.naps == []
+    assert bench.waits == []
 
 
 def test_another_query_begins_with_large_pages_again(bench: Bench) -> None:
     with serving(script(dataverse_error(500, CODES[2], "too much"), EMPTY, EMPTY)) as server:
         client = bench.client(server.url)
         for _ in range(2):
-            list(client.pages(client.url("accounts"), prefer=PAGE_OF_400, parse=parse_page))
+            list(client.pages(client.url("accounts"), **PAGE_OF_400, parse=parse_page))
     assert sizes(server.received) == ["400", "200", "400"]
 
 
@@ -80,10 +79,10 @@ def test_the_smallest_page_is_tried_again_and_then_given_up(bench: Bench) -> Non
     with serving(lambda _: dataverse_error(500, CODES[2], "SQL timeout expired.")) as server:
         client = bench.client(server.url)
         with pytest.raises(ServerError, match="Read fewer columns") as caught:
-            list(client.pages(client.url("accounts"), prefer=PAGE_OF_400, parse=parse_page))
+            list(client.pages(client.url("accounts"), **PAGE_OF_400, parse=parse_page))
     assert sizes(server.received) == ["400", "200", "100", "50", "50", "50", "50", "50"]
     assert caught.value.code == CODES[2]
-    assert len(bench.naps) == 4
+    assert len(bench.waits) == 4
 
 
 def test_questions_without_pages_are_tried_again_as_they_are(bench: Bench) -> None:
@@ -103,7 +102,7 @@ def test_it_is_said_once(
     ):
         client = bench.client(server.url)
         url = client.url("accounts", {"$filter": "private"})
-        list(client.pages(url, prefer=PAGE_OF_400, parse=parse_page))
+        list(client.pages(url, **PAGE_OF_400, parse=parse_page))
     assert caplog.text.count("too much for Dataverse") == 1
     assert "Pages of 400 rows" in caplog.text
     assert "private" not in caplog.text
@@ -111,7 +110,7 @@ def test_it_is_said_once(
 
 @pytest.mark.parametrize("tracked", [False, True])
 def test_a_chain_that_shrinks_twice_loses_and_doubles_nothing(tracked: bool) -> None:
-    prefer = ["odata.maxpagesize=400", *(["odata.track-changes"] if tracked else [])]
+    prefer = ["odata.track-changes"] if tracked else []
     with (
         Sandbox({"accounts": 1500}) as sandbox,
         reading(sandbox, ConcurrencyLimiter()) as client,
@@ -119,7 +118,7 @@ def test_a_chain_that_shrinks_twice_loses_and_doubles_nothing(tracked: bool) -> 
         sandbox.faults.plan("sql_timeout", path="/accounts", skip=1)
         sandbox.faults.plan("sql_timeout", path="/accounts", skip=3)
         url = client.url("accounts", {"$select": "name"})
-        pages = list(client.pages(url, prefer=prefer, parse=parse_page))
+        pages = list(client.pages(url, page_size=400, prefer=prefer, parse=parse_page))
         asked = sizes(sandbox.requests.matching("/accounts"))
         stored = sandbox.store.count("account")
     keys = [row["accountid"] for page in pages for row in page.rows]

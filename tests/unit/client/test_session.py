@@ -10,8 +10,9 @@ import pytest
 import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from dataverse_source.client.connection_errors import network_fault
 from dataverse_source.client.retry import TransientError
-from dataverse_source.client.session import is_loopback, network_fault, new_session, timeouts
+from dataverse_source.client.session import is_loopback, new_session, timeouts
 from dataverse_source.errors import ConfigurationError, ConnectionFailedError
 from tests.support.servers import Answer, ca_file, json_answer, script, serving, tls_context
 

@@ -29,20 +29,13 @@ class Bodies:
         self.bodies = bodies
         self.asked: list[str] = []
 
-    def get(self, url: str, *, prefer: list[str], parse: Callable[[bytes], Any]) -> Any:
+    def get(self, url: str, *, parse: Callable[[bytes], Any], **_: Any) -> Any:
         self.asked.append(url)
         return parse(self.bodies[url])
 
-    def pages(
-        self,
-        url: str,
-        *,
-        prefer: list[str],
-        parse: Callable[[bytes], Any],
-        before: str | None = None,
-    ) -> Iterator[Any]:
+    def pages(self, url: str, *, parse: Callable[[bytes], Any], **_: Any) -> Iterator[Any]:
         while True:
-            page = self.get(url, prefer=prefer, parse=parse)
+            page = self.get(url, parse=parse)
             yield page
             if page.next_link is None:
                 return
@@ -81,7 +74,7 @@ def test_a_page_that_is_broken_in_its_middle_is_asked_for_once_more() -> None:
     client.bodies["3"] = body(["c"])
     broken, whole = client.bodies["2"], body(["b"], "3")
 
-    def get(url: str, *, prefer: list[str], parse: Callable[[bytes], Any]) -> Any:
+    def get(url: str, *, parse: Callable[[bytes], Any], **_: Any) -> Any:
         client.asked.append(url)
         again = url == "2" and client.asked.count("2") > 1
         return parse(whole if again else client.bodies[url])

@@ -50,8 +50,7 @@ def test_literals_are_in_utc() -> None:
 
 
 def test_annotations_are_asked_for_only_where_they_tell_something() -> None:
-    assert preferences(500, [NAME]) == ["odata.maxpagesize=500"]
-    assert preferences(500, [NAME, PARENT]) == [
-        "odata.maxpagesize=500",
+    assert preferences([NAME]) == []
+    assert preferences([NAME, PARENT]) == [
         'odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname"',
     ]
