@@ -16,7 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from dataverse_source.client.retry import TransientError, is_transient_error
-from dataverse_source.config.setting_names import places
+from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.errors import ConfigurationError, ConnectionFailedError, safe_url
 
 __all__ = ["is_loopback", "network_fault", "new_session", "timeouts"]
@@ -110,7 +110,7 @@ def _check_bundle(name: str, ca_bundle: str) -> None:
             where=ca_bundle,
             why=str(error),
             remedy="Give a PEM file with the certificates to trust, or leave it out. The setting "
-            f"is {places('ca_bundle')}.",
+            f"is {where_to_set('ca_bundle')}.",
         ) from error
 
 
@@ -143,7 +143,7 @@ def network_fault(error: Exception, url: str, *, setting: str) -> TransientError
     host = urlsplit(url).hostname or url
     what, remedy = _explain(error, host, setting)
     if setting in remedy:
-        remedy = f"{remedy} It is set as {places(setting)}."
+        remedy = f"{remedy} It is set as {where_to_set(setting)}."
     failed = ConnectionFailedError(what, where=safe_url(url), why=_words(error), remedy=remedy)
     return TransientError(failed, attempts=_attempts(error))
 
@@ -215,7 +215,7 @@ def _untrusted(cause: ssl.SSLCertVerificationError, host: str, setting: str) -> 
         f"The certificate of {host} is not trusted",
         "If a company proxy or a test server signs its own certificates, set ca_bundle (or "
         "REQUESTS_CA_BUNDLE) to the PEM file of its authority. The setting is "
-        f"{places('ca_bundle')}.",
+        f"{where_to_set('ca_bundle')}.",
     )
 
 

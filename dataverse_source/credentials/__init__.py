@@ -1,7 +1,7 @@
 """Sign-in: from settings, or from a credential object, to the bearer tokens of an environment.
 
-What takes MSAL and cryptography is imported when it is first used: a pipeline script that is only
-imported, as orchestrators do all day long, signs in nowhere.
+MSAL and cryptography are imported when they are first used: orchestrators import pipeline scripts
+all day long without signing in.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dataverse_source.credentials.spec import DataverseCredentials, TokenCredential
 
 if TYPE_CHECKING:
-    from dataverse_source.credentials.factory import identity, token_source
+    from dataverse_source.credentials.factory import token_source
     from dataverse_source.credentials.tokens import RenewingTokens, TokenSource
 
 __all__ = [
@@ -20,14 +20,12 @@ __all__ = [
     "RenewingTokens",
     "TokenCredential",
     "TokenSource",
-    "identity",
     "token_source",
 ]
 
 _HOMES = {
     "RenewingTokens": "tokens",
     "TokenSource": "tokens",
-    "identity": "factory",
     "token_source": "factory",
 }
 

@@ -30,7 +30,7 @@ from dataverse_source.loading.scheduler import Job, TableScheduler
 from dataverse_source.loading.table_checks import check_table, check_table_settings
 from dataverse_source.loading.table_runs import TableRuns
 from dataverse_source.metadata.model import Table
-from dataverse_source.metadata.table_selection import is_pattern
+from dataverse_source.config.values import is_pattern
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.cursor import read_range
 from dataverse_source.sync.run_table import range_items, table_items
