@@ -1,7 +1,7 @@
-"""The dlt source: one resource per table, wired to the way that keeps the table in step.
+"""The dlt source: one resource per configured table or pattern.
 
-Orchestrators import pipeline scripts all day long: what talks to Dataverse is imported when a
-source is made, not before.
+Orchestrators import pipeline scripts all day long, so the modules that talk to Dataverse are
+imported only when a source is made.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,59 +39,51 @@ def dataverse(
     request_timeout: float = Settings.request_timeout,
     ca_bundle: str | None = dlt.config.value,
 ) -> Sequence[DltResource]:
-    """Read tables of a Dataverse environment, each in step with what is there now.
+    """Read tables of a Dataverse environment; every run brings the destination up to date.
 
     Every argument can come from ``[sources.dataverse]`` in ``.dlt/config.toml`` or
     ``.dlt/secrets.toml``, or from environment variables ``SOURCES__DATAVERSE__...``.
     Nothing is requested from Dataverse until the source is extracted.
 
     Args:
-        environment_url: ``https://contoso.crm4.dynamics.com``, or ``sandbox`` for the local one.
-        tables: entity set names (``accounts``), logical names (``account``), or patterns of
-            either (``new_*``).
-        credentials: who signs in: settings, or an object with ``get_token`` (azure-identity's).
-        sync: ``auto``, ``changes``, ``cursor`` or ``full``; see
-            `dataverse_source.config.settings.TableSettings`.
-        deletes: ``remove``, or ``keep`` to leave deleted rows and list them.
-        sweep_interval: hours between comparisons of keys that find deleted rows; 0: every run.
-        max_rows_per_load: rows after which a long read ends its load package; `load` goes on.
-        labels: whether to add ``<column>name``, the label of the value, to each choice column.
-        history: whether to keep every version of a row that a run has seen.
-        page_size: rows a page, at most 5000.
-        lookback_seconds: overlap of a cursor read with the run before.
-        max_concurrency: requests at once, at most; as many as the server bears, unless set.
-        table_settings: by table: ``sync``, ``deletes``, ``sweep_interval``, ``page_size``,
-            ``lookback_seconds``, ``max_rows_per_load``, ``labels``, ``history``, ``select``,
-            ``filter``.
+        environment_url: address of the environment, such as ``https://contoso.crm4.dynamics.com``,
+            or ``sandbox`` for the local one; a path after the host is ignored.
+        tables: entity set names (``accounts``), logical names (``account``), or patterns of either
+            (``new_*``).
+        credentials: who signs in: settings, or an object with ``get_token``, such as
+            azure-identity's.
+        sync: sync mode: ``changes`` follows Dataverse's change tracking, deletes included;
+            ``cursor`` reads newer rows by ``modifiedon`` or ``versionnumber`` and finds deletes by
+            comparing keys; ``full`` reads all rows every time; ``auto`` takes the first of these
+            that the table and your privileges allow. Set for all tables, it is a preference: a
+            table that does not support the mode falls back to the next best. Set for one table, it
+            is a requirement.
+        deletes: ``remove`` removes deleted rows; ``keep`` keeps them and lists them in
+            ``_dataverse_deletions`` (``table``, ``key``, ``seen_at``).
+        sweep_interval: hours between comparisons of all keys, which find deleted rows; 0 for every
+            run.
+        max_rows_per_load: rows after which a long read ends its load package; an interrupted first
+            load resumes after the last package.
+        labels: ``true`` adds ``<column>name``, the label of the value, to each choice column.
+        history: ``true`` keeps every version of a row that a run has seen, with
+            ``_dataverse_valid_from`` and ``_dataverse_valid_to``.
+        page_size: rows per page, at most 5000.
+        lookback_seconds: seconds by which a ``cursor`` read overlaps the previous run, so that rows
+            committed late are not missed.
+        max_concurrency: most requests in flight, 1 to 208.
+        table_settings: settings of single tables, by the name used in ``tables``.
         api_version: version of the Web API.
-        request_timeout: seconds to wait for the next bytes of an answer.
-        ca_bundle: path of a PEM file with certificates to trust, in place of the system's.
+        request_timeout: seconds to wait for the next bytes of a response.
+        ca_bundle: PEM file (or folder) of certificates to trust; wins over ``REQUESTS_CA_BUNDLE``.
 
     Returns:
-        One resource per table, named as the table was named in ``tables``, and one for the
-        tables that describe them, ``_dataverse_catalog``.
+        One resource per name or pattern in ``tables``, called the same, and one for the tables
+        that describe them, ``_dataverse_catalog``.
 
     Raises:
-        ConfigurationError: settings are missing, unknown or can't be used; all that are.
+        ConfigurationError: lists all settings that are missing, unknown or cannot be used.
     """
-    settings, found = configured(
-        credentials,
-        environment_url=environment_url,
-        tables=tables,
-        table_settings=table_settings,
-        api_version=api_version,
-        request_timeout=request_timeout,
-        ca_bundle=ca_bundle,
-        max_concurrency=max_concurrency,
-        sync=sync,
-        deletes=deletes,
-        sweep_interval=sweep_interval,
-        max_rows_per_load=max_rows_per_load,
-        labels=labels,
-        history=history,
-        page_size=page_size,
-        lookback_seconds=lookback_seconds,
-    )
+    settings, found = configured(**locals())  # every argument, by name
     from dataverse_source.loading.catalog.resource import catalog_resource
     from dataverse_source.loading.connection import Connection
     from dataverse_source.loading.tables import Tables
@@ -103,7 +95,7 @@ def dataverse(
 
 
 def _resource(tables: "Tables", name: str) -> DltResource:
-    """The resource of one configured name; a pattern's resource gives all its tables."""
+    """The resource of one configured name; that of a pattern yields all its tables."""
 
     def rows(modifiedon: Incremental[datetime] | None = None) -> Iterator[Any]:
         yield from tables.items(name, dlt.current.resource_state(), modifiedon)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import requests
 
 from dataverse_source.client.retry import TransientError, is_transient_error
-from dataverse_source.config.setting_names import places
+from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.errors import ConnectionFailedError, causes, safe_url
 
 __all__ = ["network_fault"]
@@ -36,7 +36,7 @@ def network_fault(error: Exception, url: str, *, setting: str) -> TransientError
     host = urlsplit(url).hostname or url
     what, remedy = _explain(error, host, setting)
     if setting in remedy:
-        remedy = f"{remedy} It is set as {places(setting)}."
+        remedy = f"{remedy} It is set as {where_to_set(setting)}."
     failed = ConnectionFailedError(what, where=safe_url(url), why=_words(error), remedy=remedy)
     return TransientError(failed, attempts=_attempts(error))
 
@@ -108,7 +108,7 @@ def _untrusted(cause: ssl.SSLCertVerificationError, host: str, setting: str) -> 
         f"The certificate of {host} is not trusted",
         "If a company proxy or a test server signs its own certificates, set ca_bundle (or "
         "REQUESTS_CA_BUNDLE) to the PEM file of its authority. The setting is "
-        f"{places('ca_bundle')}.",
+        f"{where_to_set('ca_bundle')}.",
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dataverse_source.client.retry import is_transient_status
-from dataverse_source.config.setting_names import places
+from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.errors import (
     AccessDeniedError,
     NotFoundError,
@@ -57,7 +57,7 @@ SET_UP = {
         "The environment has no application user for this app registration",
         "Add one in the Power Platform admin centre: environment, Settings, Users + permissions, "
         "Application users, New app user; give it a security role that may read the tables. The "
-        f"app is the one of {places('client_id')}.",
+        f"app is the one of {where_to_set('client_id')}.",
     ),
     _DISABLED_USER: (
         "The application user is disabled",

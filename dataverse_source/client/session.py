@@ -12,7 +12,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from dataverse_source.config.setting_names import places
+from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.errors import ConfigurationError
 
 __all__ = ["is_loopback", "new_session", "timeouts"]
@@ -99,7 +99,7 @@ def _check_bundle(name: str, ca_bundle: str) -> None:
             where=ca_bundle,
             why=str(error),
             remedy="Give a PEM file with the certificates to trust, or leave it out. The setting "
-            f"is {places('ca_bundle')}.",
+            f"is {where_to_set('ca_bundle')}.",
         ) from error
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from dataverse_source.client.session import is_loopback
-from dataverse_source.config.setting_names import places
+from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.errors import ConfigurationError, ProtocolError, safe_url
 
 __all__ = ["environment_base", "paging_cookie", "pinned", "request_url", "secure_base"]
@@ -57,7 +57,7 @@ def secure_base(url: str, *, setting: str, example: str, path_ok: bool) -> str:
         ConfigurationError: see `environment_base`.
     """
     text = url.strip()
-    remedy = f"Set {places(setting)}, to an address such as {example}."
+    remedy = f"Set {where_to_set(setting)}, to an address such as {example}."
     broken = _BROKEN_SCHEME.match(text)
     if broken:
         raise ConfigurationError(
@@ -86,7 +86,8 @@ def secure_base(url: str, *, setting: str, example: str, path_ok: bool) -> str:
         raise ConfigurationError(
             f"{setting} starts with http://",
             where=safe_url(text),
-            remedy=f"Use https://: all would travel readable for everyone. Set {places(setting)}.",
+            remedy="Use https://: all would travel readable for everyone. "
+            f"Set {where_to_set(setting)}.",
         )
     if parts.scheme not in _DEFAULT_PORTS:
         raise ConfigurationError(f"{setting} does not start with https://", remedy=remedy)

@@ -1,1 +1,1 @@
-"""Settings: their names, values, files, and what is wrong with them."""
+"""Settings: the table of them, their checks, and the files they are read from."""

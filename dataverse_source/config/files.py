@@ -1,4 +1,4 @@
-"""The files and environment variables that settings are read from, and what nobody reads there."""
+"""The files and environment variables that hold settings: what is read, and what is not."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from dlt.common.configuration.providers.toml import StringTomlProvider
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
-from dataverse_source.config.setting_names import CREDENTIALS, CREDENTIALS_SETTINGS, SECTION
-from dataverse_source.config.values import KINDS, environment_variable
+from dataverse_source.config.setting_names import (
+    CREDENTIALS,
+    CREDENTIALS_SETTINGS,
+    SECTION,
+    environment_variable,
+)
+from dataverse_source.config.settings import OF_A_TABLE, OF_THE_SOURCE
 from dataverse_source.errors import ConfigurationError, did_you_mean
 
-_OF_A_TABLE_ONLY = frozenset({"select", "filter"})
-_OF_THE_SOURCE = frozenset(KINDS) - _OF_A_TABLE_ONLY
-_TABLES_WITHIN = ("credentials", "table_settings")
+_FOR_ONE_TABLE = OF_A_TABLE - OF_THE_SOURCE
+_SUBSECTIONS = ("credentials", "table_settings")
 _PREFIX = environment_variable("")
 
 
@@ -28,9 +32,9 @@ class SettingsFile:
     """A TOML file that dlt has read.
 
     Attributes:
-        path: of the file.
-        sections: its tables ``[sources.dataverse]``; the pipeline's own, if it has one, first.
-        content: all of it.
+        path: path of the file.
+        sections: its tables ``[sources.dataverse]``; that of the running pipeline comes first.
+        content: everything in the file.
     """
 
     path: str
@@ -39,7 +43,7 @@ class SettingsFile:
 
 
 def settings_files() -> tuple[SettingsFile, ...]:
-    """The TOML files of dlt's configuration that are there, those that win first."""
+    """The TOML files of dlt's configuration that exist, in order of precedence."""
     pipeline = Container()[ConfigSectionContext].pipeline_name
     found = []
     for path in _locations():
@@ -56,25 +60,25 @@ def settings_files() -> tuple[SettingsFile, ...]:
 
 
 def read_from(files: tuple[SettingsFile, ...]) -> str:
-    """Which files were read, in words, and which of the project's own are not there."""
-    there = [one.path for one in files]
-    words = f"settings were read from {' and '.join(there)}" if there else "no file was read"
+    """Names the files that were read, and the files of the project that do not exist."""
+    found = [one.path for one in files]
+    words = f"settings were read from {' and '.join(found)}" if found else "no file was read"
     own = (path for path in _locations() if not path.startswith(_global_folder()))
-    lacking = [path for path in own if path not in there]
-    return f"{words}; there is no {' and no '.join(lacking)}" if lacking else words
+    missing = [path for path in own if path not in found]
+    return f"{words}; there is no {' and no '.join(missing)}" if missing else words
 
 
 def place_of(setting: str, value: Any, files: tuple[SettingsFile, ...]) -> str | None:
-    """Where a setting has this value; None: nowhere, so it was given in Python.
+    """The variable or file that sets this value; None: neither, so Python code set it.
 
     Args:
         setting: ``page_size``, ``table_settings.accounts.sync``.
-        value: as it was given to the source.
+        value: the value that the source was given.
         files: from `settings_files`.
     """
     variable = environment_variable(setting)
     if os.environ.get(variable) == str(value):
-        return f"the environment variable {variable}"
+        return f"environment variable {variable}"
     for file in files:
         for section in file.sections:
             found = _at(section, setting.split("."))
@@ -84,16 +88,16 @@ def place_of(setting: str, value: Any, files: tuple[SettingsFile, ...]) -> str |
 
 
 def elsewhere(key: str, files: tuple[SettingsFile, ...]) -> str:
-    """A sentence about a table of another name that holds the key; empty if none does."""
+    """A sentence about another TOML table that holds the key; empty if none does."""
     for file in files:
         for path in _paths(file.content):
             if path[-1] == key and path[:-1] != tuple(SECTION.split(".")):
-                return f"{file.path} has it in [{'.'.join(path[:-1])}], where nobody reads it. "
+                return f"{file.path} sets it in [{'.'.join(path[:-1])}], which is not read here. "
     return ""
 
 
 def unknown_settings(files: tuple[SettingsFile, ...]) -> Iterator[ConfigurationError]:
-    """What stands in ``[sources.dataverse]``, but means nothing to it or to dlt."""
+    """An error for each setting in ``[sources.dataverse]`` that neither we nor dlt know."""
     for file in files:
         for section in file.sections:
             for key, value in section.items():
@@ -103,15 +107,15 @@ def unknown_settings(files: tuple[SettingsFile, ...]) -> Iterator[ConfigurationE
         if name == variable:
             continue
         key, _, rest = name.lower().partition("__")
-        known = CREDENTIALS_SETTINGS if key == "credentials" else _OF_THE_SOURCE
-        if not rest and key not in (*_OF_THE_SOURCE, *_TABLES_WITHIN):
-            yield _unknown_setting(key, f"the environment variable {variable}")
+        known = CREDENTIALS_SETTINGS if key == "credentials" else OF_THE_SOURCE
+        if not rest and key not in (*OF_THE_SOURCE, *_SUBSECTIONS):
+            yield _unknown_setting(key, f"environment variable {variable}")
         elif key == "credentials" and rest and rest not in known:
-            yield _unknown_credential(rest, f"the environment variable {variable}")
+            yield _unknown_credential(rest, f"environment variable {variable}")
 
 
 def of_tables_in_environment() -> dict[str, dict[str, str]]:
-    """Settings of single tables: ``SOURCES__DATAVERSE__TABLE_SETTINGS__<TABLE>__<SETTING>``.
+    """Settings of one table: ``SOURCES__DATAVERSE__TABLE_SETTINGS__<TABLE>__<SETTING>``.
 
     Returns:
         Values by setting by table, all names in lower case.
@@ -130,31 +134,31 @@ def _unknown(key: str, value: Any, path: str) -> Iterator[ConfigurationError]:
         for name in value:
             if name not in CREDENTIALS_SETTINGS:
                 yield _unknown_credential(name, path)
-    elif key in _OF_THE_SOURCE or key in _TABLES_WITHIN:
+    elif key in OF_THE_SOURCE or key in _SUBSECTIONS:
         return
     elif not isinstance(value, Mapping):
         yield _unknown_setting(key, path)
-    elif _OF_A_TABLE_ONLY & value.keys():
+    elif _FOR_ONE_TABLE & value.keys():
         yield ConfigurationError(
-            f"[{SECTION}.{key}] is no table of settings",
+            f"[{SECTION}.{key}] is not a section of settings",
             where=path,
-            remedy=f"For the settings of one table write [{SECTION}.table_settings.{key}].",
+            remedy=f"Write the settings of one table into [{SECTION}.table_settings.{key}].",
         )
-    elif did_you_mean(key, _TABLES_WITHIN):
+    elif did_you_mean(key, _SUBSECTIONS):
         yield ConfigurationError(
-            f"[{SECTION}.{key}] is no table of settings",
+            f"[{SECTION}.{key}] is not a section of settings",
             where=path,
-            remedy=did_you_mean(key, _TABLES_WITHIN),
+            remedy=did_you_mean(key, _SUBSECTIONS),
         )
 
 
 def _unknown_setting(key: str, place: str) -> ConfigurationError:
-    remedy = did_you_mean(key, _OF_THE_SOURCE)
+    remedy = did_you_mean(key, OF_THE_SOURCE)
     if key in CREDENTIALS_SETTINGS:
-        remedy = f"It belongs into [{CREDENTIALS}] of .dlt/secrets.toml."
-    elif key in _OF_A_TABLE_ONLY:
-        remedy = f"It belongs to one table: [{SECTION}.table_settings.<table>]."
-    known = f"Known are {', '.join(sorted(_OF_THE_SOURCE))}."
+        remedy = f"Move it to [{CREDENTIALS}] in .dlt/secrets.toml."
+    elif key in _FOR_ONE_TABLE:
+        remedy = f"Set it for one table, in [{SECTION}.table_settings.<table>]."
+    known = f"Known settings: {', '.join(sorted(OF_THE_SOURCE))}."
     return ConfigurationError(
         f"Unknown setting {key}", where=f"[{SECTION}] in {place}", remedy=remedy or known
     )
@@ -162,9 +166,9 @@ def _unknown_setting(key: str, place: str) -> ConfigurationError:
 
 def _unknown_credential(key: str, place: str) -> ConfigurationError:
     remedy = did_you_mean(key, CREDENTIALS_SETTINGS)
-    if key in _OF_THE_SOURCE:
-        remedy = f"It belongs into [{SECTION}] itself."
-    known = f"Known are {', '.join(sorted(CREDENTIALS_SETTINGS))}."
+    if key in OF_THE_SOURCE:
+        remedy = f"Move it to [{SECTION}] itself."
+    known = f"Known settings: {', '.join(sorted(CREDENTIALS_SETTINGS))}."
     return ConfigurationError(
         f"Unknown setting credentials.{key}",
         where=f"[{CREDENTIALS}] in {place}",
@@ -173,7 +177,7 @@ def _unknown_credential(key: str, place: str) -> ConfigurationError:
 
 
 def _locations() -> list[str]:
-    """Paths of the TOML files that dlt looks for, whether they are there or not."""
+    """Paths of the TOML files that dlt looks for, whether they exist or not."""
     providers = Container()[PluggableRunContext].providers.providers
     paths = (path for provider in providers for path in provider.locations or ())
     return [str(Path(path).absolute()) for path in paths if str(path).endswith(".toml")]
@@ -190,7 +194,7 @@ def _at(content: Any, path: list[str]) -> Any:
 
 
 def _paths(content: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The path of each value that is no table."""
+    """The path of each value that is not itself a table."""
     for key, value in content.items():
         if isinstance(value, Mapping):
             yield from _paths(value, (*above, key))

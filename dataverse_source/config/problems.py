@@ -1,4 +1,4 @@
-"""Collects what is wrong with the settings, so that users learn of all of it at once."""
+"""Collects all problems of the settings, so that users see them at once."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from dataverse_source.errors import ConfigurationError
 
 @dataclass
 class Problems:
-    """What has been found so far.
+    """The problems found so far.
 
     Attributes:
-        found: an error for each problem, in the order in which they were found.
+        found: one error per problem, in the order in which they were found.
     """
 
     found: list[ConfigurationError] = field(default_factory=list)
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Notes a `ConfigurationError` that is raised inside, and goes on after the block."""
+        """Notes a `ConfigurationError` raised inside, and continues after the block."""
         try:
             yield
         except ConfigurationError as error:
             self.found.extend(error.problems or (error,))
 
     def about(self, setting: str) -> bool:
-        """Whether something was found to be wrong with this setting."""
+        """Whether a problem with this setting was found."""
         return any(problem.setting == setting for problem in self.found)
 
     def raise_all(
         self, finish: Callable[[ConfigurationError], ConfigurationError] = lambda error: error
     ) -> None:
-        """Raises one error for all that was found; nothing if there was nothing.
+        """Raises one error for all problems, if there are any.
 
         Args:
-            finish: adds to the error what only the caller knows.
+            finish: adds what only the caller knows to the error.
 
         Raises:
-            ConfigurationError: the only problem, or one whose ``problems`` are all of them.
+            ConfigurationError: the only problem, or an error that lists all of them.
         """
         if not self.found:
             return
@@ -48,7 +48,7 @@ class Problems:
             raise finish(self.found[0]) from None
         raise finish(
             ConfigurationError(
-                f"{len(self.found)} settings are missing or can't be used",
+                f"{len(self.found)} settings are missing or cannot be used",
                 problems=tuple(self.found),
             )
         ) from None

@@ -1,4 +1,4 @@
-"""Where users write a setting: its table in TOML, and its variable in the environment."""
+"""Where users write a setting: its table in TOML, and its environment variable."""
 
 from __future__ import annotations
 
@@ -19,22 +19,27 @@ CREDENTIALS_SETTINGS = frozenset(
 )
 
 
-def variable(name: str) -> str:
-    """The environment variable of a setting, such as ``SOURCES__DATAVERSE__CA_BUNDLE``."""
+def environment_variable(name: str) -> str:
+    """The environment variable of a setting, such as ``SOURCES__DATAVERSE__CA_BUNDLE``.
+
+    Args:
+        name: a setting of the source (``table_settings.accounts.sync``) or of the sign-in
+            (``client_id``).
+    """
     section = CREDENTIALS if name in CREDENTIALS_SETTINGS else SECTION
     return f"{section}.{name}".replace(".", "__").upper()
 
 
-def places(*names: str) -> str:
-    """Settings, their table in TOML and their variables, as a part of a sentence.
+def where_to_set(*names: str) -> str:
+    """Settings with their table in TOML and their environment variables, to end a sentence.
 
     Args:
-        names: settings of one table, without its name: ``client_id``, ``environment_url``.
+        names: settings of one TOML table, without its name: ``client_id``, ``environment_url``.
     """
     section, file = (
         (CREDENTIALS, "secrets.toml")
         if names[0] in CREDENTIALS_SETTINGS
         else (SECTION, "config.toml")
     )
-    variables = ", ".join(variable(name) for name in names)
+    variables = ", ".join(environment_variable(name) for name in names)
     return f"{' and '.join(names)} in [{section}] of .dlt/{file}, or {variables}"

@@ -1,189 +1,254 @@
-"""Settings of the source: defaults, one validation for all of them, and where each one is set.
+"""The table of settings of the source.
 
 Users write settings in ``[sources.dataverse]`` of ``.dlt/config.toml``, as environment
 variables ``SOURCES__DATAVERSE__...``, or as arguments of `dataverse_source.dataverse`.
+
+Each setting is a field of `TableSettings` or of `Settings`: name, type, default, what it may hold
+and one line of documentation stand there and nowhere else. The dlt configuration spec is made
+from these fields; the signature of `dataverse` and the tables in docs and README are compared
+with them by a test.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal
 
-from dataverse_source.config.problems import Problems
-from dataverse_source.config.setting_names import SECTION
-from dataverse_source.config.values import KINDS as KINDS
-from dataverse_source.config.values import MAX_CONCURRENCY as MAX_CONCURRENCY
-from dataverse_source.config.values import MAX_PAGE_SIZE as MAX_PAGE_SIZE
-from dataverse_source.config.values import checked, mapping_of
-from dataverse_source.config.values import environment_variable as environment_variable
-from dataverse_source.errors import ConfigurationError, did_you_mean
-from dataverse_source.metadata.table_selection import is_pattern
+from dataverse_source.config import values
+from dataverse_source.config.values import Kind
 
 SANDBOX = "sandbox"
 """The environment_url that starts the local sandbox in place of a real environment."""
 
+MAX_PAGE_SIZE = 5000
+"""Rows per page; Dataverse's maximum for standard tables (docs: "Page results")."""
+
+MAX_CONCURRENCY = 208
+"""Requests in flight: four times the 52 that one web server accepts from one user (docs: "Service
+protection API limits"). More would only queue in front of larger environments too."""
+
 Sync = Literal["auto", "changes", "cursor", "full"]
 Deletes = Literal["remove", "keep"]
 
-_NEEDED = {
-    "environment_url": "the address of the Dataverse environment, such as "
-    f"https://contoso.crm4.dynamics.com (or {SANDBOX!r} for the built-in sandbox)",
-    "tables": 'the tables to load, such as ["accounts", "contacts"]',
-}
+
+def _about(kind: Kind, doc: str, *, unset: str = "", for_one_table: bool = False) -> dict[str, Any]:
+    """What the table of settings says beside name, type and default.
+
+    Args:
+        kind: what the setting may hold.
+        doc: one line for the docs.
+        unset: what happens while it is not set, where the default is None.
+        for_one_table: it makes sense in ``table_settings`` only.
+    """
+    return {"kind": kind, "doc": doc, "unset": unset, "for_one_table": for_one_table}
 
 
 @dataclass(frozen=True)
 class TableSettings:
-    """Settings that can differ from table to table.
+    """Settings that can be set for all tables, for one table, or both."""
 
-    Attributes:
-        sync: how the table is kept in step: ``changes`` follows Dataverse's change tracking,
-            deleted rows included; ``cursor`` reads what is newer by ``modifiedon`` (or by
-            ``versionnumber`` where there is no modifiedon) and finds deleted rows by comparing
-            keys; ``full`` reads everything each time; ``auto`` takes the first of these that
-            the table and the user's privileges allow.
-        deletes: whether rows that are gone from Dataverse are removed (``remove``), or stay and
-            are listed in the table ``_dataverse_deletions`` (``keep``).
-        sweep_interval: hours between comparisons of all keys, 0 for every run; None: 24 for
-            ``cursor``, never for ``changes``, which reports deletes itself.
-        max_rows_per_load: rows after which a long read ends its load package and the next one
-            goes on, so that an interrupted first load resumes; None: all in one.
-        page_size: rows a page, 1 to 5000.
-        lookback_seconds: how far before the last run's end a cursor read starts again, so that
-            rows committed late or in the same second are not missed.
-        labels: whether to add ``<column>name``, the label of the value, to each choice column.
-        history: whether the table keeps every version of a row that a run has seen, with the
-            time from and to which it held, in place of the rows as they are now.
-        select: columns to read (logical names); None reads all that rows can carry.
-        filter: an OData ``$filter`` expression that every row has to meet.
-        strict: whether a table for which ``sync`` can't be had is refused; where it is set for
-            all tables alike, such a table is kept in step in the next best way. It is no setting.
-    """
-
-    sync: Sync = "auto"
-    page_size: int = MAX_PAGE_SIZE
-    lookback_seconds: float = 300
-    select: tuple[str, ...] | None = None
-    filter: str | None = None
-    deletes: Deletes = "remove"
-    sweep_interval: float | None = None
-    max_rows_per_load: int | None = None
-    labels: bool = False
-    history: bool = False
-    strict: bool = True
-
-
-OF_A_TABLE = frozenset(one.name for one in fields(TableSettings)) - {"strict"}
-"""Names of the settings that can differ from table to table."""
+    sync: Sync = field(
+        default="auto",
+        metadata=_about(
+            values.one_of("auto", "changes", "cursor", "full"),
+            "sync mode: `changes` follows Dataverse's change tracking, deletes included; `cursor` "
+            "reads newer rows by `modifiedon` or `versionnumber` and finds deletes by comparing "
+            "keys; `full` reads all rows every time; `auto` takes the first of these that the "
+            "table and your privileges allow. Set for all tables, it is a preference: a table that "
+            "does not support the mode falls back to the next best. Set for one table, it is a "
+            "requirement",
+        ),
+    )
+    deletes: Deletes = field(
+        default="remove",
+        metadata=_about(
+            values.one_of("remove", "keep"),
+            "`remove` removes deleted rows; `keep` keeps them and lists them in "
+            "`_dataverse_deletions` (`table`, `key`, `seen_at`)",
+        ),
+    )
+    sweep_interval: float | None = field(
+        default=None,
+        metadata=_about(
+            values.number("a number of hours, 0 for every run"),
+            "hours between comparisons of all keys, which find deleted rows; 0 for every run",
+            unset="24 for `cursor`, never for `changes`",
+        ),
+    )
+    max_rows_per_load: int | None = field(
+        default=None,
+        metadata=_about(
+            values.whole(1, what="rows"),
+            "rows after which a long read ends its load package; an interrupted first load "
+            "resumes after the last package",
+            unset="all in one",
+        ),
+    )
+    labels: bool = field(
+        default=False,
+        metadata=_about(
+            values.FLAG, "`true` adds `<column>name`, the label of the value, to each choice column"
+        ),
+    )
+    history: bool = field(
+        default=False,
+        metadata=_about(
+            values.FLAG,
+            "`true` keeps every version of a row that a run has seen, with `_dataverse_valid_from` "
+            "and `_dataverse_valid_to`",
+        ),
+    )
+    page_size: int = field(
+        default=MAX_PAGE_SIZE,
+        metadata=_about(values.whole(1, MAX_PAGE_SIZE), f"rows per page, at most {MAX_PAGE_SIZE}"),
+    )
+    lookback_seconds: float = field(
+        default=300,
+        metadata=_about(
+            values.number("a number of seconds, 0 or more"),
+            "seconds by which a `cursor` read overlaps the previous run, so that rows committed "
+            "late are not missed",
+        ),
+    )
+    select: tuple[str, ...] | None = field(
+        default=None,
+        metadata=_about(
+            values.names("a list of column names"),
+            "columns to read, by logical name; the key, `modifiedon` and `versionnumber` are "
+            "always read",
+            unset="all columns that rows can carry",
+            for_one_table=True,
+        ),
+    )
+    filter: str | None = field(
+        default=None,
+        metadata=_about(
+            values.text("an OData filter expression as text"),
+            'OData `$filter` that rows have to meet; rules out `sync = "changes"`',
+            unset="all rows",
+            for_one_table=True,
+        ),
+    )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of one source, valid from construction on.
+    """All settings of one source; once made, they are valid.
 
     Attributes:
-        environment_url: ``https://contoso.crm4.dynamics.com``, or ``sandbox``.
-        tables: entity set names or logical names, in the order given.
-        defaults: what a table gets that has no settings of its own.
-        table_settings: settings by the name used in ``tables``.
-        api_version: Web API version, such as ``v9.2``.
-        request_timeout: seconds to wait for the next bytes of an answer.
-        ca_bundle: path of a PEM file with the certificates to trust, None for the system's.
-        max_concurrency: requests at once, at most; None: as many as the server bears.
+        defaults: the settings of a table that has none of its own.
+        explicit_sync: names in ``table_settings`` that set ``sync`` themselves.
     """
 
-    environment_url: str
-    tables: tuple[str, ...]
+    environment_url: str = field(
+        metadata=_about(
+            values.text("an address such as https://contoso.crm4.dynamics.com"),
+            "address of the environment, such as `https://contoso.crm4.dynamics.com`, or "
+            "`sandbox` for the local one; a path after the host is ignored",
+            unset="required",
+        )
+    )
+    tables: tuple[str, ...] = field(
+        metadata=_about(
+            values.names("a list of table names"),
+            "entity set names (`accounts`), logical names (`account`), or patterns of either "
+            "(`new_*`)",
+            unset="required",
+        )
+    )
+    max_concurrency: int | None = field(
+        default=None,
+        metadata=_about(
+            values.whole(1, MAX_CONCURRENCY),
+            f"most requests in flight, 1 to {MAX_CONCURRENCY}",
+            unset="as many as the server allows",
+        ),
+    )
+    table_settings: Mapping[str, TableSettings] = field(
+        default_factory=dict,
+        metadata=_about(
+            Kind("a table of settings for each table", values.mapping_in),
+            "settings of single tables, by the name used in `tables`",
+            unset="none",
+        ),
+    )
+    api_version: str = field(
+        default="v9.2", metadata=_about(values.VERSION, "version of the Web API")
+    )
+    request_timeout: float = field(
+        default=120.0,
+        metadata=_about(values.SECONDS, "seconds to wait for the next bytes of a response"),
+    )
+    ca_bundle: str | None = field(
+        default=None,
+        metadata=_about(
+            values.text("the path of a PEM file"),
+            "PEM file (or folder) of certificates to trust; wins over `REQUESTS_CA_BUNDLE`",
+            unset="those of requests",
+        ),
+    )
     defaults: TableSettings = TableSettings()
-    table_settings: Mapping[str, TableSettings] = field(default_factory=dict)
-    api_version: str = "v9.2"
-    request_timeout: float = 120.0
-    ca_bundle: str | None = None
-    max_concurrency: int | None = None
+    explicit_sync: frozenset[str] = frozenset()
 
     def of_table(self, *names: str) -> TableSettings:
         """The settings of the table that goes by ``names`` (as configured, logical, set name)."""
-        for name in names:
-            if name in self.table_settings:
-                return self.table_settings[name]
-        return self.defaults
+        return self.table_settings.get(self._own(names), self.defaults)
+
+    def sync_is_explicit(self, *names: str) -> bool:
+        """Whether ``sync`` is set for this very table; see `of_table`."""
+        return self._own(names) in self.explicit_sync
+
+    def _own(self, names: Sequence[str]) -> str:
+        """The first of the names that has settings of its own; empty if none has."""
+        return next((name for name in names if name in self.table_settings), "")
 
 
-def missing(name: str, meaning: str, file: str = "config.toml") -> ConfigurationError:
-    """The error for a setting that has no value: names it in TOML and in the environment."""
-    section, _, key = f"sources.dataverse.{name}".rpartition(".")
-    return ConfigurationError(
-        f"Missing setting {name}: {meaning}",
-        where=f"[{section}] {key} in .dlt/{file}",
-        remedy=f"Set it there, or as environment variable {environment_variable(name)}.",
-        setting=name,
-    )
+@dataclass(frozen=True)
+class Setting:
+    """One line of the table of settings.
 
-
-def make_settings(**given: Any) -> Settings:
-    """Check everything that can be checked without a request and without looking into files.
-
-    Args:
-        **given: attributes of `Settings` but ``defaults``, and those of `TableSettings`; None
-            means "not set". Names of tables and columns may also be text with commas or JSON,
-            numbers and flags may be text, as environment variables are.
-
-    Raises:
-        ConfigurationError: settings are missing, unknown or out of range; all that are.
+    Attributes:
+        kind: what it may hold.
+        doc: one line of documentation, in Markdown.
+        default: what holds while it is not set, as the docs show it.
+        per_table: it can stand in ``table_settings``.
+        for_all: it can stand in ``[sources.dataverse]``.
     """
-    problems = Problems()
-    set_ = {name: value for name, value in given.items() if value is not None and value != ""}
-    values = _checked("", set_, frozenset(KINDS), problems)
-    for name, meaning in _NEEDED.items():
-        if not values.get(name) and not problems.about(name):
-            problems.found.append(missing(name, meaning))
-    of_all = {name: values.pop(name) for name in OF_A_TABLE & values.keys()}
-    defaults = TableSettings(**of_all, strict=False)
-    names = values.get("tables", ())
-    of_tables: dict[str, TableSettings] = {}
-    for name, own in values.get("table_settings", {}).items():
-        if names and name not in names and not any(map(is_pattern, names)):
-            problems.found.append(table_not_loaded(name, names))
-        with problems.noted():
-            own = mapping_of(f"table_settings.{name}", own)
-            own = _checked(f"table_settings.{name}.", own, OF_A_TABLE, problems)
-            of_tables[name] = replace(defaults, **own, strict="sync" in own)
-    problems.raise_all()
-    return Settings(**{**values, "defaults": defaults, "table_settings": of_tables})
+
+    kind: Kind
+    doc: str
+    default: str
+    per_table: bool
+    for_all: bool
 
 
-def table_not_loaded(name: str, names: Sequence[str]) -> ConfigurationError:
-    """The error for settings of a table that is not among those that are loaded."""
-    return ConfigurationError(
-        f"table_settings.{name} is for a table that is not loaded",
-        where=f"[sources.dataverse.table_settings.{name}]",
-        remedy=did_you_mean(name, names) or f"Use the same name as in tables: {', '.join(names)}.",
-        setting=f"table_settings.{name}",
-    )
+def _settings_of(owner: type[TableSettings | Settings]) -> dict[str, Setting]:
+    found = {}
+    for one in fields(owner):
+        if "kind" not in one.metadata:
+            continue
+        about = dict(one.metadata)
+        default = one.default if one.default is not MISSING else None
+        shown = f"`{default:g}`" if isinstance(default, float) else f"`{default}`".lower()
+        found[one.name] = Setting(
+            about["kind"],
+            about["doc"],
+            about["unset"] if default is None else shown,
+            per_table=owner is TableSettings,
+            for_all=not about["for_one_table"],
+        )
+    return found
 
 
-def _checked(
-    prefix: str, given: Mapping[str, Any], known: frozenset[str], problems: Problems
-) -> dict[str, Any]:
-    """The values that can be used; what is wrong with the others is noted."""
-    values: dict[str, Any] = {}
-    for key, value in given.items():
-        with problems.noted():
-            if key not in known:
-                raise _unknown(prefix, key, known)
-            if value is not None:
-                values[key] = checked(prefix + key, value)
-    return values
+SETTINGS: Mapping[str, Setting] = _settings_of(Settings) | _settings_of(TableSettings)
+"""The table of settings, by name."""
 
+OF_THE_SOURCE = frozenset(name for name, one in SETTINGS.items() if one.for_all)
+"""Settings of ``[sources.dataverse]``."""
 
-def _unknown(prefix: str, key: str, known: frozenset[str]) -> ConfigurationError:
-    remedy = did_you_mean(key, known) or f"Known are {', '.join(sorted(known))}."
-    if key in KINDS:
-        remedy = f"It is the same for all tables: set it in [{SECTION}] itself."
-    return ConfigurationError(
-        f"Unknown setting {prefix}{key}",
-        where=f"[{SECTION}] {prefix}{key}",
-        remedy=remedy,
-        setting=prefix + key,
-    )
+OF_A_TABLE = frozenset(name for name, one in SETTINGS.items() if one.per_table)
+"""Settings of ``[sources.dataverse.table_settings.<table>]``."""
+
+OF_A_CONNECTION = OF_THE_SOURCE - OF_A_TABLE - {"tables", "table_settings"}
+"""Settings that have nothing to do with tables."""

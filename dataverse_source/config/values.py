@@ -1,4 +1,7 @@
-"""What each setting may hold. Text is taken for what it says: environment variables are text."""
+"""What a setting may hold, and how its value is read.
+
+Environment variables are text, so text is accepted for numbers, flags and lists as well.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dataverse_source.config.setting_names import SECTION
-from dataverse_source.errors import ConfigurationError
-
-MAX_PAGE_SIZE = 5000
-"""Rows a page; Dataverse's maximum for standard tables (docs: "Page results")."""
-
-MAX_CONCURRENCY = 208
-"""Requests at once: four times the 52 that one web server takes from one user (docs: "Service
-protection API limits"). More would only pile up in front of larger environments too."""
-
 _VERSION = re.compile(r"v\d+\.\d+")
 
 
@@ -27,66 +20,24 @@ class Kind:
     """What a setting may hold.
 
     Attributes:
-        wanted: in words, after "Give".
-        read: the value as it is used; raises ValueError for what can't be used.
+        wanted: what to give, in words that follow "Give".
+        read: converts the value; raises ValueError for one that cannot be used.
     """
 
     wanted: str
     read: Callable[[Any], Any]
 
 
-def environment_variable(name: str) -> str:
-    """The environment variable of a setting, ``SOURCES__DATAVERSE__...``."""
-    return f"{SECTION}.{name}".replace(".", "__").upper()
-
-
-def checked(name: str, value: Any) -> Any:
-    """The value of a setting, as it is used.
-
-    Args:
-        name: with what stands before it in the section, ``table_settings.accounts.sync``.
-        value: as given.
-
-    Raises:
-        ConfigurationError: it can't be used.
-    """
-    kind = KINDS[name.rpartition(".")[2]]
-    try:
-        return kind.read(value)
-    except ValueError:
-        raise ConfigurationError(
-            f"Setting {name} has the value {value!r}, which can't be used",
-            where=f"[{SECTION}] {name}, or {environment_variable(name)}",
-            remedy=f"Give {kind.wanted}.",
-            setting=name,
-        ) from None
-
-
-def mapping_of(name: str, value: Any) -> Mapping[str, Any]:
-    """The settings of one table.
-
-    Args:
-        name: ``table_settings.accounts``.
-        value: as given.
-
-    Raises:
-        ConfigurationError: it is no table of settings.
-    """
-    if isinstance(value, Mapping):
-        return value
-    raise ConfigurationError(
-        f"Setting {name} has the value {value!r}, which can't be used",
-        where=f"[{SECTION}.{name}]",
-        remedy='Give a table of settings, such as select = ["name"].',
-        setting=name,
-    )
+def is_pattern(name: str) -> bool:
+    """Whether a configured name stands for any number of tables, such as ``new_*``."""
+    return any(sign in name for sign in "*?[")
 
 
 def names_in(value: Any) -> tuple[str, ...]:
-    """Names from a list, from text with commas, or from a list in JSON; each once, in order.
+    """Names from a list, from text with commas, or from a JSON list; each once, in order.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the value is none of these.
     """
     given = json.loads(value) if isinstance(value, str) and value.lstrip()[:1] == "[" else value
     given = given.split(",") if isinstance(given, str) else given
@@ -96,10 +47,10 @@ def names_in(value: Any) -> tuple[str, ...]:
 
 
 def mapping_in(value: Any) -> Mapping[str, Any]:
-    """A table of TOML, a dict, or one in JSON.
+    """A table of settings from a dict or from a JSON object.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the value is neither.
     """
     given = json.loads(value) if isinstance(value, str) else value
     if not isinstance(given, Mapping):
@@ -111,30 +62,39 @@ def _number(low: float, high: float | None = None, *, whole: bool) -> Callable[[
     def read(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ValueError
-        number = float(value)
-        if not math.isfinite(number) or number < low or (high is not None and number > high):
+        found = float(value)
+        if not math.isfinite(found) or found < low or (high is not None and found > high):
             raise ValueError
         if not whole:
-            return number
-        if not number.is_integer():
+            return found
+        if not found.is_integer():
             raise ValueError
-        return int(number)
+        return int(found)
 
     return read
 
 
-def _whole(low: float, high: float | None = None) -> Callable[[Any], Any]:
-    return _number(low, high, whole=True)
+def whole(low: int, high: int | None = None, *, what: str = "number") -> Kind:
+    """A whole number in a range."""
+    limits = f"from {low} to {high}" if high is not None else f"of {what}, {low} or more"
+    return Kind(f"a whole number {limits}", _number(low, high, whole=True))
+
+
+def number(wanted: str) -> Kind:
+    """A number, 0 or more."""
+    return Kind(wanted, _number(0, whole=False))
 
 
 def _seconds_above_0(value: Any) -> float:
-    number = float(_number(0, whole=False)(value))
-    if not number:
+    seconds = float(_number(0, whole=False)(value))
+    if not seconds:
         raise ValueError
-    return number
+    return seconds
 
 
-def _one_of(*choices: str) -> Kind:
+def one_of(*choices: str) -> Kind:
+    """One of some words."""
+
     def read(value: Any) -> str:
         if value not in choices:
             raise ValueError
@@ -165,25 +125,16 @@ def _version(value: Any) -> str:
     return text
 
 
-KINDS: Mapping[str, Kind] = {
-    "environment_url": Kind("an address such as https://contoso.crm4.dynamics.com", _text),
-    "tables": Kind("a list of table names", names_in),
-    "table_settings": Kind("a table of settings for each table", mapping_in),
-    "api_version": Kind("a version of the Web API, such as v9.2", _version),
-    "request_timeout": Kind("a number of seconds above 0", _seconds_above_0),
-    "ca_bundle": Kind("the path of a PEM file", _text),
-    "max_concurrency": Kind(
-        f"a whole number from 1 to {MAX_CONCURRENCY}, or leave it out", _whole(1, MAX_CONCURRENCY)
-    ),
-    "sync": _one_of("auto", "changes", "cursor", "full"),
-    "deletes": _one_of("remove", "keep"),
-    "page_size": Kind(f"a whole number from 1 to {MAX_PAGE_SIZE}", _whole(1, MAX_PAGE_SIZE)),
-    "lookback_seconds": Kind("a number of seconds, 0 or more", _number(0, whole=False)),
-    "sweep_interval": Kind("a number of hours, 0 for every run", _number(0, whole=False)),
-    "max_rows_per_load": Kind("a whole number of rows, 1 or more", _whole(1)),
-    "labels": Kind("true or false", _flag),
-    "history": Kind("true or false", _flag),
-    "select": Kind("a list of column names", names_in),
-    "filter": Kind("an OData filter expression as text", _text),
-}
-"""Every setting of ``[sources.dataverse]`` and of its tables."""
+FLAG = Kind("true or false", _flag)
+SECONDS = Kind("a number of seconds above 0", _seconds_above_0)
+VERSION = Kind("a version of the Web API, such as v9.2", _version)
+
+
+def text(wanted: str) -> Kind:
+    """Text that is not empty."""
+    return Kind(wanted, _text)
+
+
+def names(wanted: str) -> Kind:
+    """A list of names."""
+    return Kind(wanted, names_in)

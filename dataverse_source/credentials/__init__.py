@@ -1,7 +1,7 @@
 """Sign-in: from settings, or from a credential object, to the bearer tokens of an environment.
 
-What takes MSAL and cryptography is imported when it is first used: a pipeline script that is only
-imported, as orchestrators do all day long, signs in nowhere.
+MSAL and cryptography are imported when they are first used: orchestrators import pipeline scripts
+all day long without signing in.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataverse_source.client.token_source import TokenSource
 from dataverse_source.credentials.spec import DataverseCredentials, TokenCredential
 
 if TYPE_CHECKING:
-    from dataverse_source.credentials.factory import identity, token_source
+    from dataverse_source.credentials.factory import token_source
     from dataverse_source.credentials.tokens import RenewingTokens
 
 __all__ = [
@@ -21,13 +21,11 @@ __all__ = [
     "RenewingTokens",
     "TokenCredential",
     "TokenSource",
-    "identity",
     "token_source",
 ]
 
 _HOMES = {
     "RenewingTokens": "tokens",
-    "identity": "factory",
     "token_source": "factory",
 }
 

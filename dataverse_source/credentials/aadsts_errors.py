@@ -1,4 +1,4 @@
-"""Refusals of the login service (AADSTS codes) in words: what is wrong, and which setting it is.
+"""Explains refusals of the login service (AADSTS codes): what is wrong, and in which setting.
 
 Docs: "Microsoft Entra authentication and authorization error codes".
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from dataverse_source.config.setting_names import places
+from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.errors import (
     AuthenticationError,
     ExpiredSecretError,
@@ -28,20 +28,20 @@ _AADSTS = re.compile(r"AADSTS(\d+)")
 _TAIL = re.compile(r"\s*Trace ID:.*", re.DOTALL)
 # Signed tokens begin with {" in base64url (RFC 7515, section 3.1).
 _SIGNED_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]*\.?[\w-]*")
-_WORDS = 500
-# The form of ids in Entra; no secret that it makes looks like one.
+_MESSAGE_LENGTH = 500
+# The form of ids in Entra; none of its secrets looks like that.
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _WRONG_SECRET = 7000215
 _NOT_VALID_NOW = 700024
 
 
-def _places(*names: str) -> str:
-    return f" The setting{'s' if len(names) > 1 else ''}: {places(*names)}."
+def _settings(*names: str) -> str:
+    return f" The setting{'s' if len(names) > 1 else ''}: {where_to_set(*names)}."
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a code means: the error to raise, its first sentence, and the remedy."""
+    """The meaning of a code: the error to raise, its first sentence, and the remedy."""
 
     error: type[AuthenticationError]
     what: str
@@ -52,7 +52,7 @@ UNKNOWN_TENANT = Refusal(
     UnknownTenantError,
     "The login service knows no such tenant",
     "Check tenant_id, and authority_host for clouds other than the public one."
-    + _places("tenant_id", "authority_host"),
+    + _settings("tenant_id", "authority_host"),
 )
 _REFUSALS = {
     90002: UNKNOWN_TENANT,
@@ -62,56 +62,57 @@ _REFUSALS = {
         "The client secret is wrong",
         "Check client_secret: you may have pasted the secret's id instead of its value. The "
         "value is shown only once; make a new secret under Certificates & secrets if it is lost."
-        + _places("client_secret"),
+        + _settings("client_secret"),
     ),
     7000222: Refusal(
         ExpiredSecretError,
         "The client secret has expired",
         "Make a new secret for the app registration under Certificates & secrets, and set "
-        "client_secret to its value." + _places("client_secret"),
+        "client_secret to its value." + _settings("client_secret"),
     ),
     700016: Refusal(
         UnknownApplicationError,
         "The tenant has no app registration with this client id",
         "Check client_id (the application id, not an object id) and that tenant_id is the "
-        "tenant of the app registration." + _places("client_id", "tenant_id"),
+        "tenant of the app registration." + _settings("client_id", "tenant_id"),
     ),
     7000112: Refusal(
         UnknownApplicationError,
         "The app registration is disabled",
-        "Have an administrator enable the app that client_id names." + _places("client_id"),
+        "Have an administrator enable the app that client_id names." + _settings("client_id"),
     ),
     7000229: Refusal(
         UnknownApplicationError,
         "The app has no service principal in the tenant",
         "Have an administrator add the app that client_id names to the tenant, or check "
-        "tenant_id." + _places("client_id", "tenant_id"),
+        "tenant_id." + _settings("client_id", "tenant_id"),
     ),
     500011: Refusal(
         AuthenticationError,
         "The tenant does not know the environment",
-        "Check environment_url for a slip of the pen (the Power Platform admin centre shows it "
-        "as Environment URL), and that tenant_id is the tenant of the environment."
-        + _places("environment_url")
-        + _places("tenant_id"),
+        "Check environment_url for typos (the Power Platform admin centre shows it as "
+        "Environment URL), and that tenant_id is the tenant of the environment."
+        + _settings("environment_url")
+        + _settings("tenant_id"),
     ),
     53003: Refusal(
         AuthenticationError,
         "A conditional access policy of the tenant blocks the sign-in",
         "Ask the tenant's administrator to let the app that client_id names sign in from here."
-        + _places("client_id"),
+        + _settings("client_id"),
     ),
     700027: Refusal(
         AuthenticationError,
         "The login service does not accept the certificate",
         "Add the certificate to the app registration under Certificates & secrets, or check "
-        "that it is the right one and has not expired." + _places("certificate_path", "client_id"),
+        "that it is the right one and has not expired."
+        + _settings("certificate_path", "client_id"),
     ),
     700030: Refusal(
         AuthenticationError,
         "The certificate's subject name and issuer are not registered",
         "Have them registered for the app, or add the certificate itself under Certificates & "
-        "secrets." + _places("certificate_path"),
+        "secrets." + _settings("certificate_path"),
     ),
     _NOT_VALID_NOW: Refusal(
         AuthenticationError,
@@ -122,7 +123,7 @@ _REFUSALS = {
 _FEDERATION = (
     "Compare issuer, subject and audience of the app registration's federated credential "
     "(Certificates & secrets) with those of the token, case included."
-) + _places("assertion_path", "client_id")
+) + _settings("assertion_path", "client_id")
 _FEDERATED_REFUSALS = {
     700211: Refusal(AuthenticationError, "No federated credential for this issuer", _FEDERATION),
     700213: Refusal(AuthenticationError, "No federated credential for this subject", _FEDERATION),
@@ -131,13 +132,13 @@ _FEDERATED_REFUSALS = {
     _NOT_VALID_NOW: Refusal(
         AuthenticationError,
         "The federated token has expired, or is not valid yet",
-        "See that the file is written anew before its token ends, and check the clock of this "
-        "machine." + _places("assertion_path"),
+        "Have the file renewed before its token expires, and check the clock of this machine."
+        + _settings("assertion_path"),
     ),
     700027: Refusal(
         AuthenticationError,
         "The federated token's signature is not its issuer's",
-        "Check who writes the token." + _places("assertion_path"),
+        "Check who writes the token." + _settings("assertion_path"),
     ),
 }
 _PROOF_SETTING = {"certificate": "certificate_path", "federated": "assertion_path"}
@@ -151,14 +152,14 @@ def sign_in_error(
     auth_type: str = "client_secret",
     secrets: tuple[str, ...] = (),
 ) -> AuthenticationError:
-    """The login service's refusal as an error that names the setting to look at.
+    """The login service's refusal as an error that names the setting to check.
 
     Args:
         answer: its JSON: ``error``, ``error_description``, ``error_codes``, ``correlation_id``.
         authority: login host and tenant.
-        environment: for which the token was asked.
-        auth_type: the way of the sign-in.
-        secrets: never part of the message, should the answer repeat them.
+        environment: the environment that the token was asked for.
+        auth_type: the kind of sign-in.
+        secrets: texts that must not appear in the message, should the answer repeat them.
     """
     known = _REFUSALS | (_FEDERATED_REFUSALS if auth_type == "federated" else {})
     description = str(answer.get("error_description") or "")
@@ -170,14 +171,14 @@ def sign_in_error(
         refusal.what,
         aadsts=f"AADSTS{number}" if number else None,
         where=f"{authority} for {environment}",
-        why=without_secrets(words, secrets)[:_WORDS],
+        why=without_secrets(words, secrets)[:_MESSAGE_LENGTH],
         remedy=_hint(number, answer, secrets) + refusal.remedy,
         request_id=str(correlation_id) if correlation_id else None,
     )
 
 
 def _hint(number: int | None, answer: Mapping[str, Any], secrets: tuple[str, ...]) -> str:
-    """What can be told from here, to be said before the remedy: a sentence or nothing."""
+    """A sentence to put before the remedy, about what shows on this side; or nothing."""
     if number == _WRONG_SECRET and any(_ID.fullmatch(secret) for secret in secrets):
         return "It has the form of an id: it is the Secret ID, not the Value beside it. "
     if number == _NOT_VALID_NOW:
@@ -186,7 +187,7 @@ def _hint(number: int | None, answer: Mapping[str, Any], secrets: tuple[str, ...
 
 
 def _clock_hint(answer: Mapping[str, Any]) -> str:
-    """How far this machine's clock is from the login service's, if that is a minute or more."""
+    """Tells how far this machine's clock is off the login service's, from one minute on."""
     try:
         told = datetime.strptime(str(answer.get("timestamp")), "%Y-%m-%d %H:%M:%SZ")
     except ValueError:
@@ -199,7 +200,7 @@ def _clock_hint(answer: Mapping[str, Any]) -> str:
 
 
 def without_secrets(words: str, secrets: tuple[str, ...] = ()) -> str:
-    """``words`` of others, with secrets and everything that looks like a token blotted out."""
+    """``words`` of others, with secrets and everything that looks like a token masked."""
     for secret in secrets:
         words = words.replace(secret, "***")
     return _SIGNED_TOKEN.sub("***", words)
@@ -210,15 +211,15 @@ def _generic(auth_type: str) -> Refusal:
     return Refusal(
         AuthenticationError,
         "The login service refused to give a token",
-        f"Check tenant_id, client_id and {proof}; the login service's words say more."
-        + _places("tenant_id", "client_id", proof),
+        f"Check tenant_id, client_id and {proof}; the answer above says more."
+        + _settings("tenant_id", "client_id", proof),
     )
 
 
 def _number(
     answer: Mapping[str, Any], description: str, known: Mapping[int, Refusal]
 ) -> int | None:
-    """The AADSTS number: of the list if it is a known one, else of the text."""
+    """The AADSTS number: a known one of the list if there is one, else the first found."""
     codes = answer.get("error_codes")
     numbers = [code for code in codes if isinstance(code, int)] if isinstance(codes, list) else []
     numbers += [int(digits) for digits in _AADSTS.findall(description)]

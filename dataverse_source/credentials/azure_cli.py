@@ -1,8 +1,7 @@
-"""Developers' own sign-in: the token of `az login`, from the Azure CLI."""
+"""The sign-in of developers: the token of `az login`, from the Azure CLI."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,14 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from dataverse_source.client.retry import RetryPolicy
-from dataverse_source.config.setting_names import places
+from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.credentials.aadsts_errors import without_secrets
+from dataverse_source.credentials.login_http import json_object
 from dataverse_source.credentials.tokens import IssuedToken, seconds
 from dataverse_source.errors import AuthenticationError, ConfigurationError
 
-# Seconds; the CLI takes some to start, and asks the login service.
+# Seconds: the CLI needs some to start, and asks the login service.
 TIMEOUT = 60.0
-_WORDS = 500
+_MESSAGE_LENGTH = 500
 
 
 class AzureCliIssuer:
@@ -40,20 +40,24 @@ class AzureCliIssuer:
 
     @property
     def where(self) -> str:
-        """That it is the CLI."""
+        """The Azure CLI."""
         return "Azure CLI"
 
     def issue(self, policy: RetryPolicy | None) -> IssuedToken:  # noqa: ARG002
-        """A token from ``az account get-access-token``; the CLI keeps tokens itself.
+        """A token from ``az account get-access-token``; the CLI caches tokens itself.
 
         Raises:
             ConfigurationError: the Azure CLI is not installed.
             AuthenticationError: nobody is signed in, or the login service refused.
         """
-        answer = self._read(self._run())
+        text = self._run()
+        answer = json_object(text)
+        if answer is None:
+            # Not quoted, as it may contain a token.
+            raise _failed("The Azure CLI's answer is not a JSON object", f"{len(text)} characters")
         token = answer.get("accessToken")
         if not isinstance(token, str):
-            raise _failed("The Azure CLI's answer holds no token", "no accessToken in it")
+            raise _failed("The Azure CLI's answer contains no token", "it has no accessToken")
         return IssuedToken(token, self._life(answer))
 
     def _run(self) -> str:
@@ -63,7 +67,7 @@ class AzureCliIssuer:
                 'auth_type = "azure_cli" needs the Azure CLI, which is not installed',
                 why="there is no program az on the PATH",
                 remedy="Install it and run az login, or sign in another way: "
-                f"{places('auth_type')}.",
+                f"{where_to_set('auth_type')}.",
             )
         command = [program, "account", "get-access-token", "--output", "json"]
         command += ["--resource", self._environment]
@@ -83,21 +87,11 @@ class AzureCliIssuer:
         except subprocess.TimeoutExpired:
             raise _failed("The Azure CLI did not answer", f"after {TIMEOUT:.0f} s") from None
         except OSError as error:
-            raise _failed("The Azure CLI can't be run", str(error.strerror)) from None
+            raise _failed("The Azure CLI cannot be run", str(error.strerror)) from None
         if done.returncode != 0:
-            words = without_secrets(" ".join(done.stderr.split()))[:_WORDS]
+            words = without_secrets(" ".join(done.stderr.split()))[:_MESSAGE_LENGTH]
             raise _failed("The Azure CLI gave no token", words or f"exit code {done.returncode}")
         return done.stdout
-
-    def _read(self, text: str) -> dict[str, Any]:
-        try:
-            answer = json.loads(text)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            # Not quoted, and not chained: a token may be in it.
-            raise _failed("The Azure CLI's answer is not a JSON object", f"{len(text)} characters")
-        return answer
 
     def _life(self, answer: dict[str, Any]) -> float:
         if "expires_on" in answer:  # since version 2.54
@@ -105,7 +99,7 @@ class AzureCliIssuer:
         try:
             local = datetime.fromisoformat(str(answer.get("expiresOn")))
         except ValueError:
-            return 0.0  # used once, then asked for again
+            return 0.0  # the token is used once and then renewed
         return local.timestamp() - self._now()
 
 
@@ -114,6 +108,6 @@ def _failed(what: str, why: str) -> AuthenticationError:
         what,
         where="az account get-access-token",
         why=why,
-        remedy="Run az login (with --tenant, if you have several), and see that az account "
-        f"get-access-token works. Another way to sign in is set as {places('auth_type')}.",
+        remedy="Run az login (with --tenant, if you have several), and check that az account "
+        f"get-access-token works; or sign in another way: {where_to_set('auth_type')}.",
     )

@@ -1,4 +1,4 @@
-"""Certificates and private keys from PEM and PFX files, checked before anybody is asked."""
+"""Certificates and private keys from PEM and PFX files, checked before any request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from dataverse_source.config.setting_names import places
+from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.errors import ConfigurationError
 
 _PRIVATE_KEY = re.compile(
@@ -26,7 +26,7 @@ _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-
 def certificate_proof(
     certificate_path: str, private_key_path: str = "", password: str = ""
 ) -> Callable[[], dict[str, Any]]:
-    """A function that reads key and certificate, for MSAL, each time it is called.
+    """A function that reads key and certificate in MSAL's form each time it is called.
 
     MSAL computes the thumbprints from the certificate (SHA-256 for Entra, SHA-1 for AD FS) and
     sends it along as ``x5c``, which "subject name and issuer" registrations need.
@@ -34,10 +34,10 @@ def certificate_proof(
     Args:
         certificate_path: PEM or PFX file.
         private_key_path: PEM file, empty if the key is in the same file.
-        password: of the key or of the PFX file, empty if it has none.
+        password: password of the key or of the PFX file, empty if it has none.
 
     Raises (when called):
-        ConfigurationError: a file can't be read, the password is wrong, key and certificate do
+        ConfigurationError: a file cannot be read, the password is wrong, key and certificate do
             not belong together, or the certificate has expired.
     """
 
@@ -64,7 +64,7 @@ def _bytes(path: str, setting: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise _unusable(f"{setting} can't be read", path, error.strerror, setting) from None
+        raise _unusable(f"{setting} cannot be read", path, error.strerror, setting) from None
 
 
 def _from_pem(
@@ -75,7 +75,7 @@ def _from_pem(
     found = _PRIVATE_KEY.search(_bytes(key_path, setting) if private_key_path else data)
     if found is None:
         raise _unusable(
-            f"The file of {setting} holds no private key",
+            f"The file of {setting} contains no private key",
             key_path,
             None,
             *dict.fromkeys((setting, "private_key_path")),
@@ -88,7 +88,7 @@ def _from_pem(
         certificates = []
     if not certificates:
         raise _unusable(
-            "The file of certificate_path holds no certificate", path, None, "certificate_path"
+            "The file of certificate_path contains no certificate", path, None, "certificate_path"
         )
     return _rsa(
         _private_key(found[0], key_path, setting, password), key_path, setting
@@ -107,11 +107,11 @@ def _private_key(pem: bytes, path: str, setting: str, password: str) -> Any:
     try:
         return serialization.load_pem_private_key(pem, password.encode() if is_encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        # Not chained: no part of key or password may show.
+        # Not chained: the error's text may contain parts of key or password.
         if is_encrypted:
-            what = "The private key can't be decrypted: certificate_password is wrong"
+            what = "The private key cannot be decrypted: certificate_password is wrong"
             raise _unusable(what, path, None, "certificate_password") from None
-        what = f"The private key in the file of {setting} can't be read"
+        what = f"The private key in the file of {setting} cannot be read"
         raise _unusable(what, path, None, setting) from None
 
 
@@ -124,14 +124,14 @@ def _from_pfx(
         )
     except (ValueError, TypeError, UnsupportedAlgorithm):
         what = (
-            "The file of certificate_path can't be opened: it is no PEM or PFX file, or "
+            "The file of certificate_path cannot be opened: it is not a PEM or PFX file, or "
             f"certificate_password is {'wrong' if password else 'missing'}"
         )
         names = ("certificate_path", "certificate_password")
         raise _unusable(what, path, None, *names) from None
     if key is None or certificate is None:
         raise _unusable(
-            f"The PFX file holds no {'private key' if certificate else 'certificate'}",
+            f"The PFX file contains no {'private key' if certificate else 'certificate'}",
             path,
             None,
             "certificate_path",
@@ -143,7 +143,7 @@ def _rsa(key: Any, path: str, setting: str) -> RSAPrivateKey:
     if isinstance(key, RSAPrivateKey):
         return key
     raise _unusable(
-        "The private key is not an RSA key, the only kind that the login service takes",
+        "The private key is not an RSA key, the only kind that the login service accepts",
         path,
         None,
         setting,
@@ -153,7 +153,7 @@ def _rsa(key: Any, path: str, setting: str) -> RSAPrivateKey:
 def _of_key(
     key: RSAPrivateKey, certificates: list[x509.Certificate], path: str, private_key_path: str
 ) -> x509.Certificate:
-    """The certificate of the key; the others are those of its issuers."""
+    """The certificate that belongs to the key; the others are those of its issuers."""
     mine = key.public_key()
     certificate = next((one for one in certificates if one.public_key() == mine), None)
     if certificate is None:
@@ -162,10 +162,10 @@ def _of_key(
     ends = certificate.not_valid_after_utc
     if ends < datetime.now(timezone.utc):
         raise _unusable(
-            f"The certificate has expired on {ends:%Y-%m-%d}", path, None, "certificate_path"
+            f"The certificate expired on {ends:%Y-%m-%d}", path, None, "certificate_path"
         )
     return certificate
 
 
 def _unusable(what: str, path: str, why: str | None, *settings: str) -> ConfigurationError:
-    return ConfigurationError(what, where=path, why=why, remedy=f"Check {places(*settings)}.")
+    return ConfigurationError(what, where=path, why=why, remedy=f"Check {where_to_set(*settings)}.")

@@ -1,4 +1,4 @@
-"""The login service of each cloud, and how one is addressed: Entra's tenants, AD FS servers."""
+"""The login service of each cloud and its address: tenants of Entra, AD FS servers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from dataverse_source.client.urls import secure_base
-from dataverse_source.config.setting_names import places
-from dataverse_source.credentials.spec import DataverseCredentials, setting
+from dataverse_source.config.setting_names import where_to_set
+from dataverse_source.credentials.sign_in import Login
 from dataverse_source.errors import ConfigurationError
 
 PUBLIC = "https://login.microsoftonline.com"
@@ -25,7 +25,7 @@ _LOGIN_BY_DOMAIN = {
     ".appsplatform.us": US_GOVERNMENT,  # DoD
     ".dynamics.cn": CHINA,
 }
-# Other names under which the login services show up in challenges.
+# Other names of the login services, as challenges show them.
 _LOGIN_BY_HOST = {
     "login.microsoftonline.com": PUBLIC,
     "login.windows.net": PUBLIC,
@@ -40,7 +40,7 @@ _MULTI_TENANT = ("common", "organizations", "consumers")
 
 @dataclass(frozen=True)
 class Authority:
-    """Who is asked for tokens.
+    """Who gives the tokens.
 
     Attributes:
         host: scheme, host and port.
@@ -61,10 +61,10 @@ class Authority:
         return self.tenant == ADFS
 
     def scope(self, environment: str) -> str:
-        """What to ask for, to get a token for the environment.
+        """The scope to ask for, to get a token for the environment.
 
-        AD FS (2019 and later) has no ``.default``; it takes the resource in front of a scope
-        that it knows (docs: "AD FS OpenID Connect/OAuth concepts").
+        AD FS (2019 and later) has no ``.default``; it accepts the resource before a scope that
+        it knows (docs: "AD FS OpenID Connect/OAuth concepts").
         """
         return f"{environment}/openid" if self.is_adfs else f"{environment}/.default"
 
@@ -84,31 +84,28 @@ def login_host(environment: str) -> str | None:
 
 
 def microsoft_login(host: str) -> str | None:
-    """The login service that goes by this host name, None if it is not Microsoft's."""
+    """The login service with this host name, None if it is not Microsoft's."""
     return _LOGIN_BY_HOST.get(host.lower())
 
 
-def configured_authority(
-    credentials: DataverseCredentials, environment: str
-) -> tuple[str | None, str]:
-    """Login host and tenant as set, or as the environment's domain has it.
+def configured_authority(login: Login, environment: str) -> tuple[str | None, str]:
+    """Login host and tenant as set; if no host is set, the one of the environment's domain.
 
     Returns:
-        The host, None if neither says it; the tenant, empty if it is not set.
+        The host, None if neither tells it; the tenant, empty if it is not set.
 
     Raises:
-        ConfigurationError: a setting can't be right.
+        ConfigurationError: a setting is wrong.
     """
-    text = setting(credentials, "authority_host").rstrip("/")
-    tenant = setting(credentials, "tenant_id")
+    text, tenant = login.authority_host.rstrip("/"), login.tenant_id
     if text.lower().endswith(f"/{ADFS}"):
         text, tenant = text[: -len(ADFS) - 1], ADFS
     if tenant and not is_tenant(tenant):
         raise ConfigurationError(
             "tenant_id is neither the id of a tenant nor its domain name",
             where=tenant,
-            remedy="Copy the directory (tenant) id from the app registration's overview page. "
-            f"It is set as {places('tenant_id')}.",
+            remedy="Copy the directory (tenant) id from the app registration's overview page, and "
+            f"set {where_to_set('tenant_id')}.",
         )
     tenant = ADFS if tenant.lower() == ADFS else tenant
     if text:
@@ -117,7 +114,7 @@ def configured_authority(
         raise ConfigurationError(
             "The sign-in through AD FS lacks authority_host",
             remedy="Set it to the address of your server, such as https://adfs.contoso.com/adfs: "
-            f"{places('authority_host')}.",
+            f"{where_to_set('authority_host')}.",
         )
     return login_host(environment), tenant
 
@@ -128,30 +125,28 @@ def _checked(text: str) -> str:
         raise ConfigurationError(
             "authority_host starts with http://",
             where=host,
-            remedy="Use https://: a secret is never sent readable, not even to this machine. "
-            f"It is set as {places('authority_host')}.",
+            remedy="Use https://: a secret is never sent unencrypted, not even to this machine. "
+            f"Set {where_to_set('authority_host')}.",
         )
     return host
 
 
-def find_authority(
-    credentials: DataverseCredentials, environment: str, ask: Callable[[], tuple[str, str]]
-) -> Authority:
-    """The authority, with the environment's help if no tenant is set.
+def find_authority(login: Login, environment: str, ask: Callable[[], tuple[str, str]]) -> Authority:
+    """The authority; the environment is asked if no tenant is set.
 
-    A secret goes to the host that is set or to one of Microsoft's, never to a host that only
-    the environment names: a slip of the pen in environment_url must not give it away.
+    A secret is sent to the host that is set or to one of Microsoft's, never to a host that only
+    the environment names: a typo in environment_url must not give it away.
 
     Args:
-        credentials: ``tenant_id`` and ``authority_host`` as far as they are set.
+        login: ``tenant_id`` and ``authority_host``, as far as they are set.
         environment: scheme, host and port.
         ask: asks the environment for login host and tenant.
 
     Raises:
-        ConfigurationError: a setting can't be right, or the environment's answer does not do.
+        ConfigurationError: a setting is wrong, or the environment names no usable login service.
         DataverseError: what ``ask`` raises.
     """
-    host, tenant = configured_authority(credentials, environment)
+    host, tenant = configured_authority(login, environment)
     if tenant:
         return Authority(host or PUBLIC, tenant)
     named_host, tenant = ask()
@@ -160,15 +155,15 @@ def find_authority(
         return Authority(host, tenant)
     if host is None or tenant.lower() == ADFS:
         raise ConfigurationError(
-            "The environment signs in with a login service that is not Microsoft's",
-            where=f"https://{named_host}/{tenant} says {environment}",
-            remedy="If it is the right one, set authority_host to it "
+            "The environment uses a login service that is not Microsoft's",
+            where=f"{environment} names https://{named_host}/{tenant}",
+            remedy="If you trust it, set authority_host to it "
             f"({'https://' + named_host + '/adfs' if tenant.lower() == ADFS else named_host}): "
-            f"{places('authority_host')}.",
+            f"{where_to_set('authority_host')}.",
         )
     raise ConfigurationError(
-        "The environment does not say of which tenant it is",
+        "The environment does not name its tenant",
         where=environment,
-        why=f"its tenant is {tenant!r}",
-        remedy=f"Set {places('tenant_id')}.",
+        why=f"it names {tenant!r}",
+        remedy=f"Set {where_to_set('tenant_id')}.",
     )

@@ -1,4 +1,4 @@
-"""Credential objects of other packages, such as azure-identity's: anything with `get_token`."""
+"""Tokens from credential objects with `get_token`, such as azure-identity's."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dataverse_source.credentials.spec import TokenCredential
 from dataverse_source.credentials.tokens import IssuedToken
 from dataverse_source.errors import AuthenticationError, ConfigurationError, DataverseError
 
-_WORDS = 500
+_MESSAGE_LENGTH = 500
 
 
-class ForeignIssuer:
+class ExternalIssuer:
     """Tokens from a credential object that the user made.
 
     Args:
-        credential: has ``get_token``.
+        credential: an object with ``get_token``.
         environment: scheme, host and port of the environment that the tokens are for.
         now: seconds since 1970.
     """
@@ -41,11 +41,11 @@ class ForeignIssuer:
         return type(self._credential).__name__
 
     def issue(self, policy: RetryPolicy | None) -> IssuedToken:  # noqa: ARG002
-        """A token of the credential, which may come from its own cache.
+        """A token of the credential, maybe from the credential's own cache.
 
         Raises:
-            ConfigurationError: the credential is an asynchronous one.
-            AuthenticationError: it raised, or gave something else than a token.
+            ConfigurationError: the credential is asynchronous.
+            AuthenticationError: ``get_token`` raised an error, or returned no token.
         """
         answer, failure = None, ""
         try:
@@ -53,15 +53,15 @@ class ForeignIssuer:
         except DataverseError:
             raise
         except Exception as error:
-            failure = f"{type(error).__name__}: {without_secrets(str(error))}"[:_WORDS]
+            failure = f"{type(error).__name__}: {without_secrets(str(error))}"[:_MESSAGE_LENGTH]
         if failure:
-            # Raised out here, with no context: dlt's trace keeps the texts of contexts, and that
-            # error's may quote an answer with a token.
+            # Raised outside of the except block: dlt's trace keeps the texts of chained errors,
+            # and that error may quote an answer with a token.
             raise AuthenticationError(
-                f"{self.where} gave no token",
+                f"{self.where} returned no token",
                 where=f"for {self._environment}",
                 why=failure,
-                remedy="Check how the credential object that was passed to dataverse() is made.",
+                remedy="Check how you make the credential object that you pass to dataverse().",
             )
         if inspect.iscoroutine(answer):
             answer.close()
@@ -73,8 +73,8 @@ class ForeignIssuer:
         token, expires_on = getattr(answer, "token", None), getattr(answer, "expires_on", None)
         if not isinstance(token, str) or not isinstance(expires_on, (int, float)):
             raise AuthenticationError(
-                f"{self.where} gave something else than a token",
+                f"{self.where} returned something that is not a token",
                 why=f"{type(answer).__name__} lacks token (text) or expires_on (seconds)",
-                remedy="Its get_token has to return what azure-core calls an AccessToken.",
+                remedy="Have its get_token return an azure-core AccessToken.",
             )
         return IssuedToken(token, expires_on - self._now())

@@ -1,4 +1,4 @@
-"""From settings to tokens: picks the way to sign in and puts its parts together."""
+"""From settings to tokens: makes the issuer for the kind of sign-in that is set."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ import requests
 from dataverse_source.client.retry import USUAL_POLICY, RetryPolicy, pause
 from dataverse_source.client.urls import environment_base
 from dataverse_source.config.problems import Problems
-from dataverse_source.credentials.application import ApplicationIssuer, Proof
-from dataverse_source.credentials.auth_type import PROVEN, auth_type
+from dataverse_source.credentials.application import ApplicationIssuer, proof_of
 from dataverse_source.credentials.azure_cli import AzureCliIssuer
-from dataverse_source.credentials.certificate import certificate_proof
-from dataverse_source.credentials.clouds import configured_authority, find_authority
-from dataverse_source.credentials.external import ForeignIssuer
-from dataverse_source.credentials.federated import federated_proof
-from dataverse_source.credentials.login_http import LoginHttp, Wire
+from dataverse_source.credentials.clouds import configured_authority
+from dataverse_source.credentials.external import ExternalIssuer
+from dataverse_source.credentials.login_http import Wire
 from dataverse_source.credentials.managed_identity import ManagedIdentityIssuer
-from dataverse_source.credentials.spec import DataverseCredentials, TokenCredential, setting
-from dataverse_source.credentials.tenant_discovery import ask_environment
+from dataverse_source.credentials.sign_in import (
+    Application,
+    AzureCli,
+    External,
+    ManagedIdentity,
+    SignIn,
+    identity,
+    login_of,
+    parsed,
+)
+from dataverse_source.credentials.spec import DataverseCredentials, TokenCredential
 from dataverse_source.credentials.tokens import Issuer, RenewingTokens
 
 
@@ -34,87 +40,52 @@ def token_source(
     pause: Callable[[float], None] = pause,
     clock: Callable[[], float] = time.monotonic,
 ) -> RenewingTokens:
-    """Tokens for one environment. Nothing is requested before the first one is asked for.
+    """Tokens for one environment. Nothing is requested before the first token is asked for.
 
     Args:
         credentials: settings, or an object with ``get_token`` such as azure-identity's.
-        environment_url: for which environment.
+        environment_url: the environment that the tokens are for.
         session: from `new_session`.
-        timeout: seconds to wait for an answer of the login service.
-        policy: how often a failed request is tried.
-        pause: waits before another try.
-        clock: seconds that only grow.
+        timeout: seconds to wait for a response of the login service.
+        policy: how often a failed request is sent again.
+        pause: waits before the next attempt.
+        clock: monotonic seconds.
 
     Raises:
-        ConfigurationError: a setting is missing or can't be right, or a file can't be used.
+        ConfigurationError: a setting is missing or wrong, or a file cannot be used.
     """
     environment = environment_base(environment_url)
     wire = Wire(session, timeout=timeout, policy=policy, pause=pause)
-    if isinstance(credentials, DataverseCredentials):
-        return RenewingTokens(_issuer(credentials, environment, wire), clock=clock)
-    return RenewingTokens(ForeignIssuer(credentials, environment), clock=clock)
+    sign_in = parsed(credentials)
+    return RenewingTokens(_issuer(sign_in, environment, wire), identity(sign_in), clock=clock)
 
 
 def check_sign_in(credentials: DataverseCredentials, environment: str, problems: Problems) -> None:
-    """Notes what is wrong with the settings of the sign-in, as far as no request is needed.
+    """Notes the problems of the sign-in's settings that show without a request.
 
     Args:
         credentials: the settings.
         environment: scheme, host and port of the environment; empty if they are not known.
-        problems: where to note it.
+        problems: where to note them.
     """
-    kind = ""
+    sign_in: SignIn | None = None
     with problems.noted():
-        kind = auth_type(credentials)
-    if kind != "managed_identity":
+        sign_in = parsed(credentials)
+    if not isinstance(sign_in, ManagedIdentity):
         with problems.noted():
-            configured_authority(credentials, environment)
-    if kind in PROVEN:
+            configured_authority(login_of(credentials), environment)
+    if isinstance(sign_in, Application):
         with problems.noted():
-            _proof(kind, credentials)()
+            proof_of(sign_in)()
 
 
-def identity(credentials: DataverseCredentials | TokenCredential) -> str:
-    """Who signs in, as far as settings tell; no secret is in it."""
-    if not isinstance(credentials, DataverseCredentials):
-        return type(credentials).__name__
-    who = (setting(credentials, name) for name in ("auth_type", "tenant_id", "client_id"))
-    return " ".join(part for part in who if part)
-
-
-def _issuer(credentials: DataverseCredentials, environment: str, wire: Wire) -> Issuer:
-    kind = auth_type(credentials)
-    client_id = setting(credentials, "client_id")
-    if kind == "managed_identity":
-        return ManagedIdentityIssuer(client_id, environment, wire)
-    configured_authority(credentials, environment)  # says now what can't be right
-    if kind == "azure_cli":
-        return AzureCliIssuer(environment, setting(credentials, "tenant_id"))
-    proof = _proof(kind, credentials)
-    proof()
-    secret = setting(credentials, "client_secret") if kind == "client_secret" else ""
-    http = LoginHttp(wire, secrets=(secret,) if secret else ())
-    return ApplicationIssuer(
-        client_id,
-        kind,
-        proof=proof,
-        authority=lambda: find_authority(
-            credentials, environment, lambda: ask_environment(http, environment)
-        ),
-        environment=environment,
-        http=http,
-    )
-
-
-def _proof(kind: str, credentials: DataverseCredentials) -> Callable[[], Proof]:
-    """What proves that it is the app, read anew at each call."""
-    if kind == "certificate":
-        return certificate_proof(
-            setting(credentials, "certificate_path"),
-            setting(credentials, "private_key_path"),
-            setting(credentials, "certificate_password"),
-        )
-    if kind == "federated":
-        return federated_proof(setting(credentials, "assertion_path"))
-    secret = setting(credentials, "client_secret")
-    return lambda: secret
+def _issuer(sign_in: SignIn, environment: str, wire: Wire) -> Issuer:
+    match sign_in:
+        case External(credential):
+            return ExternalIssuer(credential, environment)
+        case ManagedIdentity():
+            return ManagedIdentityIssuer(sign_in.client_id, environment, wire)
+    configured_authority(sign_in.login, environment)  # raises if a setting is wrong
+    if isinstance(sign_in, AzureCli):
+        return AzureCliIssuer(environment, sign_in.login.tenant_id)
+    return ApplicationIssuer(sign_in, environment, wire)

@@ -1,4 +1,4 @@
-"""The login service: MSAL's requests go through here, with retries, and with errors in words."""
+"""HTTP for sign-ins: MSAL's requests with our session, retries and errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataverse_source.client import retry
 from dataverse_source.client.connection_errors import network_fault
 from dataverse_source.client.retry import RetryPolicy, TransientError
 from dataverse_source.client.session import timeouts
-from dataverse_source.config.setting_names import places
+from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.credentials.aadsts_errors import (
     UNKNOWN_TENANT,
     sign_in_error,
@@ -21,25 +21,25 @@ from dataverse_source.credentials.aadsts_errors import (
 )
 from dataverse_source.errors import AuthenticationError, UnknownTenantError, safe_url
 
-__all__ = ["LoginHttp", "Wire"]
+__all__ = ["LoginHttp", "Wire", "json_object"]
 
 Fault = Callable[[requests.RequestException, str], TransientError]
-"""What a request that got no answer means."""
+"""Makes the error for a request that got no response."""
 Judge = Callable[[requests.Response, str], "TransientError | None"]
-"""What is wrong with an answer that may turn out well when asked for again."""
+"""Makes the error for a response that may be better at the next attempt; None: it is fine."""
 
 
 class Wire:
-    """Our session, and how long and how often a sign-in's requests are tried.
+    """Sends the requests of a sign-in with our session, again if a failure may pass.
 
     Args:
         session: from `new_session`.
-        timeout: seconds to wait for an answer.
-        policy: how often a request is tried.
-        pause: waits before another try.
+        timeout: seconds to wait for a response.
+        policy: how often a request is sent, unless it has a policy of its own.
+        pause: waits before the next attempt.
 
     Attributes:
-        timeouts: seconds to connect, and without a byte of the answer.
+        timeouts: seconds to connect, and between bytes of the response.
     """
 
     def __init__(
@@ -52,20 +52,31 @@ class Wire:
     ) -> None:
         self.timeouts = timeouts(timeout)
         self._session = session
-        self._default_policy = self._policy = policy
+        self._policy = policy
         self._pause = pause
 
-    def use(self, policy: RetryPolicy | None) -> None:
-        """Sets how often the next requests are tried; None for the usual."""
-        self._policy = policy or self._default_policy
-
     def send(
-        self, method: str, url: str, options: dict[str, Any], *, fault: Fault, judge: Judge
+        self,
+        method: str,
+        url: str,
+        options: dict[str, Any],
+        *,
+        policy: RetryPolicy | None,
+        fault: Fault,
+        judge: Judge,
     ) -> requests.Response:
-        """The answer to a request, once it is neither a fault of the network nor of the server.
+        """The response to a request that neither the network nor the server failed.
+
+        Args:
+            method: of HTTP.
+            url: where to.
+            options: of `requests.Session.request`.
+            policy: how often to send it, None for the usual.
+            fault: makes the error for no response.
+            judge: makes the error for a wrong one.
 
         Raises:
-            DataverseError: that of ``fault`` or ``judge``, when the tries are used up.
+            DataverseError: that of ``fault`` or ``judge``, after the last attempt.
         """
 
         def attempt() -> requests.Response:
@@ -82,37 +93,39 @@ class Wire:
                 raise failure
             return answer
 
-        return retry.run(attempt, where=safe_url(url), policy=self._policy, pause=self._pause)
+        return retry.run(
+            attempt, where=safe_url(url), policy=policy or self._policy, pause=self._pause
+        )
 
 
 class LoginHttp:
-    """The interface of ``msal.oauth2cli.http.HttpClient``; only what MSAL can read gets to it.
+    """Implements ``msal.oauth2cli.http.HttpClient``; MSAL sees only responses it can read.
 
     Args:
         wire: sends the requests.
-        secrets: never part of a message.
+        policy: how often each is sent, None for the usual.
+        secrets: texts that must not appear in messages.
     """
 
-    def __init__(self, wire: Wire, *, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, wire: Wire, policy: RetryPolicy | None = None, *, secrets: tuple[str, ...] = ()
+    ) -> None:
         self._wire = wire
+        self._policy = policy
         self._secrets = secrets
-
-    def use(self, policy: RetryPolicy | None) -> None:
-        """Sets how often the next requests are tried; None for the usual."""
-        self._wire.use(policy)
 
     def get(self, url: str, **options: Any) -> requests.Response:
         """A discovery document; a refusal means that the tenant is unknown.
 
         Raises:
             UnknownTenantError: the login service has no discovery document for the tenant.
-            AuthenticationError: it failed otherwise.
-            ConnectionFailedError: it could not be reached.
+            AuthenticationError: the login service failed otherwise.
+            ConnectionFailedError: the login service could not be reached.
         """
-        answer = self._wire.send("GET", url, options, fault=_login_fault, judge=_login_judge)
+        answer = self._send("GET", url, options)
         if answer.status_code == requests.codes.ok:
             return answer
-        body = _json_object(answer) or {}
+        body = json_object(answer.content) or {}
         error = sign_in_error(body, safe_url(url), "its tenant", secrets=self._secrets)
         raise UnknownTenantError(
             UNKNOWN_TENANT.what,
@@ -124,28 +137,44 @@ class LoginHttp:
         )
 
     def post(self, url: str, **options: Any) -> requests.Response:
-        """A token request; its answer is JSON, whatever the status.
+        """The response to a token request; it is JSON, whatever its status.
 
         Raises:
-            AuthenticationError: it failed.
+            AuthenticationError: the response is not JSON.
             ConnectionFailedError: the login service could not be reached.
         """
-        answer = self._wire.send("POST", url, options, fault=_login_fault, judge=_login_judge)
-        if _json_object(answer) is None:
+        answer = self._send("POST", url, options)
+        if json_object(answer.content) is None:
             raise _not_json(answer, url)
         return answer
 
     def challenge(self, url: str) -> requests.Response:
-        """What an environment answers to a request without a token.
+        """The response of an environment to a request without a token.
 
         Raises:
-            ConnectionFailedError: it could not be reached.
-            AuthenticationError: it failed on its side, still after all tries.
+            ConnectionFailedError: the environment could not be reached.
+            AuthenticationError: it still failed at the last attempt.
         """
-        return self._wire.send("GET", url, {}, fault=_environment_fault, judge=_any_answer)
+        return self._wire.send(
+            "GET", url, {}, policy=self._policy, fault=_environment_fault, judge=_accept
+        )
 
     def close(self) -> None:
-        """The session belongs to the caller and stays open."""
+        """Does nothing: the session belongs to the caller."""
+
+    def _send(self, method: str, url: str, options: dict[str, Any]) -> requests.Response:
+        return self._wire.send(
+            method, url, options, policy=self._policy, fault=_login_fault, judge=_login_judge
+        )
+
+
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """The JSON object that a login service sent; None if it is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _login_fault(error: requests.RequestException, url: str) -> TransientError:
@@ -157,45 +186,37 @@ def _environment_fault(error: requests.RequestException, url: str) -> TransientE
 
 
 def _login_judge(answer: requests.Response, url: str) -> TransientError | None:
-    if answer.ok and _json_object(answer) is None:
+    if answer.ok and json_object(answer.content) is None:
         return TransientError(_not_json(answer, url))
     return None
 
 
-def _any_answer(answer: requests.Response, url: str) -> TransientError | None:  # noqa: ARG001
+def _accept(answer: requests.Response, url: str) -> TransientError | None:  # noqa: ARG001
     return None
-
-
-def _json_object(answer: requests.Response) -> dict[str, Any] | None:
-    try:
-        body = json.loads(answer.content)
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None
 
 
 def _unavailable(answer: requests.Response, url: str) -> TransientError:
     status = answer.status_code
     throttled = status == requests.codes.too_many_requests
     error = AuthenticationError(
-        f"The sign-in was answered with HTTP status {status}",
+        f"The login service answered with HTTP status {status}",
         where=safe_url(url),
         why=without_secrets(answer.reason or "") or None,
-        remedy="Too many sign-ins; try again later."
+        remedy="Wait before you sign in again: there were too many sign-ins."
         if throttled
-        else "The service or a proxy in between is out of order; try again later.",
+        else "Try again later. If it goes on, check for proxies between this machine and it.",
     )
     wait = retry.retry_after(answer.headers, datetime.now(timezone.utc))
     return TransientError(error, wait=wait, throttled=throttled)
 
 
 def _not_json(answer: requests.Response, url: str) -> AuthenticationError:
-    """The body is not quoted: a token may be in it."""
+    """Does not quote the body: it may contain a token."""
     kind = answer.headers.get("Content-Type") or "no content type"
     return AuthenticationError(
         "The login service's answer is not JSON",
         where=safe_url(url),
         why=f"HTTP status {answer.status_code}, {kind}, {len(answer.content)} bytes",
-        remedy="A proxy or firewall in between may have answered in its place. Check that, and the "
-        f"setting {places('authority_host')}.",
+        remedy="Check whether a proxy or firewall answered in its place, and check "
+        f"{where_to_set('authority_host')}.",
     )

@@ -6,7 +6,6 @@ managed identities for App Service and Azure Functions".
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,9 +14,9 @@ import msal
 import requests
 
 from dataverse_source.client.retry import RetryPolicy, TransientError, is_transient_error
-from dataverse_source.config.setting_names import places
+from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.credentials.aadsts_errors import without_secrets
-from dataverse_source.credentials.login_http import Wire
+from dataverse_source.credentials.login_http import Wire, json_object
 from dataverse_source.credentials.tokens import IssuedToken, seconds
 from dataverse_source.errors import (
     AuthenticationError,
@@ -27,14 +26,14 @@ from dataverse_source.errors import (
     safe_url,
 )
 
-# Seconds. The endpoint is on the machine or its host; elsewhere nobody ever answers.
+# Seconds. The endpoint is on the machine or its host; on other machines nothing answers.
 CONNECT_TIMEOUT = 5.0
 CONNECT_TRIES = 2
-# Docs: 404 and 410 mean that the endpoint is being updated, worth another try.
+# Docs: 404 and 410 mean that the endpoint is being updated, so another attempt may succeed.
 _UPDATING = (404, 410)
-# Docs: the endpoint is not to be asked through a proxy.
+# Docs: requests to the endpoint must not go through a proxy.
 _NO_PROXY = {"http": None, "https": None, "all": None}
-_WORDS = 500
+_MESSAGE_LENGTH = 500
 
 
 class ManagedIdentityIssuer:
@@ -49,7 +48,7 @@ class ManagedIdentityIssuer:
     def __init__(self, client_id: str, environment: str, wire: Wire) -> None:
         self._client_id = client_id
         self._environment = environment
-        self._http = _EndpointHttp(wire)
+        self._wire = wire
 
     @property
     def where(self) -> str:
@@ -60,34 +59,34 @@ class ManagedIdentityIssuer:
         """A token from the machine's endpoint.
 
         Raises:
-            ConfigurationError: Service Fabric, whose endpoint this package can't use.
-            AuthenticationError: the endpoint refused, or was not understood.
+            ConfigurationError: the machine is in Service Fabric, whose endpoint is not supported.
+            AuthenticationError: the endpoint refused, or its answer was not understood.
             ConnectionFailedError: there is no endpoint.
         """
         if os.environ.get("IDENTITY_SERVER_THUMBPRINT"):
             raise ConfigurationError(
                 "Managed identities of Service Fabric are not supported",
                 why="IDENTITY_SERVER_THUMBPRINT is set in the environment",
-                remedy=f"Sign in another way: {places('auth_type')}.",
+                remedy=f"Sign in another way: {where_to_set('auth_type')}.",
             )
-        self._http.wire.use(policy)
         answer, failure = {}, ""
         try:
-            # A new client each time: its cache would give the same token again.
-            client = msal.ManagedIdentityClient(self._identity(), http_client=self._http)
+            # A new client each time: the cache of an old one would give the same token again.
+            http = _EndpointHttp(self._wire, policy)
+            client = msal.ManagedIdentityClient(self._identity(), http_client=http)
             answer = dict(client.acquire_token_for_client(resource=self._environment) or {})
         except DataverseError:
             raise
         except Exception as error:
             failure = type(error).__name__
         if failure:
-            # Raised out here, with no context: dlt's trace keeps the texts of contexts, and that
-            # error's may quote an answer with a token.
+            # Raised outside of the except block: dlt's trace keeps the texts of chained errors,
+            # and that error may quote an answer with a token.
             raise self._refused("was not understood", failure)
         token = answer.get("access_token")
         if not isinstance(token, str):
             words = answer.get("error_description") or answer.get("error") or "no reason given"
-            raise self._refused("gave no token", without_secrets(str(words))[:_WORDS])
+            raise self._refused("gave no token", without_secrets(str(words))[:_MESSAGE_LENGTH])
         return IssuedToken(token, seconds(answer.get("expires_in")))
 
     def _identity(self) -> Any:
@@ -98,10 +97,11 @@ class ManagedIdentityIssuer:
     def _refused(self, what: str, why: str) -> AuthenticationError:
         remedy = (
             f"Check that the identity with client id {self._client_id} is assigned to this "
-            f"machine, or leave client_id out for the system-assigned one: {places('client_id')}."
+            "machine, or leave client_id out for the system-assigned one: "
+            f"{where_to_set('client_id')}."
             if self._client_id
-            else "Switch the machine's system-assigned identity on, or name a user-assigned one: "
-            f"{places('client_id')}."
+            else "Enable the machine's system-assigned identity, or name a user-assigned one: "
+            f"{where_to_set('client_id')}."
         )
         return AuthenticationError(
             f"The managed identity's endpoint {what}",
@@ -112,52 +112,49 @@ class ManagedIdentityIssuer:
 
 
 class _EndpointHttp:
-    """MSAL's way to the endpoint: past proxies, with few and short tries."""
+    """Sends MSAL's requests to the endpoint: without proxies, with few and short attempts."""
 
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
+    def __init__(self, wire: Wire, policy: RetryPolicy | None) -> None:
+        self._wire = wire
+        self._policy = policy
 
     def get(self, url: str, **options: Any) -> requests.Response:
-        """An answer of the endpoint; MSAL reads refusals by itself."""
-        return self.wire.send(
+        """The endpoint's response; MSAL reads refusals itself."""
+        return self._wire.send(
             "GET",
             url,
-            {**options, "proxies": _NO_PROXY, "timeout": (CONNECT_TIMEOUT, self.wire.timeouts[1])},
+            {**options, "proxies": _NO_PROXY, "timeout": (CONNECT_TIMEOUT, self._wire.timeouts[1])},
+            policy=self._policy,
             fault=_fault,
             judge=_judge,
         )
 
     def close(self) -> None:
-        """The session belongs to the caller and stays open."""
+        """Does nothing: the session belongs to the caller."""
 
 
 def _fault(error: requests.RequestException, url: str) -> TransientError:
     failed = ConnectionFailedError(
-        "No managed identity's endpoint answers here",
+        "This machine has no managed identity endpoint",
         where=safe_url(url),
         why=type(error).__name__,
-        remedy="A managed identity works on machines and services of Azure only. Elsewhere sign "
-        f"in another way: {places('auth_type')}.",
+        remedy="Run on a machine or service of Azure that has a managed identity, or sign in "
+        f"another way: {where_to_set('auth_type')}.",
     )
     return TransientError(failed, attempts=CONNECT_TRIES if is_transient_error(error) else 1)
 
 
 def _judge(answer: requests.Response, url: str) -> TransientError | None:
-    if answer.status_code not in _UPDATING and (_is_json(answer) or answer.status_code == 401):
-        return None  # 401 is Azure Arc's challenge, which MSAL meets
+    if answer.status_code not in _UPDATING and (
+        json_object(answer.content) is not None or answer.status_code == 401
+    ):
+        return None  # 401 is Azure Arc's challenge, which MSAL answers
     return TransientError(
         AuthenticationError(
-            "The managed identity's endpoint gave an answer that is no token",
+            "The managed identity's endpoint sent something that is not a token",
             where=safe_url(url),
             why=f"HTTP status {answer.status_code}, {len(answer.content)} bytes",
             remedy=f"Check what answers at {urlsplit(url).netloc}, or sign in another way: "
-            f"{places('auth_type')}.",
+            f"{where_to_set('auth_type')}.",
         )
     )
-
-
-def _is_json(answer: requests.Response) -> bool:
-    try:
-        return isinstance(json.loads(answer.content), dict)
-    except ValueError:
-        return False

@@ -1,4 +1,4 @@
-"""What users sign in with: settings, as dlt resolves them, or an object with `get_token`."""
+"""What users sign in with: settings that dlt resolves, or an object with `get_token`."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ _PLACEHOLDER = "<configure me>"  # what `dlt init` writes into secrets.toml
 class DataverseCredentials(CredentialsConfiguration):
     """Who signs in, and how.
 
-    All fields may be missing until the first token is needed: the sandbox needs none of them.
+    No field is required here: the sandbox needs none of them.
 
     Attributes:
-        tenant_id: directory (tenant) id, or a domain name of the tenant; ``adfs`` for an AD FS
-            server. The environment is asked for it when it is not set.
-        client_id: application (client) id; for a managed identity the client id of a
+        tenant_id: directory (tenant) id or a domain name of the tenant; ``adfs`` for an AD FS
+            server. If it is not set, the environment is asked for it.
+        client_id: application (client) id; for a managed identity, the client id of a
             user-assigned one.
         client_secret: the secret's value (not its id).
         certificate_path: PEM or PFX file with the certificate and, unless `private_key_path`
             is set, its private key.
-        certificate_password: of the private key or the PFX file, if it has one.
+        certificate_password: password of the private key or the PFX file, if it has one.
         private_key_path: PEM file with the private key.
         assertion_path: file with another identity provider's token for this app; read again
             at every renewal.
         auth_type: ``client_secret``, ``certificate``, ``federated``, ``managed_identity`` or
-            ``azure_cli``; the first three are deduced when it is not set.
-        authority_host: the login service; that of the environment's cloud when it is not set,
-            ``https://adfs.contoso.com/adfs`` for an AD FS server.
+            ``azure_cli``; if it is not set, one of the first three follows from the others.
+        authority_host: the login service, such as ``https://adfs.contoso.com/adfs`` for an AD FS
+            server; if it is not set, the one of the environment's cloud.
     """
 
     tenant_id: str | None = None
@@ -47,7 +47,7 @@ class DataverseCredentials(CredentialsConfiguration):
     authority_host: str | None = None
 
     def parse_native_representation(self, native_value: Any) -> None:  # noqa: ARG002
-        """Refuses text and objects in place of settings; dlt would pass over them in silence.
+        """Refuses text and objects in place of settings; dlt would silently ignore them.
 
         Raises:
             ValueError: always.
@@ -60,14 +60,14 @@ class DataverseCredentials(CredentialsConfiguration):
 
 @runtime_checkable
 class TokenCredential(Protocol):
-    """What azure-identity's credentials are, and other objects may be."""
+    """The interface of azure-identity's credentials."""
 
     def get_token(self, *scopes: str, **options: Any) -> Any:
-        """A token: an object with ``token`` (text) and ``expires_on`` (seconds since 1970)."""
+        """An object with ``token`` (text) and ``expires_on`` (seconds since 1970)."""
         ...
 
 
-def setting(credentials: DataverseCredentials, name: str) -> str:
-    """A field without the blanks and line ends that copying leaves behind; "" if not set."""
-    value = str(getattr(credentials, name) or "").strip()
-    return "" if value == _PLACEHOLDER else value
+def settings_in(credentials: DataverseCredentials) -> dict[str, str]:
+    """All fields, without the blanks and line ends that copying leaves behind; "" if not set."""
+    found = {name: str(value or "").strip() for name, value in credentials.items()}
+    return {name: "" if value == _PLACEHOLDER else value for name, value in found.items()}

@@ -1,4 +1,4 @@
-"""Bearer tokens for many threads: the one place that keeps, renews and locks them."""
+"""Bearer tokens for many threads: kept, renewed and locked here only."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Protocol
 
 from dataverse_source.client.retry import ONCE, RetryPolicy
 from dataverse_source.config.log import logger
-from dataverse_source.config.setting_names import places
+from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.errors import AuthenticationError, DataverseError
 
-# A token is renewed when less than this is left, or half of a shorter life.
+# Seconds before a token ends at which it is renewed; at half of its life if that is shorter.
 RENEW_BEFORE = 300.0
-# After an early renewal failed, the old token is used for so long before the next one.
+# Seconds to the next attempt after an early renewal failed; the old token is used meanwhile.
 RENEW_AGAIN_AFTER = 30.0
-# Every table of a run asks for a token. One that could not be had a moment ago, with all tries, is
-# not asked for again: fifty wrong sign-ins in a row can lock an app out.
+# Seconds for which a failed sign-in is not repeated. Every table of a run asks for a token, and
+# fifty wrong sign-ins in a row can lock an app out.
 FAILED_FOR = 30.0
-# What a header can carry.
+# The characters that an HTTP header can carry.
 _BEARER = re.compile(r"[\x21-\x7e]+")
 
 
@@ -30,8 +30,8 @@ class IssuedToken:
     """A new token.
 
     Attributes:
-        text: what goes into the ``Authorization`` header.
-        life: seconds until it ends.
+        text: the value for the ``Authorization`` header.
+        life: seconds until it expires.
     """
 
     text: str = field(repr=False)
@@ -39,28 +39,28 @@ class IssuedToken:
 
 
 class Issuer(Protocol):
-    """One way to sign in; used by one thread at a time."""
+    """One kind of sign-in; used by one thread at a time."""
 
     @property
     def where(self) -> str:
-        """Who gives the tokens, in words fit for messages."""
+        """Who gives the tokens, to be shown in messages."""
         ...
 
     def issue(self, policy: RetryPolicy | None) -> IssuedToken:
         """Signs in.
 
         Args:
-            policy: how often a failed request is tried, None for the usual.
+            policy: how often a failed request is sent again, None for the usual.
 
         Raises:
-            DataverseError: no token.
+            DataverseError: the sign-in failed.
         """
         ...
 
 
 @dataclass(frozen=True)
 class _Kept:
-    """A token, and the moments (of the monotonic clock) to renew it and of its end."""
+    """A token, and when to renew it and when it expires (monotonic seconds)."""
 
     text: str = field(repr=False)
     renew_at: float
@@ -74,10 +74,14 @@ class RenewingTokens:
 
     Args:
         issuer: signs in.
-        clock: seconds that only grow.
+        identity: who signs in, as far as settings tell; contains no secret.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, issuer: Issuer, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, issuer: Issuer, identity: str = "", *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.identity = identity
         self._issuer = issuer
         self._clock = clock
         self._lock = threading.Lock()
@@ -89,16 +93,16 @@ class RenewingTokens:
 
     @property
     def where(self) -> str:
-        """Who gives the tokens, and to whom, as far as is known; no secret is in it."""
+        """Who gives the tokens, and to whom, as far as known; contains no secret."""
         return self._issuer.where
 
     def token(self) -> str:
-        """A token with five minutes left at least (or half of its life, if that is shorter).
+        """A token that is valid for five more minutes (or half of its life, if that is shorter).
 
-        While a token is still good, a failing login service is only logged.
+        While the old token is valid, a failed renewal is only logged.
 
         Raises:
-            ConfigurationError: a setting or a file of the sign-in can't be right.
+            ConfigurationError: a setting or a file of the sign-in is wrong.
             AuthenticationError: the login service refused.
             ConnectionFailedError: the login service could not be reached.
         """
@@ -111,7 +115,7 @@ class RenewingTokens:
             return self._renew_early(current, now)
 
     def renew(self, rejected: str) -> str:
-        """A new token, unless another thread has already replaced ``rejected``.
+        """A token other than ``rejected``: another thread may have renewed it already.
 
         Raises:
             DataverseError: see `token`.
@@ -132,7 +136,7 @@ class RenewingTokens:
             return current.text
 
     def _fetch(self, policy: RetryPolicy | None) -> str:
-        """A new token; call it with the lock held."""
+        """A new token. The caller holds the lock."""
         if self._failure is not None and self._clock() < self._failure[1]:
             raise self._failure[0].with_traceback(None)
         self._failure = None
@@ -146,10 +150,10 @@ class RenewingTokens:
     def _keep(self, issued: IssuedToken) -> str:
         if not _BEARER.fullmatch(issued.text):
             raise AuthenticationError(
-                "The sign-in gave a token that no header can carry",
+                "The login service sent a token with characters that no HTTP header can carry",
                 where=self._issuer.where,
-                remedy="Check proxies between this machine and that host, and the setting "
-                f"{places('authority_host')}.",
+                remedy="Check for proxies between this machine and that host, and check "
+                f"{where_to_set('authority_host')}.",
             )
         now, life = self._clock(), max(issued.life, 0.0)
         renew_at = now + max(life - RENEW_BEFORE, life / 2.0)
@@ -158,7 +162,7 @@ class RenewingTokens:
 
 
 def seconds(value: object, *, default: float = 3600.0) -> float:
-    """A token's life as it was told; an hour, what login services usually give, if it was not."""
+    """The life of a token in seconds; if none was sent, an hour, as login services usually give."""
     try:
         return float(str(value))
     except ValueError:

@@ -1,4 +1,4 @@
-"""From dlt's configuration to settings and credentials; all that is wrong is said at once."""
+"""Reads settings and credentials from dlt's configuration; reports all problems at once."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dlt.common.configuration.resolve import inject_section
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 
+from dataverse_source.config.checks import make_settings
 from dataverse_source.config.files import (
     SettingsFile,
     elsewhere,
@@ -26,59 +27,41 @@ from dataverse_source.config.files import (
 )
 from dataverse_source.config.problems import Problems
 from dataverse_source.config.setting_names import CREDENTIALS, SECTION
-from dataverse_source.config.settings import SANDBOX, Settings, make_settings
+from dataverse_source.config.settings import OF_THE_SOURCE, SANDBOX, SETTINGS, Settings
 from dataverse_source.config.values import mapping_in
 from dataverse_source.credentials import DataverseCredentials, TokenCredential
 from dataverse_source.errors import ConfigurationError
 
 Credentials = DataverseCredentials | TokenCredential
 
-OF_A_CONNECTION = (
-    "environment_url",
-    "api_version",
-    "request_timeout",
-    "ca_bundle",
-    "max_concurrency",
+_spec = {name: None for name in SETTINGS if name in OF_THE_SOURCE}
+DataverseConfiguration: type[BaseConfiguration] = configspec(
+    type(
+        "DataverseConfiguration",
+        (BaseConfiguration,),
+        {
+            "__doc__": "The settings of ``[sources.dataverse]``, not checked yet.",
+            "__module__": __name__,
+            # dlt would refuse the first value of a wrong type. With `Any` it accepts all values,
+            # and `make_settings` reports every problem at once.
+            "__annotations__": dict.fromkeys(_spec, Any | None),
+            **_spec,
+        },
+    )
 )
-"""Settings that have nothing to do with tables."""
-
-
-@configspec
-class DataverseConfiguration(BaseConfiguration):
-    """The settings of ``[sources.dataverse]`` as they stand there.
-
-    dlt would refuse the first value of a wrong type; with ``Any`` it takes all of them, and
-    `make_settings` says of each what is wrong. What they mean: `Settings`, `TableSettings`.
-    """
-
-    environment_url: Any | None = None
-    tables: Any | None = None
-    sync: Any | None = None
-    deletes: Any | None = None
-    sweep_interval: Any | None = None
-    max_rows_per_load: Any | None = None
-    labels: Any | None = None
-    history: Any | None = None
-    page_size: Any | None = None
-    lookback_seconds: Any | None = None
-    table_settings: Any | None = None
-    api_version: Any | None = None
-    request_timeout: Any | None = None
-    ca_bundle: Any | None = None
-    max_concurrency: Any | None = None
 
 
 def configured(credentials: Any, **given: Any) -> tuple[Settings, Credentials]:
-    """Settings and credentials, once everything that needs no request is found to be right.
+    """Settings and credentials; everything that needs no request has been checked.
 
     Args:
-        credentials: an object with ``get_token``, or settings of the sign-in; what these leave
-            out is taken from ``[sources.dataverse.credentials]``.
+        credentials: an object with ``get_token``, or settings of the sign-in; missing ones are
+            taken from ``[sources.dataverse.credentials]``.
         **given: see `make_settings`.
 
     Raises:
-        ConfigurationError: one for all that is missing, unknown or can't be used, in the
-            settings given, in files and in the environment.
+        ConfigurationError: one error for all settings that are missing, unknown or cannot be
+            used, whether given here, in files or in the environment.
     """
     files = settings_files()
     problems = Problems(list(unknown_settings(files)))
@@ -93,12 +76,12 @@ def configured(credentials: Any, **given: Any) -> tuple[Settings, Credentials]:
     _check_sign_in(found, given.get("environment_url"), problems)
     problems.raise_all(lambda error: _with_places(error, given, files))
     if settings is None or found is None:
-        raise AssertionError("a problem was found and not noted")
+        raise AssertionError("a problem was found but not noted")
     return settings, found
 
 
 def resolved(**given: Any) -> dict[str, Any]:
-    """What is ``given`` and not None, and for the rest of the settings what is configured."""
+    """The settings given, completed from dlt's configuration; None means "not given"."""
     explicit = {name: value for name, value in given.items() if value is not None}
     with _section():
         return dict(resolve_configuration(DataverseConfiguration(), explicit_value=explicit))
@@ -108,7 +91,7 @@ def resolved_credentials(given: Any) -> Credentials:
     """The credentials given, completed from ``[sources.dataverse.credentials]``.
 
     Raises:
-        ConfigurationError: they are neither settings nor an object with ``get_token``.
+        ConfigurationError: the credentials are neither settings nor an object with ``get_token``.
     """
     if isinstance(given, TokenCredential):
         return given
@@ -121,25 +104,25 @@ def resolved_credentials(given: Any) -> Credentials:
                 )
         except ValueNotSecretException:
             raise ConfigurationError(
-                f"[{CREDENTIALS}] stands in config.toml",
+                f"[{CREDENTIALS}] is in config.toml",
                 where=".dlt/config.toml",
-                remedy="Move the table to .dlt/secrets.toml, which is never committed: dlt takes "
+                remedy="Move the table to .dlt/secrets.toml, which is never committed: dlt reads "
                 "secrets from there, from vaults and from the environment.",
             ) from None
         except (InvalidNativeValue, ConfigValueCannotBeCoercedException) as error:
             refused = type(error).__name__
-    # Raised out here, with no context: dlt's trace keeps the texts of contexts.
+    # Raised outside of the except block: dlt's trace keeps the texts of chained errors.
     raise ConfigurationError(
         "The credentials are neither settings nor an object with get_token",
         where=f"[{CREDENTIALS}]",
         why=refused or f"a {type(given).__name__} was given",
         remedy=f"Write tenant_id, client_id and client_secret into [{CREDENTIALS}] of "
-        ".dlt/secrets.toml, each in its own line, or give DataverseCredentials in Python.",
+        ".dlt/secrets.toml, one per line, or pass DataverseCredentials in Python.",
     )
 
 
 def _section() -> Any:
-    """Looks settings up in ``[sources.dataverse]``, unless the source itself says where."""
+    """Looks settings up in ``[sources.dataverse]``, unless the source has another section."""
     return inject_section(
         ConfigSectionContext(
             sections=tuple(SECTION.split(".")),
@@ -149,7 +132,7 @@ def _section() -> Any:
 
 
 def _with_environment(given: Any, files: tuple[SettingsFile, ...]) -> Any:
-    """Settings of tables, with those of single variables: they win over files, not over Python."""
+    """Adds settings of tables from single variables: these win over files, not over Python."""
     variables = of_tables_in_environment()
     try:
         tables = dict(mapping_in(given or {}))
@@ -193,7 +176,7 @@ def _check_sign_in(
 def _with_places(
     error: ConfigurationError, given: Mapping[str, Any], files: tuple[SettingsFile, ...]
 ) -> ConfigurationError:
-    """The error, each problem with the place where the value stands, and with the files read."""
+    """Adds to each problem what set the value, and to the error which files were read."""
     for problem in error.problems or (error,):
         name = problem.setting
         if name is None:
@@ -201,7 +184,7 @@ def _with_places(
         value = _value(given, name)
         place = place_of(name, value, files)
         if place:
-            problem.where = f"{problem.where}; it stands in {place}"
+            problem.where = f"{problem.where}; set by {place}"
         elif value is None:
             problem.remedy = elsewhere(name, files) + (problem.remedy or "")
     error.where = "; ".join(filter(None, (error.where, read_from(files))))

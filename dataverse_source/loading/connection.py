@@ -1,6 +1,6 @@
-"""The connection that all tables of one source share, opened when the first of them is read.
+"""The connection that all tables of one source share, opened when the first table is read.
 
-Nothing is requested before: orchestrators import pipeline scripts all day long.
+Orchestrators import pipeline scripts all day long, so nothing is requested before that.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from dataverse_source.config.settings import SANDBOX, Settings
 from dataverse_source.credentials import (
     DataverseCredentials,
     TokenCredential,
-    identity,
     token_source,
 )
 from dataverse_source.metadata.cache import MetadataCache
@@ -36,7 +35,7 @@ class Connection:
     """A client and a metadata reader, made once.
 
     Args:
-        settings: where the environment is, and how to talk to it.
+        settings: all settings of the source.
         credentials: who signs in; not needed for the sandbox.
     """
 
@@ -52,7 +51,7 @@ class Connection:
 
     @property
     def client(self) -> DataverseClient:
-        """The client, signed in on its first request.
+        """The client; it signs in at its first request.
 
         Raises:
             ConfigurationError: credentials are missing, or the sandbox is not installed.
@@ -61,7 +60,7 @@ class Connection:
 
     @property
     def environment(self) -> str:
-        """What tells this environment from others; the sandbox is the same at each start."""
+        """An id of the environment: its URL, or ``sandbox``, whose port changes at each start."""
         url = self.settings.environment_url
         return url if url == SANDBOX else self.client.environment_url
 
@@ -79,26 +78,27 @@ class Connection:
     def _connect(self) -> tuple[DataverseClient, MetadataReader]:
         url, ca_bundle, credentials = reached(self.settings, self._credentials)
         session = new_session(ca_bundle=ca_bundle)
+        tokens = token_source(credentials, url, session=session)
         client = DataverseClient(
             url,
-            token_source(credentials, url, session=session),
+            tokens,
             session=session,
             api_version=self.settings.api_version,
             request_timeout=self.settings.request_timeout,
-            limiter=limiter_of(environment_base(url), identity(credentials)),
+            limiter=limiter_of(environment_base(url), tokens.identity),
             max_concurrency=self.settings.max_concurrency,
         )
         environment = f"{client.environment_url} {self.settings.api_version}"
-        cache = MetadataCache(_pipeline_folder(), environment, identity(credentials))
+        cache = MetadataCache(_pipeline_folder(), environment, tokens.identity)
         return client, MetadataReader(client, self.settings.tables, cache)
 
 
 def reached(
     settings: Settings, credentials: DataverseCredentials | TokenCredential | None
 ) -> tuple[str, str | None, DataverseCredentials | TokenCredential]:
-    """The environment's URL, the CA bundle to trust, and who signs in.
+    """The environment's URL, the CA bundle to trust, and the credentials.
 
-    The sandbox is started if that is the environment.
+    Starts the sandbox if that is the environment.
 
     Raises:
         ConfigurationError: the sandbox is not installed.
@@ -108,11 +108,11 @@ def reached(
 
         local = start_sandbox()
         return local.environment_url, local.ca_bundle, local.credentials
-    signs_in = DataverseCredentials() if credentials is None else credentials
-    return settings.environment_url, settings.ca_bundle, signs_in
+    given = DataverseCredentials() if credentials is None else credentials
+    return settings.environment_url, settings.ca_bundle, given
 
 
 def _pipeline_folder() -> Path | None:
-    """The working folder of the pipeline that runs; None: none does, as in a preview."""
+    """The working folder of the running pipeline; None if none runs, as in a preview."""
     context = Container()[PipelineContext]
     return Path(context.pipeline().working_dir) if context.is_active() else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dlt.common.typing import TSecretStrValue
 
-from dataverse_source.config.setting_names import places
+from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.errors import ConfigurationError
 
@@ -40,7 +40,7 @@ def start_sandbox() -> LocalEnvironment:
             "environment_url = 'sandbox' needs packages that are not installed",
             why=str(error),
             remedy="Install the sandbox: pip install 'dlt-dataverse[sandbox]'. "
-            f"Or set {places('environment_url')}, to your Dataverse environment.",
+            f"Or set {where_to_set('environment_url')}, to your Dataverse environment.",
         ) from error
     sandbox = Sandbox()
     sandbox.start()

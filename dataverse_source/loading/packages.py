@@ -8,9 +8,9 @@ from typing import Any
 import dlt
 from dlt.extract import DltSource
 
+from dataverse_source.config.values import is_pattern
 from dataverse_source.loading.catalog.resource import CATALOG
 from dataverse_source.loading.run_context import RunContext
-from dataverse_source.metadata.table_selection import is_pattern
 
 
 def run_all_packages(pipeline: dlt.Pipeline, source: DltSource, run: RunContext) -> Counter[str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 
+from dataverse_source.config.settings import OF_A_CONNECTION
 from dataverse_source.credentials import DataverseCredentials, TokenCredential
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.loading.configuration import OF_A_CONNECTION, configured, resolved
+from dataverse_source.loading.configuration import configured, resolved
 from dataverse_source.loading.connection import Connection
 
 ALL_ANNOTATIONS = 'odata.include-annotations="*"'

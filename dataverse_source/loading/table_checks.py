@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dataverse_source.config.settings import Settings, table_not_loaded
+from dataverse_source.config.checks import table_not_loaded
+from dataverse_source.config.settings import Settings
 from dataverse_source.errors import ConfigurationError
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
@@ -39,7 +40,9 @@ def check_table(run: TableRun) -> None:
     Raises:
         ConfigurationError: they do not.
     """
-    plan = make_plan(run.reader.table, run.settings, TableState(), run.now())
+    plan = make_plan(
+        run.reader.table, run.settings, TableState(), run.now(), explicit=run.sync_is_explicit
+    )
     check_history(run)
     strategies = merge_strategies()
     if strategies is None or MERGE["strategy"] in strategies:

@@ -61,6 +61,9 @@ class TableRuns:
             self._workers,
             load_began=package.began,
             run_id=self._run_id,
+            sync_is_explicit=connection.settings.sync_is_explicit(
+                configured_as, reader.name, logical_name
+            ),
         )
 
     def after_schema_change(

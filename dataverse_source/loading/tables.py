@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from dlt.extract.incremental import Incremental
 
 from dataverse_source.config.log import logger
+from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -30,7 +31,6 @@ from dataverse_source.loading.scheduler import Job, TableScheduler
 from dataverse_source.loading.table_checks import check_table, check_table_settings
 from dataverse_source.loading.table_runs import TableRuns
 from dataverse_source.metadata.model import Table
-from dataverse_source.metadata.table_selection import is_pattern
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.cursor import read_range
 from dataverse_source.sync.run_table import range_items, table_items

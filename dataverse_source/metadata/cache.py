@@ -1,7 +1,7 @@
-"""Keeps metadata on disk between runs, so that a run asks one question where it asked hundreds.
+"""Keeps metadata on disk between runs, so that a run sends one request instead of hundreds.
 
-One JSON file for each environment. Whatever is wrong with it (damage, another format, another
-environment or user), it counts as missing and is written anew.
+There is one JSON file per environment, with Dataverse's answers as they came. A file that cannot
+be used (damaged, of another version, of another environment or user) is ignored and replaced.
 """
 
 from __future__ import annotations
@@ -11,30 +11,39 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from dataverse_source.config.log import logger
-from dataverse_source.metadata.model import (
-    Choice,
-    Column,
-    Description,
-    Option,
-    Relationship,
-    Table,
-)
-
-FORMAT = 2
-"""Raise it whenever a dataclass of `dataverse_source.metadata.model` changes."""
+from dataverse_source.errors import DataverseError
+from dataverse_source.metadata.model import Column, Description, Table
+from dataverse_source.metadata.parse import FORM, columns_from, description_from, table_from
 
 LONGEST_USE = timedelta(hours=24)
-"""The docs ("Cache schema data") don't say that new labels of a global choice count as a change
-of the tables that use it: nothing in the cache gets older than this."""
+"""Nothing in the cache gets older than this: the docs ("Cache schema data") do not say that new
+labels of a global choice count as a change of the tables that use it."""
 
 T = TypeVar("T")
+
+
+class Parsed(Generic[T]):
+    """One of Dataverse's answers, and what was parsed from it.
+
+    Args:
+        parse: from `dataverse_source.metadata.parse`.
+        answer: of one table.
+
+    Raises:
+        DataverseError: the answer is malformed.
+    """
+
+    def __init__(self, parse: Callable[[Mapping[str, Any]], T], answer: Mapping[str, Any]) -> None:
+        self.answer = answer
+        self.value = parse(answer)
 
 
 @dataclass(frozen=True)
@@ -42,55 +51,62 @@ class Snapshot:
     """Metadata as it was at one moment.
 
     Attributes:
-        stamp: version of the metadata before the first table was read; "": none is known.
+        stamp: version of the metadata before the first table was read; "" if it is not known.
         read_at: when that was, UTC.
-        tables: all tables of the environment, without columns.
-        columns: of the tables that were asked for, by logical name.
-        descriptions: the same.
+        overview: all tables of the environment, without columns.
+        columns: columns of the tables that were asked for, by logical name.
+        descriptions: descriptions of them, by logical name.
     """
 
     stamp: str
     read_at: datetime
-    tables: tuple[Table, ...]
-    columns: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
-    descriptions: Mapping[str, Description] = field(default_factory=dict)
+    overview: tuple[Parsed[Table], ...]
+    columns: Mapping[str, Parsed[tuple[Column, ...]]] = field(default_factory=dict)
+    descriptions: Mapping[str, Parsed[Description]] = field(default_factory=dict)
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """All tables of the environment, without columns."""
+        return tuple(one.value for one in self.overview)
 
     def is_usable(self, now: datetime) -> bool:
-        """Whether it may still be used, if nothing has changed."""
+        """Whether it is young enough to be used, if nothing has changed."""
         return bool(self.stamp) and timedelta(0) <= now - self.read_at < LONGEST_USE
 
 
 class MetadataCache:
-    """One file in ``folder`` that holds the last snapshot of an environment.
+    """One file in ``folder`` with the last snapshot of an environment.
 
     Args:
-        folder: None: nothing is kept.
+        folder: where to keep it; None: nowhere.
         environment: base URL of the environment and version of the Web API.
-        user: who signs in; labels come in this user's language.
+        user: who signs in; labels are in this user's language.
     """
 
     def __init__(self, folder: Path | None, environment: str, user: str) -> None:
         host = urlsplit(environment).hostname or "environment"
         self._path = folder / f"dataverse-metadata-{host}.json" if folder else None
-        self._owner = {"format": FORMAT, "environment": environment, "user": user}
+        self._owner = {"form": FORM, "environment": environment, "user": user}
 
     def read(self) -> Snapshot | None:
-        """What was kept; None: nothing that can be used."""
+        """The last snapshot; None if there is none that can be used."""
         if self._path is None or not self._path.exists():
             return None
         try:
             content = json.loads(self._path.read_text("utf-8"))
-            if {key: content[key] for key in self._owner} != self._owner:
+            if {key: content.get(key) for key in self._owner} != self._owner:
                 return None
             return _snapshot(content)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            logger.warning("The metadata kept in %s can't be read: %s", self._path, error)
-            return None
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            logger.warning("The metadata cache %s cannot be read: %s", self._path, error)
+        except DataverseError as error:
+            logger.warning("The metadata cache %s is damaged: %s", self._path, error.what)
+        return None
 
     def write(self, snapshot: Snapshot) -> None:
-        """Keep ``snapshot`` in place of what was kept; a reader sees the one or the other.
+        """Keeps ``snapshot`` in place of the last one; the file is replaced at once.
 
-        A disk that is full or read-only costs requests, but fails no run.
+        If the disk is full or read-only, later runs send more requests, but none fails.
         """
         if self._path is None:
             return
@@ -98,17 +114,14 @@ class MetadataCache:
             **self._owner,
             "stamp": snapshot.stamp,
             "read_at": snapshot.read_at.isoformat(),
-            "tables": [_plain(table) for table in snapshot.tables],
-            "columns": {
-                name: [_plain(column) for column in columns]
-                for name, columns in snapshot.columns.items()
-            },
-            "descriptions": [_plain(one) for one in snapshot.descriptions.values()],
+            "tables": [one.answer for one in snapshot.overview],
+            "columns": {name: one.answer for name, one in snapshot.columns.items()},
+            "descriptions": {name: one.answer for name, one in snapshot.descriptions.items()},
         }
         try:
             _replace(self._path, json.dumps(content, ensure_ascii=False, separators=(",", ":")))
         except OSError as error:
-            logger.warning("Metadata can't be kept in %s: %s", self._path, error)
+            logger.warning("The metadata cache %s cannot be written: %s", self._path, error)
 
 
 def _replace(path: Path, content: str) -> None:
@@ -125,53 +138,12 @@ def _replace(path: Path, content: str) -> None:
 
 
 def _snapshot(content: Mapping[str, Any]) -> Snapshot:
-    descriptions = [_description(one) for one in content["descriptions"]]
     return Snapshot(
         stamp=content["stamp"],
         read_at=datetime.fromisoformat(content["read_at"]).astimezone(timezone.utc),
-        tables=tuple(_made(Table, one) for one in content["tables"]),
-        columns={
-            name: tuple(_made(Column, one) for one in columns)
-            for name, columns in content["columns"].items()
+        overview=tuple(Parsed(table_from, one) for one in content["tables"]),
+        columns={name: Parsed(columns_from, one) for name, one in content["columns"].items()},
+        descriptions={
+            name: Parsed(description_from, one) for name, one in content["descriptions"].items()
         },
-        descriptions={one.table: one for one in descriptions},
     )
-
-
-def _description(plain: Mapping[str, Any]) -> Description:
-    made = _made(Description, plain)
-    return replace(
-        made,
-        columns=tuple((str(name), str(label)) for name, label in made.columns),
-        choices=tuple(_choice(one) for one in plain.get("choices", ())),
-        relationships=tuple(_made(Relationship, one) for one in plain.get("relationships", ())),
-    )
-
-
-def _choice(plain: Mapping[str, Any]) -> Choice:
-    options = tuple(
-        replace(
-            _made(Option, one),
-            labels=tuple((int(code), str(text)) for code, text in one.get("labels", ())),
-        )
-        for one in plain["options"]
-    )
-    return replace(_made(Choice, plain), options=options)
-
-
-def _made(kind: Callable[..., T], plain: Mapping[str, Any]) -> T:
-    values = {name: tuple(one) if isinstance(one, list) else one for name, one in plain.items()}
-    return kind(**values)
-
-
-def _plain(one: Any) -> Any:
-    """A dataclass as a dict of what differs from the defaults, all the way down."""
-    if isinstance(one, tuple):
-        return [_plain(item) for item in one]
-    if not hasattr(one, "__dataclass_fields__"):
-        return one
-    return {
-        spec.name: _plain(getattr(one, spec.name))
-        for spec in fields(one)
-        if spec.default is MISSING or getattr(one, spec.name) != spec.default
-    }

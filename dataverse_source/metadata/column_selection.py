@@ -1,4 +1,4 @@
-"""Which columns of a table are read: all that a row carries, or those asked for by name."""
+"""Selects the columns to read: all that rows carry, or those that settings name."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataverse_source.errors import UnknownNameError, did_you_mean
 from dataverse_source.metadata.model import Column, Table
 
 HEAVY_COLUMNS = frozenset({("annotation", "documentbody"), ("activitymimeattachment", "body")})
-"""(table, column) that hold whole files as base64; read only when asked for by name."""
+"""(table, column) with whole files as base64; read only if ``select`` names them."""
 
 ALWAYS_READ = ("modifiedon", "versionnumber")
-"""Columns that tell when a row changed; always read where the table has them."""
+"""Columns that tell when a row changed; always read if the table has them."""
 
 
 def readable_columns(table: Table) -> tuple[Column, ...]:
-    """The columns that are read when none are asked for by name.
+    """The columns that are read if ``select`` is not set.
 
-    Left out are columns that no row carries, companions of other columns (labels and names),
-    images, and columns that hold whole files.
+    Left out are columns that no row carries, columns that accompany others (labels and names),
+    images, and columns with whole files.
     """
     return tuple(
         column
@@ -31,9 +31,9 @@ def readable_columns(table: Table) -> tuple[Column, ...]:
 
 
 def select_columns(table: Table, names: Sequence[str] | None) -> tuple[Column, ...]:
-    """The columns to read, the key first, then in the table's order.
+    """The columns to read: the key first, the others in the table's order.
 
-    The key, modifiedon and versionnumber are always among them, where the table has them.
+    The key, modifiedon and versionnumber are always included if the table has them.
 
     Args:
         table: with its columns.
@@ -41,8 +41,8 @@ def select_columns(table: Table, names: Sequence[str] | None) -> tuple[Column, .
             (``_parentcustomerid_value``); None: `readable_columns`.
 
     Raises:
-        UnknownNameError: names all columns that don't exist or can't be read, or the table
-            has no primary key.
+        UnknownNameError: lists all columns that do not exist or cannot be read; or the table has
+            no primary key.
     """
     if names is None:
         chosen = {column.name for column in readable_columns(table)}
@@ -52,8 +52,8 @@ def select_columns(table: Table, names: Sequence[str] | None) -> tuple[Column, .
         chosen |= {name for name in always if table.has(name) and table.column(name).in_rows}
     if not table.has(table.primary_id):
         raise UnknownNameError(
-            f"The table {table.logical_name!r} can't be read: it has no primary key column",
-            remedy="Leave it out of the tables to read.",
+            f"Table {table.logical_name!r} cannot be read: it has no primary key column",
+            remedy="Remove it from tables.",
         )
     key = tuple(table.column(name) for name in table.key_columns)
     others = (one for one in table.columns if one.name in chosen and one not in key)
@@ -69,7 +69,7 @@ def _named(table: Table, names: Sequence[str]) -> set[str]:
     if bad:
         fit = sorted(column.name for column in table.columns if column.in_rows)
         raise UnknownNameError(
-            f"The table {table.logical_name!r} has no readable column "
+            f"Table {table.logical_name!r} has no readable column "
             + ", ".join(repr(name) for name in bad),
             remedy=" ".join(filter(None, (_column_hint(name, known, fit) for name in bad))) or None,
         )
@@ -80,6 +80,7 @@ def _column_hint(name: str, known: Mapping[str, Column], fit: Sequence[str]) -> 
     column = known.get(name) or known.get(name.lower())
     if column is None:
         return did_you_mean(name, fit)
+    why = f"Dataverse does not return {name!r} ({column.type}) in rows"
     if column.attribute_of:
-        return f"{name!r} accompanies {column.attribute_of!r} and is in no row."
-    return f"Dataverse does not return {name!r} ({column.type}) in rows."
+        why = f"{name!r} accompanies {column.attribute_of!r} and is in no row"
+    return f"Remove it from select: {why}."

@@ -1,7 +1,7 @@
 """Tables, columns, choices and relationships of an environment, as immutable dataclasses.
 
-The names follow EntityMetadata, AttributeMetadata and their relatives (docs: "Query schema
-definitions"). How they are read is in `dataverse_source.metadata.reader`.
+The names follow EntityMetadata, AttributeMetadata and related types (docs: "Query schema
+definitions"). `dataverse_source.metadata.reader` reads them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ POLYMORPHIC_TYPES = frozenset({"CustomerType", "OwnerType"})
 """Lookups that always point at several tables: account or contact, user or team."""
 
 UNREADABLE_TYPES = frozenset({"PartyListType", "CalendarRulesType", "VirtualType"})
-"""Column types that are no property of a row: collections, and names computed for display."""
+"""Column types that are not properties of a row: collections, and names computed for display."""
 
 ELASTIC_PROVIDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
-"""DataProviderId of elastic tables in place of a provider: they are no virtual tables."""
+"""DataProviderId of elastic tables; it does not make them virtual tables."""
 
 PARTITION_ID = "partitionid"
 """Second half of an elastic table's key (docs: "Use elastic tables")."""
@@ -39,15 +39,15 @@ class Column:
         type: ``AttributeTypeName/Value``, such as ``MoneyType``. (``AttributeType`` calls
             file, image and multi-select columns all ``Virtual``.)
         attribute_of: the column that this one accompanies, such as ``statecode`` for
-            ``statecodename``; None for a column in its own right.
+            ``statecodename``; None if it accompanies none.
         readable: ``IsValidForRead``.
-        is_logical: stored in another table.
-        source_type: 0 simple, 1 calculated, 2 rollup, 3 formula; None where it does not apply.
-        valid_odata: ``IsValidODataAttribute``: a row in a Web API answer has it.
-        precision: digits after the point, for Decimal, Double and Money.
+        is_logical: it is stored in another table.
+        source_type: 0 simple, 1 calculated, 2 rollup, 3 formula; None if it does not apply.
+        valid_odata: ``IsValidODataAttribute``: rows in Web API answers have it.
+        precision: digits after the decimal point, for Decimal, Double and Money.
         date_behavior: UserLocal, DateOnly or TimeZoneIndependent, for DateTime.
         targets: logical names of the tables that a lookup may point at.
-        metadata_id: the column's id; another one that is given its name has another.
+        metadata_id: the column's id; a new column with the same name has another.
     """
 
     name: str
@@ -75,12 +75,12 @@ class Column:
 
     @property
     def polymorphic(self) -> bool:
-        """Whether only an annotation tells which table the lookup points at."""
+        """Whether rows name the table that the lookup points at in an annotation only."""
         return self.type in POLYMORPHIC_TYPES or (self.is_lookup and len(self.targets) > 1)
 
     @property
     def in_rows(self) -> bool:
-        """Whether a row in a Web API answer can carry it at all."""
+        """Whether rows in Web API answers can carry it."""
         return self.readable and self.valid_odata and self.type not in UNREADABLE_TYPES
 
 
@@ -89,12 +89,12 @@ class Table:
     """One table (EntityMetadata).
 
     Attributes:
-        entity_set_name: the name in URLs, such as ``accounts``; None: can't be queried.
+        entity_set_name: the name in URLs, such as ``accounts``; None if it cannot be queried.
         primary_id: name of the key column.
-        primary_name: name of the column that shows a row to people, if there is one.
+        primary_name: name of the column with the name of a row, if there is one.
         table_type: Standard, Virtual, Elastic or Activity.
         data_provider_id: not None for a virtual table.
-        metadata_id: the table's id, which stays when it is renamed.
+        metadata_id: the table's id, which stays the same when it is renamed.
         columns: empty in an overview (`MetadataReader.tables`).
     """
 
@@ -113,11 +113,11 @@ class Table:
 
     @property
     def kind(self) -> TableKind:
-        """What sort of table it is, as far as reading goes.
+        """The kind of table, as far as reading it is concerned.
 
-        A virtual table's rows come from its provider at each query (no change tracking); an
-        elastic table's key has two columns and its pages hold 500 rows at most; an intersect
-        table holds the pairs of an N:N relationship and has no modifiedon.
+        The rows of a virtual table come from its provider at each query (no change tracking). An
+        elastic table has a key of two columns and pages of at most 500 rows. An intersect table
+        contains the pairs of an N:N relationship and has no modifiedon.
         """
         provider = (self.data_provider_id or ELASTIC_PROVIDER).lower()
         if self.table_type == "Elastic":
@@ -130,7 +130,7 @@ class Table:
 
     @property
     def key_columns(self) -> tuple[str, ...]:
-        """The columns that together name one row; two for an elastic table."""
+        """The columns of the key; two for an elastic table."""
         if self.kind == "elastic" and (self.has(PARTITION_ID) or not self.columns):
             return (self.primary_id, PARTITION_ID)
         return (self.primary_id,)
@@ -147,7 +147,7 @@ class Table:
         """The column with this logical name.
 
         Raises:
-            UnknownNameError: there is none.
+            UnknownNameError: there is no such column.
         """
         try:
             return self._by_name[name]
@@ -163,8 +163,8 @@ class Option:
     """One value of a choice.
 
     Attributes:
-        label: in the language of the user who signs in, None when there is none.
-        labels: (LCID, label) of every language that has one, such as ``(1033, "Active")``.
+        label: in the language of the user who signs in, None if there is none.
+        labels: (LCID, label) in every language that has one, such as ``(1033, "Active")``.
         state: for a status reason, the state that it belongs to.
     """
 
@@ -176,7 +176,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Choice:
-    """The values that a choice, state, status, yes/no or multi-select column can have.
+    """The values of a choice, state, status, yes/no or multi-select column.
 
     Attributes:
         column: logical name of the column.
@@ -214,14 +214,14 @@ class Relationship:
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a table beyond what reading it takes.
+    """What describes a table but is not needed to read it.
 
     Attributes:
         table: logical name.
         display_name: singular, in the language of the user who signs in.
         columns: (logical name, display name) of the columns that have a display name.
         choices: of its columns, ordered by column.
-        relationships: those in which it points at other tables, and its N:N relationships.
+        relationships: its N:1 and N:N relationships.
     """
 
     table: str

@@ -1,13 +1,14 @@
-"""Reads tables, columns, choices and relationships out of Dataverse's JSON.
+"""Parses tables, columns, choices and relationships from Dataverse's JSON.
 
 EntityDefinitions and RetrieveMetadataChanges answer with the same members (docs: EntityMetadata,
-AttributeMetadata, OptionSetMetadata, RelationshipMetadataBase), so both ways of asking share
-these functions and can't come to different tables.
+AttributeMetadata, OptionSetMetadata, RelationshipMetadataBase). `bulk` and `per_table` return
+them in one form, so both are parsed here, and so is what `cache` has kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from dataverse_source.errors import ProtocolError
@@ -53,6 +54,14 @@ CHOICE_TYPES = frozenset(
 )
 """Column types whose values have labels."""
 
+TYPED_PROPERTIES = ("Precision", "DateTimeBehavior", "Targets")
+"""Properties that only some column types have; RetrieveMetadataChanges needs no cast for them."""
+
+DESCRIBED_PROPERTIES = ("LogicalName", "DisplayName", "AttributeType", "AttributeTypeName")
+"""Properties of a column that its description needs; choices have ``OptionSet`` too."""
+
+RELATIONSHIPS = ("ManyToOneRelationships", "ManyToManyRelationships")
+
 MANY_TO_ONE_PROPERTIES = (
     "SchemaName",
     "ReferencingEntity",
@@ -71,8 +80,22 @@ MANY_TO_MANY_PROPERTIES = (
 )
 
 
+FORM = json.dumps(
+    (
+        TABLE_PROPERTIES,
+        COLUMN_PROPERTIES,
+        TYPED_PROPERTIES,
+        DESCRIBED_PROPERTIES,
+        RELATIONSHIPS,
+        MANY_TO_ONE_PROPERTIES,
+        MANY_TO_MANY_PROPERTIES,
+    )
+)
+"""All that is asked for; answers kept by a version that asked for something else are not used."""
+
+
 class MetadataClient(Protocol):
-    """What is needed of `dataverse_source.client.client.DataverseClient`."""
+    """What metadata needs of `dataverse_source.client.client.DataverseClient`."""
 
     def get_json(
         self, path: str, query: Mapping[str, str] | None = None, prefer: Sequence[str] = ()
@@ -98,23 +121,17 @@ def table_from(answer: Mapping[str, Any]) -> Table:
     )
 
 
-def columns_from(
-    answers: Iterable[Mapping[str, Any]], details: Mapping[str, Mapping[str, Any]] | None = None
-) -> tuple[Column, ...]:
-    """The columns of a table, by name: the order of the answers is not documented.
+def columns_from(answer: Mapping[str, Any]) -> tuple[Column, ...]:
+    """The columns of a table, sorted by name, as the order of the answer is not documented.
 
     Args:
-        answers: one for each column.
-        details: by column, the members that only its own type has; None: they are in ``answers``.
+        answer: of the table, with ``Attributes``, each with the members of its own type.
     """
-    columns = (
-        _column(one, one if details is None else details.get(text(one, "LogicalName"), {}))
-        for one in answers
-    )
+    columns = map(_column, items(answer, "Attributes"))
     return tuple(sorted(columns, key=lambda column: column.name))
 
 
-def _column(answer: Mapping[str, Any], details: Mapping[str, Any]) -> Column:
+def _column(answer: Mapping[str, Any]) -> Column:
     kind = type_of(answer)
     return Column(
         name=text(answer, "LogicalName"),
@@ -125,34 +142,28 @@ def _column(answer: Mapping[str, Any], details: Mapping[str, Any]) -> Column:
         is_primary_id=bool(answer.get("IsPrimaryId")),
         source_type=answer.get("SourceType"),
         valid_odata=answer.get("IsValidODataAttribute") is not False,
-        precision=details.get("Precision") if kind in PRECISION_TYPES else None,
-        date_behavior=_value(details.get("DateTimeBehavior")) if kind == "DateTimeType" else None,
-        targets=tuple(details.get("Targets") or ()) if kind in LOOKUP_TYPES else (),
+        precision=answer.get("Precision") if kind in PRECISION_TYPES else None,
+        date_behavior=_value(answer.get("DateTimeBehavior")) if kind == "DateTimeType" else None,
+        targets=tuple(answer.get("Targets") or ()) if kind in LOOKUP_TYPES else (),
         metadata_id=answer.get("MetadataId") or None,
     )
 
 
 def type_of(answer: Mapping[str, Any]) -> str:
-    """The column's type such as ``MoneyType``."""
+    """The type of a column, such as ``MoneyType``."""
     kind = _value(answer.get("AttributeTypeName"))
     return str(kind or f"{answer.get('AttributeType') or 'Virtual'}Type")
 
 
-def description_from(
-    answer: Mapping[str, Any],
-    columns: Sequence[Mapping[str, Any]],
-    many_to_one: Iterable[Mapping[str, Any]],
-    many_to_many: Iterable[Mapping[str, Any]],
-) -> Description:
-    """What is known of a table beyond its columns.
+def description_from(answer: Mapping[str, Any]) -> Description:
+    """Display names, choices and relationships of a table.
 
     Args:
-        answer: of the table.
-        columns: of its columns; those with a choice have ``OptionSet``.
-        many_to_one: the relationships in which the table points at others.
-        many_to_many: its N:N relationships.
+        answer: of the table, with ``Attributes`` (those with a choice have ``OptionSet``) and
+            its relationships.
     """
-    ordered = sorted(columns, key=lambda one: text(one, "LogicalName"))
+    many_to_one, many_to_many = (items(answer, kind) for kind in RELATIONSHIPS)
+    ordered = sorted(items(answer, "Attributes"), key=lambda one: text(one, "LogicalName"))
     shown = ((text(one, "LogicalName"), _user_label(one.get("DisplayName"))) for one in ordered)
     choices = (_choice(one) for one in ordered if type_of(one) in CHOICE_TYPES)
     links = [_many_to_one(one) for one in many_to_one]
@@ -207,7 +218,7 @@ def _many_to_one(answer: Mapping[str, Any]) -> Relationship:
 
 
 def _many_to_many(answer: Mapping[str, Any]) -> list[Relationship]:
-    """One for each side: the intersect table points at both."""
+    """One relationship per side: the intersect table points at both."""
     sides = []
     for side in ("Entity1", "Entity2"):
         table = text(answer, f"{side}LogicalName")
@@ -219,7 +230,7 @@ def _many_to_many(answer: Mapping[str, Any]) -> list[Relationship]:
 
 
 def _user_label(label: Any) -> str | None:
-    """A label in the user's language, else in the first that has one."""
+    """The label in the user's language, else in the first language that has one."""
     if not isinstance(label, Mapping):
         return None
     found = [label.get("UserLocalizedLabel"), *(label.get("LocalizedLabels") or ())]
@@ -231,10 +242,10 @@ def _value(answer: Any) -> Any:
 
 
 def text(answer: Mapping[str, Any], member: str) -> str:
-    """A name that has to be there.
+    """A name that must be present.
 
     Raises:
-        ProtocolError: it is not.
+        ProtocolError: it is missing.
     """
     value = answer.get(member)
     if not isinstance(value, str) or not value:
@@ -242,17 +253,17 @@ def text(answer: Mapping[str, Any], member: str) -> str:
     return value
 
 
-def items(answer: Mapping[str, Any], member: str, where: str) -> list[dict[str, Any]]:
-    """A list of objects that has to be there, and complete.
+def items(answer: Mapping[str, Any], member: str, where: str | None = None) -> list[dict[str, Any]]:
+    """A list of objects that must be present and complete.
 
     Raises:
-        ProtocolError: it is not.
+        ProtocolError: it is missing or not complete.
     """
     found = answer.get(member)
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise ProtocolError("The answer to a metadata request holds no list", where=where)
+        raise ProtocolError("The answer to a metadata request contains no list", where=where)
     if f"{member}@odata.nextLink" in answer or "@odata.nextLink" in answer:
-        # Docs: "Query table definitions": no paging, all are returned. A part of the
-        # columns must never pass for all of them.
+        # Docs: "Query table definitions": there is no paging, all are returned. A part of the
+        # columns must never be taken for all of them.
         raise ProtocolError("The answer to a metadata request is not complete", where=where)
     return found

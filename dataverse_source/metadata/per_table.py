@@ -1,45 +1,43 @@
-"""Reads metadata from EntityDefinitions, table by table: the way that always works.
+"""Reads metadata from EntityDefinitions, table by table; works where `bulk` is refused.
 
 Docs: "Query table definitions using the Web API".
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from dataverse_source.errors import ProtocolError
-from dataverse_source.metadata.model import LOOKUP_TYPES, Column, Description, Table
+from dataverse_source.metadata.model import LOOKUP_TYPES
 from dataverse_source.metadata.parse import (
     COLUMN_PROPERTIES,
+    DESCRIBED_PROPERTIES,
     MANY_TO_MANY_PROPERTIES,
     MANY_TO_ONE_PROPERTIES,
+    RELATIONSHIPS,
     TABLE_PROPERTIES,
     MetadataClient,
-    columns_from,
-    description_from,
     items,
-    table_from,
     text,
     type_of,
 )
 
 VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
-"""Annotation of every answer with rows, if asked for: a number that changes with every change
-of the environment's schema (docs: "Compose HTTP requests and handle errors", annotations)."""
+"""Annotation of answers with rows: a number that changes with every change of the environment's
+schema (docs: "Compose HTTP requests and handle errors", annotations)."""
 
-_VERSION_MARK = "version "
-"""What a stamp begins with that holds such a number."""
+_VERSION_PREFIX = "version "
+"""Start of a stamp that contains such a number."""
 
 CASTS: tuple[tuple[str, str, frozenset[str]], ...] = (
-    ("DateTimeAttributeMetadata", "Format,DateTimeBehavior", frozenset({"DateTimeType"})),
+    ("DateTimeAttributeMetadata", "DateTimeBehavior", frozenset({"DateTimeType"})),
     ("DecimalAttributeMetadata", "Precision", frozenset({"DecimalType"})),
     ("DoubleAttributeMetadata", "Precision", frozenset({"DoubleType"})),
     ("MoneyAttributeMetadata", "Precision", frozenset({"MoneyType"})),
     ("LookupAttributeMetadata", "Targets", LOOKUP_TYPES),
 )
-"""Metadata type, its own properties, and the column types that have them. Such properties
-can only be selected after a cast to the type, one type per request."""
+"""Metadata type, its own property, and the column types that have them. Such a property can
+be selected only after a cast to the type, one type per request."""
 
 CHOICE_CASTS: tuple[tuple[str, str], ...] = (
     ("BooleanAttributeMetadata", "BooleanType"),
@@ -48,16 +46,16 @@ CHOICE_CASTS: tuple[tuple[str, str], ...] = (
     ("StateAttributeMetadata", "StateType"),
     ("StatusAttributeMetadata", "StatusType"),
 )
-"""The same for choices. Casting to their common base type does not work."""
+"""The same for choices; a cast to their common base type does not work."""
 
 
 def current_version(client: MetadataClient) -> str:
-    """A stamp of the metadata as it is now, for where RetrieveMetadataChanges gives none.
+    """The current version of the metadata, if RetrieveMetadataChanges gives no stamp.
 
-    One small request. Equal stamps mean the same metadata; they tell no order.
+    One small request. Equal stamps mean equal metadata; they have no order.
 
     Raises:
-        ProtocolError: the answer does not tell.
+        ProtocolError: the answer has no version.
         DataverseError: see `read_tables`.
     """
     answer = client.get_json(
@@ -67,73 +65,73 @@ def current_version(client: MetadataClient) -> str:
     )
     version = answer.get(f"@{VERSION}")
     if not version:
-        raise ProtocolError("The answer does not tell the metadata's version", where=VERSION)
-    return f"{_VERSION_MARK}{version}"
+        raise ProtocolError("The answer contains no version of the metadata", where=VERSION)
+    return f"{_VERSION_PREFIX}{version}"
 
 
 def is_version(stamp: str) -> bool:
-    """Whether a stamp is one of `current_version`."""
-    return stamp.startswith(_VERSION_MARK)
+    """Whether a stamp comes from `current_version`."""
+    return stamp.startswith(_VERSION_PREFIX)
 
 
-def read_tables(client: MetadataClient) -> tuple[Table, ...]:
-    """All tables of the environment, without columns; one request.
+def read_tables(client: MetadataClient) -> list[dict[str, Any]]:
+    """Answers for `parse.table_from`: all tables of the environment; one request.
 
     Raises:
-        ProtocolError: an answer that can't be right.
+        ProtocolError: an answer is malformed.
         DataverseError: see `dataverse_source.client.client.DataverseClient.get`.
     """
-    return tuple(
-        table_from(answer)
-        for answer in _collection(client, "EntityDefinitions", ",".join(TABLE_PROPERTIES))
-    )
+    return _collection(client, "EntityDefinitions", ",".join(TABLE_PROPERTIES))
 
 
-def read_columns(client: MetadataClient, logical_name: str) -> tuple[Column, ...]:
-    """The columns of one table; up to six requests.
+def read_columns(client: MetadataClient, logical_name: str) -> dict[str, Any]:
+    """The answer for `parse.columns_from` of one table; up to six requests.
 
     Raises:
         DataverseError: see `read_tables`.
     """
     path = _path(logical_name, "Attributes")
-    answers = _collection(client, path, ",".join(COLUMN_PROPERTIES))
-    types = {type_of(answer) for answer in answers}
-    details: dict[str, dict[str, Any]] = {}
-    for cast, properties, applies_to in CASTS:
+    columns = _columns(client, path, ",".join(COLUMN_PROPERTIES))
+    types = set(map(type_of, columns.values()))
+    for cast, own, applies_to in CASTS:
         if types & applies_to:
             typed = f"{path}/Microsoft.Dynamics.CRM.{cast}"
-            for answer in _collection(client, typed, f"LogicalName,{properties}"):
-                details[text(answer, "LogicalName")] = answer
-    return columns_from(answers, details)
+            _complete(columns, _columns(client, typed, f"LogicalName,{own}"), own)
+    return {"LogicalName": logical_name, "Attributes": list(columns.values())}
 
 
-def read_description(client: MetadataClient, logical_name: str) -> Description:
-    """Display names, choices and relationships of one table; up to nine requests.
+def read_description(client: MetadataClient, logical_name: str) -> dict[str, Any]:
+    """The answer for `parse.description_from` of one table; up to nine requests.
 
     Raises:
         DataverseError: see `read_tables`.
     """
     path = _path(logical_name, "Attributes")
-    select = "LogicalName,DisplayName,AttributeType,AttributeTypeName"
-    columns = {text(one, "LogicalName"): one for one in _collection(client, path, select)}
-    types = {type_of(one) for one in columns.values()}
+    columns = _columns(client, path, ",".join(DESCRIBED_PROPERTIES))
+    types = set(map(type_of, columns.values()))
     for cast, applies_to in CHOICE_CASTS:
         if applies_to in types:
             typed = f"{path}/Microsoft.Dynamics.CRM.{cast}"
-            for answer in _collection(client, typed, "LogicalName", expand="OptionSet"):
-                columns[text(answer, "LogicalName")] |= {"OptionSet": answer.get("OptionSet")}
-    return description_from(
-        client.get_json(_path(logical_name), {"$select": "LogicalName,DisplayName"}),
-        list(columns.values()),
-        _collection(
-            client, _path(logical_name, "ManyToOneRelationships"), ",".join(MANY_TO_ONE_PROPERTIES)
-        ),
-        _collection(
-            client,
-            _path(logical_name, "ManyToManyRelationships"),
-            ",".join(MANY_TO_MANY_PROPERTIES),
-        ),
-    )
+            more = _columns(client, typed, "LogicalName", expand="OptionSet")
+            _complete(columns, more, "OptionSet")
+    table = client.get_json(_path(logical_name), {"$select": "LogicalName,DisplayName"})
+    selects = MANY_TO_ONE_PROPERTIES, MANY_TO_MANY_PROPERTIES
+    return {
+        **table,
+        "Attributes": list(columns.values()),
+        **{
+            kind: _collection(client, _path(logical_name, kind), ",".join(select))
+            for kind, select in zip(RELATIONSHIPS, selects, strict=True)
+        },
+    }
+
+
+def _complete(
+    columns: dict[str, dict[str, Any]], more: dict[str, dict[str, Any]], member: str
+) -> None:
+    """Adds a member to the columns; one that was made since the first request is left out."""
+    for name in columns.keys() & more.keys():
+        columns[name][member] = more[name].get(member)
 
 
 def _path(logical_name: str, *parts: str) -> str:
@@ -141,8 +139,14 @@ def _path(logical_name: str, *parts: str) -> str:
     return "/".join((f"EntityDefinitions(LogicalName='{key}')", *parts))
 
 
+def _columns(
+    client: MetadataClient, path: str, select: str, expand: str | None = None
+) -> dict[str, dict[str, Any]]:
+    return {text(one, "LogicalName"): one for one in _collection(client, path, select, expand)}
+
+
 def _collection(
     client: MetadataClient, path: str, select: str, expand: str | None = None
-) -> Sequence[dict[str, Any]]:
+) -> list[dict[str, Any]]:
     query = {"$select": select} | ({"$expand": expand} if expand else {})
     return items(client.get_json(path, query), "value", path)

@@ -1,7 +1,7 @@
-"""Tables and columns of an environment: asked for in few requests, and each only once.
+"""Tables and columns of an environment, read in few requests and only once.
 
-Many tables are read at once with RetrieveMetadataChanges; where that is refused or fails, table
-by table from EntityDefinitions. What is kept on disk is used after one question, whether
+Many tables are read together with RetrieveMetadataChanges; if that is refused or fails, one by
+one from EntityDefinitions. The cache on disk is used after one request, which asks whether
 anything has changed since.
 """
 
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dataverse_source.config.log import logger
 from dataverse_source.errors import (
@@ -23,27 +23,32 @@ from dataverse_source.errors import (
     UnknownNameError,
 )
 from dataverse_source.metadata import bulk, per_table
-from dataverse_source.metadata.cache import MetadataCache, Snapshot
+from dataverse_source.metadata.cache import MetadataCache, Parsed, Snapshot
 from dataverse_source.metadata.model import Description, Table
-from dataverse_source.metadata.parse import MetadataClient
+from dataverse_source.metadata.parse import (
+    MetadataClient,
+    columns_from,
+    description_from,
+    table_from,
+)
 from dataverse_source.metadata.table_selection import find_table, select_tables
 
 __all__ = ["MetadataReader"]
 
 T = TypeVar("T")
+Answer = dict[str, Any]
 
 
 class MetadataReader:
     """Reads tables and columns; may be used by many threads at once.
 
-    A missing privilege (prvReadEntity, prvReadAttribute) comes through as the client's
-    AccessDeniedError.
+    A missing privilege (prvReadEntity, prvReadAttribute) raises the client's AccessDeniedError.
 
     Args:
-        client: talks to the environment.
-        configured: names and patterns of the tables that will be asked for; they are read
-            together as soon as one of them is.
-        cache: what earlier runs have kept.
+        client: sends the requests.
+        configured: names and patterns of the tables that will be asked for; all of them are read
+            as soon as one is asked for.
+        cache: metadata that earlier runs have kept.
     """
 
     def __init__(
@@ -69,7 +74,7 @@ class MetadataReader:
         """The overview entry of the table with this entity set name or logical name.
 
         Raises:
-            UnknownNameError: no such table, or none that can be queried; see
+            UnknownNameError: there is no such table, or it cannot be queried; see
                 `dataverse_source.metadata.table_selection.find_table`.
         """
         with self._lock:
@@ -87,9 +92,9 @@ class MetadataReader:
         return select_tables(names, self.tables())
 
     def configured(self) -> tuple[Table, ...]:
-        """The overview entries of all configured tables that there are, each once.
+        """The overview entries of all configured tables that exist, each once.
 
-        A name that leads nowhere is told when that table is read; here it is left out.
+        Names of tables that do not exist are left out here; reading such a table raises an error.
         """
         with self._lock:
             self._current()
@@ -112,7 +117,7 @@ class MetadataReader:
             if overview.logical_name not in found:
                 self._read_columns(self._wanted(overview, found))
                 found = self._current().columns
-            return replace(overview, columns=found[overview.logical_name])
+            return replace(overview, columns=found[overview.logical_name].value)
 
     def description(self, name: str) -> Description:
         """Display names, choices and relationships of a table.
@@ -129,10 +134,10 @@ class MetadataReader:
             if overview.logical_name not in found:
                 self._read_descriptions(self._wanted(overview, found))
                 found = self._current().descriptions
-            return found[overview.logical_name]
+            return found[overview.logical_name].value
 
     def refresh(self) -> None:
-        """Ask once more whether anything has changed, before the next answer."""
+        """Has the next call ask again whether anything has changed."""
         with self._lock:
             self._snapshot = None
             self._resolved.clear()
@@ -154,7 +159,7 @@ class MetadataReader:
             return self._snapshot
 
     def _kept(self) -> Snapshot | None:
-        """What an earlier run has kept, if nothing has changed since."""
+        """The snapshot of an earlier run, if nothing has changed since."""
         kept = self._cache.read() if self._cache else None
         if kept is None or not kept.is_usable(datetime.now(timezone.utc)):
             return None
@@ -163,30 +168,31 @@ class MetadataReader:
         except (UnauthorizedError, ThrottledError):
             raise
         except (ResponseError, ProtocolError) as error:
-            # Most likely 0x80044352, a stamp that has expired (docs: "Cache schema data").
-            logger.info("The metadata that was kept can't be checked: %s", error)
+            # Most likely 0x80044352, the stamp has expired (docs: "Cache schema data").
+            logger.info("The metadata cache is not used, as it cannot be checked: %s", error)
             return None
         if not stamp:
-            logger.info("The environment's metadata has changed: it is read anew")
+            logger.info("The environment's metadata has changed and is read again")
             return None
         newer = replace(kept, stamp=stamp)
         self._keep(newer)
         return newer
 
     def _still(self, stamp: str) -> str | None:
-        """A stamp of the metadata as it is now, if it is as it was at ``stamp``; one request."""
+        """The current stamp if nothing changed since ``stamp``, else None; one request."""
         if per_table.is_version(stamp):
             return stamp if per_table.current_version(self._client) == stamp else None
         return bulk.changed_since(self._client, stamp)
 
     def _read_tables(self) -> Snapshot:
         began = datetime.now(timezone.utc)
-        # The stamp comes first: what changes while tables are read is then a change since.
+        # The stamp is read first: a change while tables are read then counts as a later change.
         stamp = self._stamp() if self._cache else None
-        return Snapshot(stamp or "", began, per_table.read_tables(self._client))
+        answers = per_table.read_tables(self._client)
+        return Snapshot(stamp or "", began, tuple(Parsed(table_from, one) for one in answers))
 
     def _stamp(self) -> str | None:
-        """What tells later whether the metadata has changed; None: nothing can."""
+        """The stamp by which later runs see changes of the metadata; None if there is none."""
         stamp = self._ask(lambda: bulk.current_stamp(self._client))
         if stamp is not None:
             return stamp
@@ -195,43 +201,52 @@ class MetadataReader:
         except (UnauthorizedError, ThrottledError):
             raise
         except (ResponseError, ProtocolError) as error:
-            logger.info("Metadata is not kept, as changes of it would not be seen: %s", error)
+            logger.info("Metadata is not cached, as changes would not be noticed: %s", error)
             return None
 
     def _wanted(self, overview: Table, known: Mapping[str, object]) -> list[str]:
-        """Logical names of the tables to read now: this one, and all that are configured."""
+        """Logical names of the tables to read: this one and all configured ones not yet read."""
         names = [overview.logical_name, *(table.logical_name for table in self.configured())]
         return [name for name in dict.fromkeys(names) if name not in known]
 
     def _read_columns(self, names: Sequence[str]) -> None:
-        read = self._ask(lambda: bulk.read_columns(self._client, names)) or {}
-        missing = [name for name in names if name not in read]
-        read |= self._one_by_one(per_table.read_columns, missing, names[0])
+        read = self._read(names, bulk.read_columns, per_table.read_columns, columns_from)
         snapshot = self._current()
         self._keep(replace(snapshot, columns={**snapshot.columns, **read}))
 
     def _read_descriptions(self, names: Sequence[str]) -> None:
-        read = self._ask(lambda: bulk.read_descriptions(self._client, names)) or {}
-        missing = [name for name in names if name not in read]
-        read |= self._one_by_one(per_table.read_description, missing, names[0])
+        read = self._read(
+            names, bulk.read_descriptions, per_table.read_description, description_from
+        )
         snapshot = self._current()
         self._keep(replace(snapshot, descriptions={**snapshot.descriptions, **read}))
 
-    def _one_by_one(
-        self, read: Callable[[MetadataClient, str], T], names: Sequence[str], needed: str
-    ) -> dict[str, T]:
-        """Tables from EntityDefinitions; only ``needed`` may fail the whole."""
-        found: dict[str, T] = {}
+    def _read(
+        self,
+        names: Sequence[str],
+        together: Callable[[MetadataClient, Sequence[str]], dict[str, Answer]],
+        one: Callable[[MetadataClient, str], Answer],
+        parse: Callable[[Mapping[str, Any]], T],
+    ) -> dict[str, Parsed[T]]:
+        """The tables by name; only a failure of the first one is raised."""
+
+        def ask() -> dict[str, Parsed[T]]:
+            answers = together(self._client, names)
+            return {name: Parsed(parse, answer) for name, answer in answers.items()}
+
+        found = self._ask(ask) or {}
         for name in names:
+            if name in found:
+                continue
             try:
-                found[name] = read(self._client, name)
+                found[name] = Parsed(parse, one(self._client, name))
             except (AccessDeniedError, ProtocolError):
-                if name == needed:
+                if name == names[0]:
                     raise
         return found
 
     def _ask(self, question: Callable[[], T]) -> T | None:
-        """The answer of RetrieveMetadataChanges; None where the function can't be used."""
+        """The answer of RetrieveMetadataChanges; None if the function cannot be used."""
         if not self._function_works:
             return None
         try:
@@ -241,7 +256,7 @@ class MetadataReader:
         except (ResponseError, ProtocolError) as error:
             self._function_works = False
             logger.warning(
-                "%s can't be used, metadata is read table by table. %s", bulk.FUNCTION, error
+                "%s cannot be used, so metadata is read table by table. %s", bulk.FUNCTION, error
             )
             return None
 

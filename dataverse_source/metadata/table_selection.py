@@ -1,4 +1,4 @@
-"""Which tables are meant: by entity set name, logical name or pattern, and which can be read."""
+"""Finds the tables that names and patterns stand for, and tells which of them can be read."""
 
 from __future__ import annotations
 
@@ -7,23 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dataverse_source.config.log import logger
+from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import UnknownNameError, did_you_mean
 from dataverse_source.metadata.model import Table
 
 _WHICH_NAMES = (
-    "A table goes by two names, the plural one of the Web API or the logical name: accounts or "
-    "account. Power Apps (make.powerapps.com) shows them under Tables, Properties and Advanced. A "
-    "table that is there is hidden from an application user whose roles may not read it."
+    "Use the entity set name (accounts) or the logical name (account). Power Apps "
+    "(make.powerapps.com) shows both under Tables, Properties, Advanced. If the table exists, "
+    "give the application user a role that may read it: without one, it is hidden."
 )
 
 
-def is_pattern(name: str) -> bool:
-    """Whether a configured name stands for any number of tables, such as ``new_*``."""
-    return any(sign in name for sign in "*?[")
-
-
 def why_unreadable(table: Table) -> str | None:
-    """The reason why the Web API gives no rows of a table; None: it may give some."""
+    """Why the Web API returns no rows of a table; None if it may return some."""
     if not table.entity_set_name:
         return "it has no entity set name"
     if not table.primary_id:
@@ -32,34 +28,34 @@ def why_unreadable(table: Table) -> str | None:
 
 
 def why_left_out(table: Table) -> str | None:
-    """The reason why a pattern does not choose a table; it may still be named itself."""
+    """Why patterns leave a table out, None if they do not; it can still be set by its name."""
     if table.is_private:
-        return "it is private: Dataverse keeps it for itself"
+        return "it is private: for Dataverse's internal use"
     if table.kind == "virtual":
-        return "it is virtual: its rows are in another system, and each query is sent there"
+        return "it is virtual: its rows are in another system, which every query is sent to"
     return why_unreadable(table)
 
 
 def find_table(name: str, tables: Sequence[Table]) -> Table:
     """The table with this entity set name or logical name.
 
-    Exact names win over names in another case, entity set names over logical names.
+    An exact match wins over one in another case, an entity set name over a logical name.
 
     Raises:
-        UnknownNameError: no such table, or none that can be queried.
+        UnknownNameError: there is no such table, or it cannot be queried.
     """
     found = _find(name, tables) or _find(name.lower(), [_lowered(one) for one in tables])
     if found is None:
         raise UnknownNameError(
-            f"The environment has no table {name!r}, or the application user can't see it",
+            f"The environment has no table {name!r}, or the application user cannot see it",
             remedy=did_you_mean(name, _names(tables)) or _WHICH_NAMES,
         )
     table = next(one for one in tables if one.logical_name.lower() == found.lower())
     reason = why_unreadable(table)
     if reason:
         raise UnknownNameError(
-            f"The table {table.logical_name!r} can't be queried: {reason}",
-            remedy="Leave it out of the tables to read.",
+            f"Table {table.logical_name!r} cannot be queried: {reason}",
+            remedy="Remove it from tables.",
         )
     return table
 
@@ -67,16 +63,16 @@ def find_table(name: str, tables: Sequence[Table]) -> Table:
 def select_tables(names: Sequence[str], tables: Sequence[Table]) -> tuple[Table, ...]:
     """The tables that names and patterns stand for, each once.
 
-    They come in the order of ``names``, and those of a pattern by entity set name.
+    They are in the order of ``names``; those of one pattern are sorted by entity set name.
 
     Args:
         names: entity set names, logical names, or patterns of either with ``*``, ``?`` and
             ``[...]`` (see `fnmatch`), in any case.
-        tables: all of the environment.
+        tables: all tables of the environment.
 
     Raises:
-        UnknownNameError: a name that `find_table` refuses, or a pattern that stands for no
-            table that can be read.
+        UnknownNameError: a name that `find_table` refuses, or a pattern that matches no table
+            that can be read.
     """
     chosen: dict[str, Table] = {}
     named = {find_table(one, tables).logical_name for one in names if not is_pattern(one)}
@@ -88,8 +84,8 @@ def select_tables(names: Sequence[str], tables: Sequence[Table]) -> tuple[Table,
 
 
 def _matching(pattern: str, tables: Sequence[Table], named: set[str]) -> list[Table]:
-    """The tables that a pattern stands for; says which it leaves out, and why."""
-    matches = [table for table in tables if _fits(table, pattern)]
+    """The tables that a pattern stands for; logs which it leaves out, and why."""
+    matches = [table for table in tables if matches_pattern(table, pattern)]
     reasons = {table.logical_name: why_left_out(table) for table in matches}
     chosen = [table for table in matches if not reasons[table.logical_name]]
     for name, reason in reasons.items():
@@ -100,23 +96,24 @@ def _matching(pattern: str, tables: Sequence[Table], named: set[str]) -> list[Ta
     if matches:
         left_out = "; ".join(f"{name}: {reason}" for name, reason in sorted(reasons.items()))
         raise UnknownNameError(
-            f"The pattern {pattern!r} stands for no table that can be read",
+            f"The pattern {pattern!r} matches no table that can be read",
             why=left_out,
-            remedy="A private or virtual table is read when its own name is given.",
+            remedy="Write the name of a private or virtual table itself to have it read.",
         )
     raise UnknownNameError(
-        f"The environment has no table like {pattern!r}, or the application user can't see it",
+        f"The environment has no table like {pattern!r}, or the application user cannot see it",
         remedy=_nearest(pattern, tables) or _WHICH_NAMES,
     )
 
 
-def _fits(table: Table, pattern: str) -> bool:
+def matches_pattern(table: Table, pattern: str) -> bool:
+    """Whether one of the table's names matches the pattern (see `fnmatch`), in any case."""
     names = filter(None, (table.entity_set_name, table.logical_name))
     return any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for name in names)
 
 
 def _nearest(pattern: str, tables: Sequence[Table]) -> str:
-    """What may have been meant: names like the pattern without its signs."""
+    """Suggests names that are like the pattern without its wildcards."""
     bare = pattern.translate({ord(sign): None for sign in "*?[]!"})
     by_prefix = sorted({f"{one.logical_name.partition('_')[0]}_*" for one in tables
                         if "_" in one.logical_name})  # fmt: skip
@@ -124,7 +121,7 @@ def _nearest(pattern: str, tables: Sequence[Table]) -> str:
 
 
 def _find(name: str, tables: Sequence[Table]) -> str | None:
-    """Logical name of the table called ``name``, by entity set name first."""
+    """Logical name of the table called ``name``; entity set names are compared first."""
     by_set = (one.logical_name for one in tables if one.entity_set_name == name)
     by_logical = (one.logical_name for one in tables if one.logical_name == name)
     return next(by_set, None) or next(by_logical, None)

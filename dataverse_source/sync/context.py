@@ -74,6 +74,7 @@ class TableRun:
         workers: fetch and decode pages.
         load_began: when the load package began that takes the rows.
         run_id: id of the pipeline run, which may take several load packages.
+        sync_is_explicit: ``sync`` is set for this very table.
     """
 
     reader: TableReader
@@ -85,6 +86,7 @@ class TableRun:
     workers: WorkerPool = field(default_factory=WorkerPool)
     load_began: datetime | None = None
     run_id: str = ""
+    sync_is_explicit: bool = False
 
     @property
     def settings(self) -> TableSettings:

@@ -61,11 +61,20 @@ class _SyncRefusedError(ConfigurationError):
     obstacle: str = ""
 
 
-def make_plan(table: Table, settings: TableSettings, state: TableState, now: datetime) -> Plan:
+def make_plan(
+    table: Table, settings: TableSettings, state: TableState, now: datetime, *, explicit: bool
+) -> Plan:
     """Chooses the sync mode of ``table``.
 
     A `sync` set for all tables is a preference: a table that cannot use it falls back to the next
     best mode.
+
+    Args:
+        table: with its columns.
+        settings: those of the table.
+        state: what earlier runs have stored.
+        now: Dataverse's time.
+        explicit: `sync` is set for this very table, so no other mode may stand in.
 
     Raises:
         ConfigurationError: the table cannot use the mode that is set for this very table.
@@ -73,7 +82,7 @@ def make_plan(table: Table, settings: TableSettings, state: TableState, now: dat
     try:
         return _plan_as_set(table, settings, state, now)
     except _SyncRefusedError as refusal:
-        if settings.strict:
+        if explicit:
             raise
         best = _plan_as_set(table, replace(settings, sync="auto"), state, now)
         reason = f"sync = {settings.sync!r} is not possible, as {refusal.obstacle}"

@@ -57,7 +57,9 @@ def range_items(run: TableRun, outputs: Iterator[RowBatch]) -> Iterator[Any]:
 
 def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
     """The plan for the table, and the state to continue from."""
-    plan = make_plan(run.reader.table, run.settings, state, run.now())
+    plan = make_plan(
+        run.reader.table, run.settings, state, run.now(), explicit=run.sync_is_explicit
+    )
     if state.mode == plan.mode and state.columns == run.columns:
         logger.info("%s: %s", run.name, plan)
         return plan, state

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -15,8 +14,7 @@ from dataverse_source.cli.app import COMMANDS
 from dataverse_source.client import error_responses, page_size
 from dataverse_source.client.throttle.budget import ServiceLimits
 from dataverse_source.config.setting_names import CREDENTIALS_SETTINGS
-from dataverse_source.config.settings import OF_A_TABLE, Settings, TableSettings
-from dataverse_source.config.values import KINDS
+from dataverse_source.config.settings import OF_A_TABLE, OF_THE_SOURCE, SETTINGS
 from dataverse_source.credentials import aadsts_errors
 from dataverse_source.metadata.model import Column, Table
 from tests.docs.blocks import pages, rows_of_tables, text_of
@@ -24,16 +22,7 @@ from tests.docs.blocks import pages, rows_of_tables, text_of
 # Docs "Web service error codes"; the code is not needed to explain the refusal.
 PRIVILEGE_DENIED = ("0x80040220", "0x80048306")
 CODE = re.compile(r"`([^`]+)`")
-DEFAULTS: dict[str, Any] = {
-    "sync": TableSettings.sync,
-    "deletes": TableSettings.deletes,
-    "labels": str(TableSettings.labels).lower(),
-    "history": str(TableSettings.history).lower(),
-    "page_size": TableSettings.page_size,
-    "lookback_seconds": TableSettings.lookback_seconds,
-    "api_version": Settings.api_version,
-    "request_timeout": int(Settings.request_timeout),
-}
+LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 
 def section(page: str, title: str) -> str:
@@ -48,10 +37,10 @@ def first_names(text: str) -> list[str]:
 
 
 def test_every_setting_is_documented() -> None:
-    assert set(first_names(section("docs/settings.md", "Of the source"))) == (
-        set(KINDS) - {"select", "filter"}
-    )
-    assert set(first_names(section("docs/settings.md", "Of single tables"))) == OF_A_TABLE
+    names = first_names(section("docs/settings.md", "Settings of the source"))
+    assert set(names) == OF_THE_SOURCE
+    names = first_names(section("docs/settings.md", "Settings of one table"))
+    assert set(names) == OF_A_TABLE
     ways = section("docs/settings.md", "Ways to sign in")
     assert set(first_names(ways)) == CREDENTIALS_SETTINGS
 
@@ -59,15 +48,24 @@ def test_every_setting_is_documented() -> None:
 def test_the_readme_names_every_setting() -> None:
     table = section("README.md", "In your own pipeline").partition("###")[0]
     named = {name.partition(".")[0] for name in first_names(table)}
-    assert named == set(KINDS) - {"select", "filter"}
+    assert named == OF_THE_SOURCE
 
 
-def test_defaults_are_those_of_the_code() -> None:
-    rows = rows_of_tables(section("docs/settings.md", "Of the source"))
-    told = {CODE.findall(row[0])[0]: row[2].strip("`") for row in rows}
-    assert {name: told[name] for name in DEFAULTS} == {
-        name: str(value) for name, value in DEFAULTS.items()
+@pytest.mark.parametrize("title", ["Settings of the source", "Settings of one table"])
+def test_settings_are_documented_in_the_words_of_the_code(title: str) -> None:
+    for names, doc, default in rows_of_tables(section("docs/settings.md", title)):
+        if doc != "as above, for this table":
+            setting = SETTINGS[CODE.findall(names)[0]]
+            assert (LINK.sub(r"\1", doc), default) == (setting.doc, setting.default)
+
+
+def test_the_defaults_in_the_readme_are_those_of_the_code() -> None:
+    table = section("README.md", "In your own pipeline").partition("###")[0]
+    told = {CODE.findall(row[0])[0]: row[2].strip("`") for row in rows_of_tables(table)}
+    defaults = {
+        name: one.default.strip("`") for name, one in SETTINGS.items() if one.default[0] == "`"
     }
+    assert {name: told[name] for name in defaults} == defaults
 
 
 def test_every_error_has_a_heading() -> None:

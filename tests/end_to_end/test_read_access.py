@@ -14,7 +14,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dataverse_source import AccessDeniedError, TablesFailedError, dataverse, load
 from dataverse_source.client.client import DataverseClient
-from dataverse_source.config.settings import make_settings
+from dataverse_source.config.checks import make_settings
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.errors import dataverse_error
 from dataverse_source.loading.connection import Connection

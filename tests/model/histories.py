@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dataverse_source.config.settings import make_settings
+from dataverse_source.config.checks import make_settings
 from dataverse_source.errors import AccessDeniedError, DataverseError
 from dataverse_source.sandbox.api.faults import Fault
 from dataverse_source.sandbox.api.limits import LimitSettings

@@ -19,12 +19,12 @@ from unittest import mock
 import pyarrow as pa
 from dlt.extract.items import DataItemWithMeta
 
+from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.load_package import Package as PackageToFill
 from dataverse_source.loading.run_context import RunContext, running
 from dataverse_source.loading.tables import Tables
-from dataverse_source.metadata.table_selection import is_pattern
 from dataverse_source.sync.write.destination import VALID_TO
 from dataverse_source.sync.write.items import DELETED
 from tests.model.kept_versions import Versions

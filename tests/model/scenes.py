@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dataverse_source.metadata.table_selection import is_pattern
+from dataverse_source.config.values import is_pattern
 from dataverse_source.sandbox.schema.tables import Schema, Table
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.client.session import new_session
 from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, LimiterClock
-from dataverse_source.config.settings import Settings, make_settings
+from dataverse_source.config.checks import make_settings
+from dataverse_source.config.settings import Settings
 from dataverse_source.credentials import DataverseCredentials, token_source
 from dataverse_source.loading.connection import Connection
 from dataverse_source.metadata.reader import MetadataReader

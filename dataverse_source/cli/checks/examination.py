@@ -18,9 +18,8 @@ from dataverse_source.client.responses import Response
 from dataverse_source.client.retry import ONCE
 from dataverse_source.client.session import new_session
 from dataverse_source.config.settings import Settings
-from dataverse_source.credentials import DataverseCredentials, RenewingTokens, token_source
-from dataverse_source.credentials.auth_type import auth_type
-from dataverse_source.credentials.spec import setting
+from dataverse_source.credentials import RenewingTokens, token_source
+from dataverse_source.credentials.sign_in import External, parsed
 from dataverse_source.errors import DataverseError, UnknownNameError
 from dataverse_source.loading.configuration import Credentials
 from dataverse_source.loading.connection import reached
@@ -117,13 +116,13 @@ def _examine(
 
 def _who(credentials: Credentials) -> dict[str, str]:
     """Sign-in method, client id, tenant."""
-    if not isinstance(credentials, DataverseCredentials):
-        return {"auth_type": type(credentials).__name__}
-    client_id, tenant = setting(credentials, "client_id"), setting(credentials, "tenant_id")
+    sign_in = parsed(credentials)
+    if isinstance(sign_in, External):
+        return {"auth_type": sign_in.auth_type}
     return {
-        "auth_type": auth_type(credentials),
-        "client_id": client_id or "none",
-        "tenant_id": tenant or "found by asking the environment",
+        "auth_type": sign_in.auth_type,
+        "client_id": sign_in.client_id or "none",
+        "tenant_id": sign_in.login.tenant_id or "found by asking the environment",
     }
 
 

@@ -40,13 +40,15 @@ def _facts(connection: Connection, name: str) -> dict[str, Any]:
 
     reader = open_table(connection, name)
     table, description = reader.table, connection.metadata.description(name)
+    names = name, str(table.entity_set_name), table.logical_name
+    explicit = connection.settings.sync_is_explicit(*names)
     return {
         "entity_set_name": table.entity_set_name,
         "logical_name": table.logical_name,
         "display_name": description.display_name,
         "kind": table.kind,
         "change_tracking": table.change_tracking,
-        "sync": _sync(table, reader.settings),
+        "sync": _sync(table, reader.settings, explicit=explicit),
         "primary_key": list(table.key_columns),
         "primary_name": table.primary_name,
         "alternate_keys": _alternate_keys(connection, table),
@@ -56,7 +58,7 @@ def _facts(connection: Connection, name: str) -> dict[str, Any]:
     }
 
 
-def _sync(table: Table, settings: TableSettings) -> dict[str, Any]:
+def _sync(table: Table, settings: TableSettings, *, explicit: bool) -> dict[str, Any]:
     """The sync mode of a first run with the present settings."""
     from datetime import datetime, timezone
 
@@ -65,7 +67,8 @@ def _sync(table: Table, settings: TableSettings) -> dict[str, Any]:
     from dataverse_source.sync.state import TableState
 
     try:
-        plan = make_plan(table, settings, TableState(), datetime.now(timezone.utc))
+        now = datetime.now(timezone.utc)
+        plan = make_plan(table, settings, TableState(), now, explicit=explicit)
     except ConfigurationError as error:
         return {"setting": settings.sync, "mode": None, "column": None, "why": error.what}
     return {

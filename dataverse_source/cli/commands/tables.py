@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,19 +27,18 @@ def command(screen: Screen, pattern: str, everything: bool, environment_url: str
     The pattern is matched against entity set names and logical names.
     """
     from dataverse_source.cli.opening import open_connection
-    from dataverse_source.metadata.table_selection import select_tables, why_left_out
+    from dataverse_source.metadata.table_selection import (
+        matches_pattern,
+        select_tables,
+        why_left_out,
+    )
 
     metadata = open_connection([pattern], environment_url=environment_url).metadata
-    chosen = [one for one in metadata.tables() if everything and _fits(one, pattern)]
+    chosen = [one for one in metadata.tables() if everything and matches_pattern(one, pattern)]
     tables = chosen or list(select_tables([pattern], metadata.tables()))
     tables.sort(key=lambda one: one.entity_set_name or one.logical_name)
     found = [_facts(one, why_left_out(one)) for one in tables]
     screen.show(found, lambda console: _draw(console, found))
-
-
-def _fits(table: Table, pattern: str) -> bool:
-    names = (table.entity_set_name or "", table.logical_name)
-    return any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for name in names)
 
 
 def _facts(table: Table, left_out: str | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from dataverse_source.client.batch import BatchRequest, read_batch, to_body
 from dataverse_source.client.client import DataverseClient
-from dataverse_source.config.settings import make_settings
+from dataverse_source.config.checks import make_settings
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.errors import MalformedBodyError, NotFoundError, ProtocolError
 from dataverse_source.loading.connection import Connection

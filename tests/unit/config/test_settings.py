@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.config.settings import TableSettings, environment_variable, make_settings
+from dataverse_source.config.checks import make_settings
+from dataverse_source.config.settings import TableSettings
 from dataverse_source.errors import ConfigurationError
 
 URL = "https://contoso.crm4.dynamics.com"
@@ -19,7 +20,7 @@ def make(**given: Any) -> Any:
 def test_defaults() -> None:
     settings = make()
     assert settings.tables == ("accounts",)
-    assert settings.of_table("accounts") == TableSettings(strict=False)
+    assert settings.of_table("accounts") == TableSettings()
     assert (settings.api_version, settings.request_timeout) == ("v9.2", 120.0)
 
 
@@ -34,10 +35,12 @@ def test_settings_of_one_table_stand_over_the_defaults() -> None:
         page_size=100,
         table_settings={"contacts": {"sync": "full", "select": "fullname, emailaddress1"}},
     )
-    assert settings.of_table("accounts") == TableSettings(page_size=100, strict=False)
+    assert settings.of_table("accounts") == TableSettings(page_size=100)
     assert settings.of_table("other", "contacts") == TableSettings(
         sync="full", page_size=100, select=("fullname", "emailaddress1")
     )
+    assert settings.sync_is_explicit("other", "contacts")
+    assert not settings.sync_is_explicit("accounts")
 
 
 def test_history_can_be_kept_of_one_table() -> None:
@@ -91,8 +94,3 @@ def test_what_is_wrong_is_named(given: dict[str, Any], words: list[str]) -> None
         make(**given)
     for word in words:
         assert word in str(error.value)
-
-
-def test_environment_variable() -> None:
-    name = environment_variable("credentials.client_id")
-    assert name == "SOURCES__DATAVERSE__CREDENTIALS__CLIENT_ID"

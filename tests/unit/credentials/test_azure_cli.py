@@ -163,4 +163,4 @@ def test_a_cli_that_hangs(install_az: InstallAz, monkeypatch: pytest.MonkeyPatch
 def test_a_cli_that_can_not_be_run(install_az: InstallAz) -> None:
     program = install_az().parent / "bin" / "az"
     program.write_text("#!/nowhere/python\n")
-    assert "can't be run" in refused()
+    assert "cannot be run" in refused()

@@ -88,20 +88,20 @@ BROKEN_KEY = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"
 @pytest.mark.parametrize(
     ("parts", "password", "what", "setting"),
     [
-        ((MINE,), "", "holds no private key", "private_key_path"),
-        ((key_pem(),), "", "holds no certificate", "certificate_path"),
-        ((key_pem(), BROKEN_CERTIFICATE), "", "holds no certificate", "certificate_path"),
-        ((BROKEN_KEY, MINE), "", "can't be read", "certificate_path"),
+        ((MINE,), "", "contains no private key", "private_key_path"),
+        ((key_pem(),), "", "contains no certificate", "certificate_path"),
+        ((key_pem(), BROKEN_CERTIFICATE), "", "contains no certificate", "certificate_path"),
+        ((BROKEN_KEY, MINE), "", "cannot be read", "certificate_path"),
         ((elliptic(), MINE), "", "not an RSA key", "certificate_path"),
         ((key_pem(password=PASSWORD), MINE), "", "is not set", "certificate_password"),
         ((key_pem(password=PASSWORD), MINE), "guess", "is wrong", "certificate_password"),
         ((key_pem(2), MINE), "", "do not belong together", "certificate_path"),
-        ((key_pem(), pem(certificate(days=-1))), "", "has expired on", "certificate_path"),
+        ((key_pem(), pem(certificate(days=-1))), "", "certificate expired on", "certificate_path"),
         ((pfx(password=PASSWORD),), "", "is missing", "certificate_password"),
         ((pfx(password=PASSWORD),), "guess", "is wrong", "certificate_password"),
-        ((without_key(),), "", "holds no", "certificate_path"),
-        ((b"a text",), "", "no PEM or PFX file", "certificate_path"),
-        ((b"",), "", "no PEM or PFX file", "certificate_path"),
+        ((without_key(),), "", "contains no", "certificate_path"),
+        ((b"a text",), "", "not a PEM or PFX file", "certificate_path"),
+        ((b"",), "", "not a PEM or PFX file", "certificate_path"),
         ((MINE.replace(b"CERTIFICATE", b"THING"),), "", "no private key", "certificate_path"),
     ],
 )
@@ -127,7 +127,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         ((str(tmp_path),), "certificate_path"),
         ((path, str(tmp_path / "none.key")), "private_key_path"),
     ):
-        with pytest.raises(ConfigurationError, match=f"{setting} can't be read"):
+        with pytest.raises(ConfigurationError, match=f"{setting} cannot be read"):
             certificate_proof(*arguments)()
     with pytest.raises(ConfigurationError, match="do not belong together") as caught:
         certificate_proof(path, written(tmp_path / "other.key", key_pem(2)))()

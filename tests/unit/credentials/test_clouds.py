@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.credentials.clouds import Authority, configured_authority, find_authority
+from dataverse_source.credentials.sign_in import Login
 from dataverse_source.errors import ConfigurationError
 
 ID = "11111111-2222-3333-4444-555555555555"
@@ -37,12 +37,12 @@ def says(host: str, tenant: str) -> Callable[[], tuple[str, str]]:
 )
 def test_the_cloud_follows_from_the_environment(environment: str, login: str) -> None:
     for tenant in (ID, "contoso.onmicrosoft.com"):
-        found = find_authority(DataverseCredentials(tenant_id=tenant), environment, nobody)
+        found = find_authority(Login(tenant_id=tenant), environment, nobody)
         assert found == Authority(login, tenant)
         assert found.url == f"{login}/{tenant}"
         assert found.scope(environment) == f"{environment}/.default"
     asked = says("login.windows.net", ID)
-    assert find_authority(DataverseCredentials(), environment, asked).host == login
+    assert find_authority(Login(), environment, asked).host == login
 
 
 @pytest.mark.parametrize(
@@ -54,31 +54,27 @@ def test_the_cloud_follows_from_the_environment(environment: str, login: str) ->
     ],
 )
 def test_other_domains_are_no_cloud(environment: str) -> None:
-    set_host = DataverseCredentials(authority_host="login.example", tenant_id=ID)
+    set_host = Login(authority_host="login.example", tenant_id=ID)
     assert find_authority(set_host, environment, nobody).host == "https://login.example"
     with pytest.raises(ConfigurationError) as caught:
-        find_authority(DataverseCredentials(), environment, says("evil.example", ID))
+        find_authority(Login(), environment, says("evil.example", ID))
     assert "SOURCES__DATAVERSE__CREDENTIALS__AUTHORITY_HOST" in str(caught.value)
 
 
 def test_a_secret_goes_only_where_the_user_or_microsoft_says() -> None:
     """The environment may be a wrong one: its word alone moves no secret to another host."""
     asked = says("evil.example", ID)
-    assert find_authority(DataverseCredentials(), OURS, asked).host == (
-        "https://login.microsoftonline.com"
-    )
-    set_host = DataverseCredentials(authority_host="https://login.example/")
+    assert find_authority(Login(), OURS, asked).host == ("https://login.microsoftonline.com")
+    set_host = Login(authority_host="https://login.example/")
     assert find_authority(set_host, OURS, asked) == Authority("https://login.example", ID)
-    custom = find_authority(
-        DataverseCredentials(), "https://crm.contoso.com", says("login.chinacloudapi.cn", ID)
-    )
+    custom = find_authority(Login(), "https://crm.contoso.com", says("login.chinacloudapi.cn", ID))
     assert custom.host == "https://login.partner.microsoftonline.cn"
 
 
 @pytest.mark.parametrize("tenant", ["common", "organizations", "a%2fb", "x y"])
 def test_an_environment_that_names_no_tenant(tenant: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        find_authority(DataverseCredentials(), OURS, says("login.windows.net", tenant))
+        find_authority(Login(), OURS, says("login.windows.net", tenant))
     assert "SOURCES__DATAVERSE__CREDENTIALS__TENANT_ID" in str(caught.value)
 
 
@@ -94,7 +90,7 @@ def test_an_environment_that_names_no_tenant(tenant: str) -> None:
 )
 def test_ad_fs(settings: dict[str, str]) -> None:
     environment = "https://contoso.crm.contoso.com"
-    found = find_authority(DataverseCredentials(**settings), environment, nobody)
+    found = find_authority(Login(**settings), environment, nobody)
     assert found.url == "https://adfs.contoso.com/adfs"
     assert found.is_adfs
     assert found.scope(environment) == f"{environment}/openid"
@@ -102,10 +98,10 @@ def test_ad_fs(settings: dict[str, str]) -> None:
 
 def test_ad_fs_needs_its_host() -> None:
     with pytest.raises(ConfigurationError, match="lacks authority_host") as caught:
-        configured_authority(DataverseCredentials(tenant_id="adfs"), OURS)
+        configured_authority(Login(tenant_id="adfs"), OURS)
     assert "SOURCES__DATAVERSE__CREDENTIALS__AUTHORITY_HOST" in str(caught.value)
     asked = says("adfs.contoso.com", "adfs")
-    for settings in (DataverseCredentials(), DataverseCredentials(authority_host="adfs.evil.org")):
+    for settings in (Login(), Login(authority_host="adfs.evil.org")):
         with pytest.raises(ConfigurationError) as caught:
             find_authority(settings, "https://org.contoso.com", asked)
         assert "https://adfs.contoso.com/adfs" in str(caught.value)

@@ -53,7 +53,7 @@ REFUSALS = [
     (900023, "invalid_request", 400, UnknownTenantError, "tenant_id"),
     (500011, "invalid_resource", 400, AuthenticationError, "environment_url"),
     (53003, "access_denied", 400, AuthenticationError, "administrator"),
-    (12345, "something_new", 400, AuthenticationError, "the login service's words"),
+    (12345, "something_new", 400, AuthenticationError, "the answer above says more"),
 ]
 
 

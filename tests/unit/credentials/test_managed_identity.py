@@ -90,7 +90,7 @@ def test_proxies_are_passed_by(machine: Sandbox, monkeypatch: pytest.MonkeyPatch
 
 def test_elsewhere_it_says_so_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")
-    with pytest.raises(ConnectionFailedError, match="No managed identity's endpoint") as caught:
+    with pytest.raises(ConnectionFailedError, match="no managed identity endpoint") as caught:
         token_of(MACHINE)
     assert caught.value.tries == 2
     assert "SOURCES__DATAVERSE__CREDENTIALS__AUTH_TYPE" in str(caught.value)

@@ -16,7 +16,7 @@ from dlt.common.configuration.providers.vault import VaultDocProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.credentials.auth_type import auth_type
+from dataverse_source.credentials.sign_in import parsed
 from tests.support.servers import CLIENT, SECRET, TENANT
 
 TOML = (
@@ -100,7 +100,7 @@ def test_all_settings_come_from_any_provider(
     monkeypatch.setattr(providers, "providers", [provider(tmp_path)])
     (found,) = some_source()
     assert {name: found[name] for name in SETTINGS} == SETTINGS
-    assert auth_type(found) == "certificate"
+    assert parsed(found).auth_type == "certificate"
 
 
 def test_secrets_are_secret_to_dlt() -> None:

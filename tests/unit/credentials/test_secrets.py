@@ -33,7 +33,7 @@ from tests.support.sign_in_material import (
     settings_for,
     written,
 )
-from tests.unit.credentials.test_foreign import AccessToken
+from tests.unit.credentials.test_external import AccessToken
 
 
 @dataclass

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dlt
 import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import (
@@ -18,8 +21,7 @@ from dlt.common.configuration.providers import (
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from dataverse_source import ConfigurationError, DataverseCredentials, dataverse, top_by_name
-from dataverse_source.config.settings import Settings, TableSettings
-from dataverse_source.config.values import KINDS
+from dataverse_source.config.settings import OF_THE_SOURCE, SETTINGS, Settings, TableSettings
 from dataverse_source.loading.configuration import DataverseConfiguration, configured, resolved
 from tests.support.servers import CLIENT, SECRET, TENANT
 
@@ -76,16 +78,31 @@ def settings_of(**given: Any) -> tuple[Settings, DataverseCredentials]:
 
 
 def test_every_argument_of_the_source_is_a_setting() -> None:
-    arguments = set(inspect.signature(dataverse).parameters)
-    assert arguments == {*DataverseConfiguration().get_resolvable_fields(), "credentials"}
-    assert arguments == {*KINDS, "credentials"} - {"select", "filter"}
+    parameters = inspect.signature(dataverse).parameters
+    spec = set(DataverseConfiguration().get_resolvable_fields())
+    assert spec == OF_THE_SOURCE == set(parameters) - {"credentials"}
+    for owner in (Settings, TableSettings):
+        for field in dataclasses.fields(owner):
+            if field.name in parameters and parameters[field.name].default is not dlt.config.value:
+                assert parameters[field.name].default == field.default
+
+
+def test_every_argument_is_documented_as_the_setting() -> None:
+    _, _, text = str(inspect.getdoc(dataverse)).partition("Args:\n")
+    text, _, _ = text.partition("\n\n")
+    told = dict(re.findall(r"^    (\w+): ((?:.|\n     )*)\.$", text, flags=re.MULTILINE))
+    told = {name: " ".join(doc.replace("``", "`").split()) for name, doc in told.items()}
+    assert told.keys() == {*OF_THE_SOURCE, "credentials"}
+    assert {name: told[name] for name in OF_THE_SOURCE} == {
+        name: SETTINGS[name].doc for name in OF_THE_SOURCE
+    }
 
 
 def test_what_is_right_is_taken(files: Files) -> None:
     files(RIGHT + "page_size = 50\n[sources.dataverse.table_settings.contacts]\nsync = 'full'\n")
     settings, credentials = settings_of()
     assert settings.tables == ("accounts", "contacts")
-    assert settings.of_table("accounts") == TableSettings(page_size=50, strict=False)
+    assert settings.of_table("accounts") == TableSettings(page_size=50)
     assert settings.of_table("contacts") == TableSettings(page_size=50, sync="full")
     assert (credentials.client_id, credentials.client_secret) == (CLIENT, SECRET)
 
@@ -106,14 +123,14 @@ def test_everything_is_said_at_once(files: Files) -> None:
     error = refused(tables=["accounts"])
     text = str(error)
     assert len(error.problems) == 8
-    assert text.startswith("8 settings are missing or can't be used.")
+    assert text.startswith("8 settings are missing or cannot be used.")
     for words in (
         "Unknown setting environment_ur.",
         "Did you mean 'environment_url'?",
         "Unknown setting page_sze.",
         "Did you mean 'page_size'?",
         "Setting page_size has the value 'many'",
-        "SOURCES__DATAVERSE__PAGE_SIZE; it stands in " + str(folder / "config.toml"),
+        "SOURCES__DATAVERSE__PAGE_SIZE; set by " + str(folder / "config.toml"),
         "Missing setting environment_url",
         "SOURCES__DATAVERSE__ENVIRONMENT_URL",
         "table_settings.accounts.sync has the value 'chages'",
@@ -153,22 +170,25 @@ def test_the_variable_that_holds_the_value_is_named(
     files(RIGHT)
     monkeypatch.setenv(f"{SECTION}PAGE_SIZE", "9999")
     text = str(refused())
-    assert f"it stands in the environment variable {SECTION}PAGE_SIZE" in text
+    assert f"set by environment variable {SECTION}PAGE_SIZE" in text
 
 
 def test_what_is_given_in_python_stands_nowhere(files: Files) -> None:
     files(RIGHT + "page_size = 9999\n")
     text = str(refused(page_size=6000))
     assert "6000" in text
-    assert "it stands in" not in text
+    assert "set by" not in text
 
 
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ("client_secret = 'x'", "It belongs into [sources.dataverse.credentials]"),
-        ("select = ['name']", "It belongs to one table"),
-        ("verbose = true", "Known are api_version, ca_bundle"),
+        ("client_secret = 'x'", "Move it to [sources.dataverse.credentials]"),
+        (
+            "select = ['name']",
+            "Set it for one table, in [sources.dataverse.table_settings.<table>]",
+        ),
+        ("verbose = true", "Known settings: api_version, ca_bundle"),
         ("[sources.dataverse.credential]\na = 1", "Did you mean 'credentials'?"),
         ("[sources.dataverse.table_setting.accounts]\nsync = 'full'", "'table_settings'"),
         (
@@ -192,7 +212,7 @@ def test_what_is_wrong_in_a_file(files: Files, config: str, words: str) -> None:
     [
         ("PAGE_SZE", "Did you mean 'page_size'?"),
         ("CREDENTIALS__CLIENT_IDD", "Did you mean 'client_id'"),
-        ("CREDENTIALS__PAGE_SIZE", "It belongs into [sources.dataverse] itself"),
+        ("CREDENTIALS__PAGE_SIZE", "Move it to [sources.dataverse] itself"),
         ("TABLE_SETTINGS__ACCOUNTS__SELCT", "Did you mean 'select'?"),
     ],
 )
@@ -215,7 +235,7 @@ def test_what_belongs_to_dlt_or_others_is_no_mistake(files: Files) -> None:
 def test_a_setting_in_a_table_of_another_name_is_found(files: Files) -> None:
     folder = files(f'[source.dataverse]\nenvironment_url = "{URL}"\n')
     text = str(refused(tables=["accounts"]))
-    assert f"{folder / 'config.toml'} has it in [source.dataverse], where nobody reads it" in text
+    assert f"{folder / 'config.toml'} sets it in [source.dataverse], which is not read here" in text
 
 
 def test_settings_of_the_pipeline_come_first(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +278,7 @@ def test_variables_are_text(files: Files, monkeypatch: pytest.MonkeyPatch, table
     settings, _ = settings_of()
     assert settings.tables == ("accounts", "contacts")
     assert settings.request_timeout == 10
-    common = TableSettings(page_size=500, labels=True, sweep_interval=0.5, strict=False)
+    common = TableSettings(page_size=500, labels=True, sweep_interval=0.5)
     assert settings.defaults == common
     assert settings.of_table("accounts").sync == "full"
     assert settings.of_table("contacts").select == ("fullname", "emailaddress1")
@@ -301,7 +321,7 @@ def test_credentials_given_in_python_are_completed_from_files(files: Files) -> N
         ('client_id = "x"\nassertion_path = "/no/token"', ["/no/token", "assertion_path"]),
         (
             'auth_type = "secret"\ntenant_id = "Contoso Ltd"\nauthority_host = "http://x.example"',
-            ["no auth_type 'secret'", "client_secret", "neither the id of a tenant"],
+            ["Unknown auth_type 'secret'", "client_secret", "neither the id of a tenant"],
         ),
     ],
 )

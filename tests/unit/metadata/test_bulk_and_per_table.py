@@ -12,6 +12,7 @@ from dataverse_source.client.session import new_session
 from dataverse_source.credentials import DataverseCredentials, token_source
 from dataverse_source.metadata import bulk, per_table
 from dataverse_source.metadata.cache import MetadataCache
+from dataverse_source.metadata.parse import columns_from, description_from
 from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.api.faults import Kind
@@ -42,13 +43,15 @@ def shared_sandbox() -> Iterator[Sandbox]:
 
 def assert_both_ways_agree(sandbox: Sandbox) -> int:
     client = client_of(sandbox)
-    names = [table.logical_name for table in per_table.read_tables(client)]
+    names = [str(table["LogicalName"]) for table in per_table.read_tables(client)]
     columns = bulk.read_columns(client, names)
     described = bulk.read_descriptions(client, names)
     assert columns.keys() == described.keys() == set(names)
     for name in names:
-        assert columns[name] == per_table.read_columns(client, name)
-        assert described[name] == per_table.read_description(client, name)
+        one_by_one = per_table.read_columns(client, name)
+        assert columns_from(columns[name]) == columns_from(one_by_one)
+        one_by_one = per_table.read_description(client, name)
+        assert description_from(described[name]) == description_from(one_by_one)
     return len(names)
 
 

@@ -21,6 +21,16 @@ NewReader = Callable[[], MetadataReader]
 
 TABLES = ("accounts", "contacts", "systemusers")
 
+OF_VERSION_0_1 = {
+    "format": 2,
+    "stamp": "12!01/01/2026 00:00:00",
+    "read_at": "2026-01-01T00:00:00+00:00",
+    "tables": [{"logical_name": "account", "entity_set_name": "accounts", "primary_id": "a"}],
+    "columns": {"account": [{"name": "accountid", "type": "UniqueidentifierType"}]},
+    "descriptions": [{"table": "account", "display_name": "Account"}],
+}
+"""What version 0.1 kept: parsed columns in place of Dataverse's answers."""
+
 
 @pytest.fixture
 def client(sandbox: Sandbox) -> DataverseClient:
@@ -81,14 +91,17 @@ def change_accounts(
         lambda path: path.write_text(path.read_text()[:200]),
         lambda path: path.write_bytes(b"\xff\xfe" * 50),
         lambda path: path.write_text("[1]"),
-        lambda path: edit(path, format=99),
+        lambda path: edit(path, form="of another version"),
         lambda path: edit(path, environment="https://elsewhere.example"),
         lambda path: edit(path, user="another"),
         lambda path: edit(path, stamp="12!01/01/2001 00:00:00"),
         lambda path: edit(path, stamp="nonsense"),
         lambda path: edit(path, stamp=""),
         lambda path: edit(path, tables=[{"nonsense": 1}]),
-        lambda path: edit(path, columns={"account": [{"name": "a"}]}),
+        lambda path: edit(path, columns={"account": {"Attributes": [{"name": "a"}]}}),
+        lambda path: edit(path, columns={"account": {}}),
+        lambda path: edit(path, descriptions={"account": {"LogicalName": "account"}}),
+        lambda path: path.write_text(json.dumps(OF_VERSION_0_1 | {"user": "me"})),
         lambda path: edit(path, read_at="yesterday"),
         lambda path: edit(path, read_at=_hours_ago(25)),
         lambda path: edit(path, read_at=_hours_ago(-2)),
@@ -126,7 +139,7 @@ def test_a_folder_that_cannot_be_written_fails_no_run(
     (tmp_path / "file").write_text("in the way")
     cache = MetadataCache(tmp_path / "file", client.environment_url, "me")
     assert MetadataReader(client, TABLES, cache).table("accounts").columns
-    assert "can't be kept" in caplog.text
+    assert "cannot be written" in caplog.text
 
 
 def test_without_the_function_the_version_of_the_metadata_tells(

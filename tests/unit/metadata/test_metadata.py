@@ -149,7 +149,7 @@ def test_an_unknown_table_is_named_with_the_nearest() -> None:
         reader.resolve("acounts")
     with pytest.raises(UnknownNameError) as caught:
         reader.resolve("zzz")
-    assert "accounts or account" in str(caught.value.remedy)
+    assert "entity set name (accounts) or the logical name (account)" in str(caught.value.remedy)
 
 
 def test_a_table_without_entity_set_is_refused() -> None:

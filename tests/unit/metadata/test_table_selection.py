@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import UnknownNameError
 from dataverse_source.metadata.model import Table
 from dataverse_source.metadata.reader import MetadataReader
-from dataverse_source.metadata.table_selection import find_table, is_pattern, select_tables
+from dataverse_source.metadata.table_selection import find_table, select_tables
 from dataverse_source.sandbox import Sandbox
 from tests.unit.metadata.test_bulk_and_per_table import client_of
 

@@ -52,7 +52,7 @@ ELASTIC = replace(
     ],
 )
 def test_what_is_chosen(table: Table, given: dict[str, str], mode: str, column: str | None) -> None:
-    plan = make_plan(table, TableSettings(**given), TableState(), NOW)  # type: ignore[arg-type]
+    plan = make_plan(table, TableSettings(**given), TableState(), NOW, explicit=True)  # type: ignore[arg-type]
     assert (plan.mode, plan.column) == (mode, column)
     assert plan.reason in str(plan)
 
@@ -70,7 +70,7 @@ def test_what_is_chosen(table: Table, given: dict[str, str], mode: str, column: 
 )
 def test_what_is_refused(table: Table, given: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
-        make_plan(table, TableSettings(**given), TableState(), NOW)  # type: ignore[arg-type]
+        make_plan(table, TableSettings(**given), TableState(), NOW, explicit=True)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_what_is_refused(table: Table, given: dict[str, str], words: str) -> Non
 def test_what_is_set_for_all_tables_is_a_wish(
     table: Table, given: dict[str, str], mode: str
 ) -> None:
-    settings = TableSettings(**given, strict=False)  # type: ignore[arg-type]
-    plan = make_plan(table, settings, TableState(), NOW)
+    settings = TableSettings(**given)  # type: ignore[arg-type]
+    plan = make_plan(table, settings, TableState(), NOW, explicit=False)
     assert (plan.mode, plan.fell_back) == (mode, True)
     assert f"sync = '{given['sync']}' is not possible" in plan.reason
 
@@ -96,7 +96,7 @@ def test_what_is_set_for_all_tables_is_a_wish(
 def test_a_refusal_is_believed_for_a_day(hours: int, mode: str) -> None:
     refusal = TrackingRefusal(NOW - timedelta(hours=hours), "it may not")
     state = TableState(tracking_refusal=refusal)
-    assert make_plan(TRACKED, TableSettings(), state, NOW).mode == mode
+    assert make_plan(TRACKED, TableSettings(), state, NOW, explicit=False).mode == mode
 
 
 def test_a_state_comes_back_as_it_was() -> None:

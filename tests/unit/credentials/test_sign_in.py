@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.credentials.auth_type import auth_type
+from dataverse_source.credentials.sign_in import parsed
 from dataverse_source.errors import ConfigurationError
 
 ID = "66666666-7777-8888-9999-000000000000"
@@ -20,7 +20,7 @@ PROOFS = {
 
 
 def kind_of(**settings: Any) -> str:
-    return auth_type(DataverseCredentials(**settings))
+    return parsed(DataverseCredentials(**settings)).auth_type
 
 
 def refused(**settings: Any) -> str:
@@ -89,7 +89,7 @@ def test_all_that_is_missing_is_named_at_once(settings: dict[str, str], missing:
 
 def test_a_way_that_does_not_exist() -> None:
     text = refused(auth_type="certifcate", client_id=ID)
-    assert "There is no auth_type 'certifcate'" in text
+    assert "Unknown auth_type 'certifcate'" in text
     assert "Did you mean 'certificate'?" in text
     assert "managed_identity, azure_cli" in text
     assert "SOURCES__DATAVERSE__CREDENTIALS__AUTH_TYPE" in text

@@ -1,0 +1,121 @@
+"""Checks the values of all settings at once, and makes `Settings` of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from dataverse_source.config.problems import Problems
+from dataverse_source.config.setting_names import SECTION, environment_variable
+from dataverse_source.config.settings import (
+    OF_A_TABLE,
+    SANDBOX,
+    SETTINGS,
+    Settings,
+    TableSettings,
+)
+from dataverse_source.config.values import Kind, is_pattern
+from dataverse_source.errors import ConfigurationError, did_you_mean
+
+_EXAMPLES = {
+    "environment_url": f"https://contoso.crm4.dynamics.com (or {SANDBOX} for the built-in sandbox)",
+    "tables": '["accounts", "contacts"]',
+}
+"""The settings that must be set, each with an example."""
+
+
+def make_settings(**given: Any) -> Settings:
+    """Checks all that can be checked without a request and without opening files.
+
+    Args:
+        **given: settings of the source by name; None means "not set". Lists may also be text with
+            commas or JSON, numbers and flags may be text, as environment variables are.
+
+    Raises:
+        ConfigurationError: one error for all settings that are missing, unknown or out of range.
+    """
+    problems = Problems()
+    present = {name: value for name, value in given.items() if value is not None and value != ""}
+    found = _checked("", present, frozenset(SETTINGS), problems)
+    for name, example in _EXAMPLES.items():
+        if not found.get(name) and not problems.about(name):
+            problems.found.append(_missing(name, example))
+    defaults = TableSettings(**{name: found.pop(name) for name in OF_A_TABLE & found.keys()})
+    tables = found.get("tables", ())
+    of_tables: dict[str, TableSettings] = {}
+    explicit = set()
+    for name, own in found.get("table_settings", {}).items():
+        if tables and name not in tables and not any(map(is_pattern, tables)):
+            problems.found.append(table_not_loaded(name, tables))
+        with problems.noted():
+            if not isinstance(own, Mapping):
+                wanted = 'a table of settings, such as select = ["name"]'
+                raise _unusable(f"table_settings.{name}", own, wanted)
+            own = _checked(f"table_settings.{name}.", own, OF_A_TABLE, problems)
+            of_tables[name] = replace(defaults, **own)
+            explicit |= {name} if "sync" in own else set()
+    problems.raise_all()
+    found |= {"defaults": defaults, "table_settings": of_tables}
+    return Settings(**found, explicit_sync=frozenset(explicit))
+
+
+def table_not_loaded(name: str, names: Sequence[str]) -> ConfigurationError:
+    """The error for settings of a table that is not among those that are loaded."""
+    return ConfigurationError(
+        f"table_settings.{name} is for a table that is not loaded",
+        where=f"[{SECTION}.table_settings.{name}]",
+        remedy=did_you_mean(name, names) or f"Use the same name as in tables: {', '.join(names)}.",
+        setting=f"table_settings.{name}",
+    )
+
+
+def _checked(
+    prefix: str, given: Mapping[str, Any], known: frozenset[str], problems: Problems
+) -> dict[str, Any]:
+    """The values that can be used; the problems of the others are noted."""
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        with problems.noted():
+            if key not in known:
+                raise _unknown(prefix, key, known)
+            if value is not None:
+                found[key] = _read(prefix + key, value, SETTINGS[key].kind)
+    return found
+
+
+def _read(name: str, value: Any, kind: Kind) -> Any:
+    try:
+        return kind.read(value)
+    except ValueError:
+        raise _unusable(name, value, kind.wanted) from None
+
+
+def _unusable(name: str, value: Any, wanted: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Setting {name} has the value {value!r}, which cannot be used",
+        where=f"[{SECTION}] {name}, or {environment_variable(name)}",
+        remedy=f"Give {wanted}.",
+        setting=name,
+    )
+
+
+def _missing(name: str, example: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Missing setting {name}, such as {example}",
+        where=f"[{SECTION}] {name} in .dlt/config.toml",
+        remedy=f"Set it there, or as environment variable {environment_variable(name)}.",
+        setting=name,
+    )
+
+
+def _unknown(prefix: str, key: str, known: frozenset[str]) -> ConfigurationError:
+    remedy = did_you_mean(key, known) or f"Known settings: {', '.join(sorted(known))}."
+    if key in SETTINGS:
+        remedy = f"It is the same for all tables: set it in [{SECTION}] itself."
+    return ConfigurationError(
+        f"Unknown setting {prefix}{key}",
+        where=f"[{SECTION}] {prefix}{key}",
+        remedy=remedy,
+        setting=prefix + key,
+    )
