@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from dataverse_source.arrow.decode_compiled import RawPage, read_compiled
 from dataverse_source.arrow.decode_exact import decode_exact
 from dataverse_source.arrow.keys import no_keys
 from dataverse_source.arrow.page import (
@@ -58,7 +59,11 @@ def decode_page(body: bytes, schema: TableSchema, *, delta: bool = False) -> Pag
         DataError: a column can't hold a value without loss.
     """
     try:
-        page = decode_fast(body, schema, delta=delta)
+        compiled = read_compiled(body, _row_types(schema, delta=delta))
+        if compiled is None:
+            page = decode_fast(body, schema, delta=delta)
+        else:
+            page = _page(compiled, schema, delta=delta)
     except (_NotPlainError, pa.ArrowException, ValueError) as refusal:
         logger.debug("%s: a page is decoded exactly: %s", schema.table.logical_name, refusal)
         page = decode_exact(body, schema, delta=delta)
@@ -91,13 +96,19 @@ def decode_fast(body: bytes, schema: TableSchema, *, delta: bool = False) -> Pag
     rows = lists.flatten()
     if lists.null_count or rows.null_count:
         raise _NotPlainError("no list of rows")
-    rows, deleted = _take_deleted(rows) if delta else (rows, no_keys())
+    next_link, delta_link = (document[name][0].as_py() for name in (NEXT_LINK, DELTA_LINK))
+    return _page(RawPage(rows, next_link, delta_link), schema, delta=delta)
+
+
+def _page(raw: RawPage, schema: TableSchema, *, delta: bool) -> Page:
+    """A page whose rows were read as `_row_types` says, each type as itself or as its raw form."""
+    rows, deleted = _take_deleted(raw.rows) if delta else (raw.rows, no_keys())
     columns = [
         _finish(values, field.type)
         for values, field in zip(rows.flatten(), schema.arrow, strict=False)
     ]
     table = pa.Table.from_arrays(columns, schema=schema.arrow)
-    return Page(table, document[NEXT_LINK][0].as_py(), document[DELTA_LINK][0].as_py(), deleted)
+    return Page(table, raw.next_link, raw.delta_link, deleted)
 
 
 def _check_encoding(body: bytes) -> None:
@@ -123,13 +134,18 @@ def _take_deleted(rows: pa.StructArray) -> tuple[pa.StructArray, pa.Array]:
 
 
 def _document_schema(schema: TableSchema, *, delta: bool) -> pa.Schema:
-    row = {field.wire_name: _read_type(field.arrow_type) for field in schema.fields}
+    types = _row_types(schema, delta=delta)
+    row = pa.struct([(name, _read_type(target)) for name, target in types.items()])
+    return pa.schema([(ROWS, pa.list_(row)), (NEXT_LINK, TEXT), (DELTA_LINK, TEXT)])
+
+
+def _row_types(schema: TableSchema, *, delta: bool) -> dict[str, pa.DataType]:
+    """What is read from each row: names on the wire, with the types that they end as."""
+    types = {field.wire_name: field.arrow_type for field in schema.fields}
     if delta:  # after the table's own columns, one of which may have the same name
-        row.setdefault(DELETED_KEY, TEXT)
-        row.setdefault(CONTEXT, TEXT)
-    return pa.schema(
-        [(ROWS, pa.list_(pa.struct(list(row.items())))), (NEXT_LINK, TEXT), (DELTA_LINK, TEXT)]
-    )
+        types.setdefault(DELETED_KEY, TEXT)
+        types.setdefault(CONTEXT, TEXT)
+    return types
 
 
 def _read_type(target: pa.DataType) -> pa.DataType:
