@@ -37,6 +37,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers for each processor: tests wait for processes and answers half of the time."""
+    given = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
+    return int(given) if given else 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """dlt reads no settings of this checkout or of the user, and writes under the test's folder."""

@@ -12,8 +12,8 @@ from tests.model.histories import search
 from tests.model.switchboard import LEFT_OUT, switch_values
 
 PARTS = 4
-HISTORIES = int(os.environ.get("DATAVERSE_MODEL_HISTORIES", "75"))
-"""In each part; a machine that has the time may look at more."""
+HISTORIES = int(os.environ.get("DATAVERSE_MODEL_HISTORIES", "25"))
+"""In each part. `.ci/run` looks at 75."""
 
 
 @pytest.mark.slow

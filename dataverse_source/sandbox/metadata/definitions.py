@@ -25,6 +25,20 @@ from dataverse_source.sandbox.metadata.types import TABLE
 from dataverse_source.sandbox.schema.tables import Column, OneToMany, Schema, Table
 
 
+def definitions_of(schema: Schema) -> Definitions:
+    """The definitions of a schema; those of the default one are made once in a process."""
+    from dataverse_source.sandbox.schema.catalog import default_schema
+
+    return _default_definitions() if schema is default_schema() else Definitions(schema)
+
+
+@lru_cache(maxsize=1)
+def _default_definitions() -> Definitions:
+    from dataverse_source.sandbox.schema.catalog import default_schema
+
+    return Definitions(default_schema())
+
+
 class Definitions:
     """The metadata items of one schema, made when first asked for."""
 

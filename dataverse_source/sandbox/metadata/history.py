@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dataverse_source.sandbox.metadata.definitions import Definitions
 from dataverse_source.sandbox.metadata.shapes import Item
@@ -63,6 +64,7 @@ class History:
         return Difference(changed, {kind: tuple(sorted(ids)) for kind, ids in deleted.items()})
 
 
+@lru_cache(maxsize=4)  # a read of all tables makes thousands of items; sandboxes share a schema
 def _snapshot(definitions: Definitions) -> Snapshot:
     return {item.metadata_id: Known(kind, _content(item)) for kind, item in _items(definitions)}
 

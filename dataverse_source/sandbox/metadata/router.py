@@ -9,7 +9,7 @@ from dataverse_source.sandbox.environment.environment import Caller, Environment
 from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.metadata.answers import collection, single
 from dataverse_source.sandbox.metadata.changes import MetadataChanges
-from dataverse_source.sandbox.metadata.definitions import Definitions
+from dataverse_source.sandbox.metadata.definitions import Definitions, definitions_of
 from dataverse_source.sandbox.metadata.path import Place, walk
 from dataverse_source.sandbox.metadata.query import Query, compile_query, options
 from dataverse_source.sandbox.metadata.service_document import service_document
@@ -29,7 +29,7 @@ class MetadataSide:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._definitions = Definitions(environment.schema)
+        self._definitions = definitions_of(environment.schema)
         self._changes = MetadataChanges()
 
     def answer(self, request: Request, rest: str, caller: Caller) -> Response:
@@ -89,7 +89,7 @@ class MetadataSide:
 
     def _current(self) -> Definitions:
         if self._definitions.schema is not self._environment.schema:
-            self._definitions = Definitions(self._environment.schema)
+            self._definitions = definitions_of(self._environment.schema)
         return self._definitions
 
     def _refuse_everything(self, place: Place, query: Query) -> None:
