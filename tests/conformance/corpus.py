@@ -1,4 +1,4 @@
-"""The exchanges that Microsoft's docs print, read from beside the checkout when they are there."""
+"""The exchanges that Microsoft's docs print."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from tests.support.places import SHARED
+from tests.support.places import EXCHANGES
 
-EXCHANGES = SHARED / "reference" / "examples.jsonl"
 _CUT = re.compile(
     r"\s*Additional options removed for brevity"
     r"|,\s*(\.\.\.\s*<truncated for brevity>"
@@ -58,9 +57,7 @@ class Exchange:
 
 @lru_cache(maxsize=1)
 def exchanges() -> dict[int, Exchange]:
-    """All exchanges by number; empty when the collection is not there."""
-    if not EXCHANGES.exists():
-        return {}
+    """All exchanges by number."""
     lines = EXCHANGES.read_text(encoding="utf-8").splitlines()
     found = (_exchange(json.loads(line)) for line in lines if line.strip())
     return {exchange.number: exchange for exchange in found}

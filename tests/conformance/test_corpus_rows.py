@@ -18,10 +18,9 @@ from dataverse_source.arrow.schema import TableSchema, table_schema
 from dataverse_source.metadata.column_selection import select_columns
 from dataverse_source.metadata.model import Column, Table
 from dataverse_source.metadata.reader import MetadataReader
-from tests.support.places import SHARED
+from tests.support.places import EXCHANGES, SHARED
 
 RECORDINGS = SHARED / "corpus" / "json" / "terraform-power-platform"
-EXAMPLES = SHARED / "reference" / "examples.jsonl"
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 LOOKUP = re.compile(r"_(\w+)_value")
@@ -94,21 +93,21 @@ def check_page(text: str, schema: TableSchema) -> None:
 
 def pages_of_examples() -> list[str]:
     texts = []
-    for line in need(EXAMPLES).read_text().splitlines():
-        response = json.loads(line).get("response") or {}
-        body = response.get("body")
+    for line in EXCHANGES.read_text(encoding="utf-8").splitlines():
+        text = (json.loads(line).get("response") or {}).get("body_text", "")
+        try:
+            body = json.loads(text)
+        except ValueError:
+            continue  # printed with something else around it
         if isinstance(body, dict) and isinstance(body.get("value"), list):
-            texts.append(response.get("body_text") or json.dumps(body))
+            texts.append(text)
     return texts
 
 
 def test_every_documented_page_of_rows() -> None:
     read = 0
     for text in pages_of_examples():
-        try:
-            rows = exactly(text)["value"]
-        except ValueError:
-            continue  # printed with something else around it
+        rows = exactly(text)["value"]
         schema = guessed_schema(rows)
         if schema:
             check_page(text, schema)

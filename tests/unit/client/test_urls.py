@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from dataverse_source.client.urls import environment_base, paging_cookie, pinned, request_url
 from dataverse_source.errors import ConfigurationError, ProtocolError
-from tests.support.places import SHARED
+from tests.support.places import EXCHANGES
 
 BASE = "https://contoso.crm4.dynamics.com"
 ROOT = f"{BASE}/api/data/v9.2"
-EXAMPLES = SHARED / "reference" / "examples.jsonl"
 
 
 @pytest.mark.parametrize(
@@ -184,11 +183,9 @@ def test_links_without_a_cookie(link: str) -> None:
 
 
 def test_next_links_of_the_documentation() -> None:
-    if not EXAMPLES.exists():
-        pytest.skip("the documentation's examples are not here")
     text = "\n".join(
         json.dumps(json.loads(line).get("response"))
-        for line in EXAMPLES.read_text(encoding="utf-8").splitlines()
+        for line in EXCHANGES.read_text(encoding="utf-8").splitlines()
     )
     links = set(re.findall(r'@odata\.nextLink\\?":\s*\\?"([^"\\]+)', text))
     cookies = [link for link in links if "pagingcookie" in link]
