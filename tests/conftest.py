@@ -16,6 +16,7 @@ from dataverse_source.config.log import NAME
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from tests.conformance.summary import tell
+from tests.support.settings import credentials_of
 
 pytest_plugins = ["tests.support.command_line", "tests.support.loads"]
 
@@ -80,12 +81,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def credentials(sandbox: Sandbox) -> DataverseCredentials:
     """The app registration of `sandbox`."""
-    made = DataverseCredentials()
-    made.tenant_id = sandbox.tenant_id
-    made.client_id = sandbox.client_id
-    made.client_secret = sandbox.client_secret
-    made.authority_host = sandbox.authority_host
-    return made
+    return credentials_of(sandbox)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.api.latency import LatencySettings
 from tests.support.places import ROOT
+from tests.support.settings import settings_of
 
 SCRIPT = ROOT / "pipelines" / "accounts.py"
 
@@ -51,20 +52,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / ".dlt").mkdir()
     shutil.copy(ROOT / ".dlt" / "config.toml", tmp_path / ".dlt")
     return tmp_path
-
-
-def settings_of(sandbox: Sandbox, **more: str) -> dict[str, str]:
-    """The environment variables that lead to a sandbox as to any other environment."""
-    section = "SOURCES__DATAVERSE__"
-    return {
-        f"{section}ENVIRONMENT_URL": sandbox.environment_url,
-        f"{section}CA_BUNDLE": sandbox.ca_bundle,
-        f"{section}CREDENTIALS__TENANT_ID": sandbox.tenant_id,
-        f"{section}CREDENTIALS__CLIENT_ID": sandbox.client_id,
-        f"{section}CREDENTIALS__CLIENT_SECRET": sandbox.client_secret,
-        f"{section}CREDENTIALS__AUTHORITY_HOST": sandbox.authority_host,
-        **more,
-    }
 
 
 def test_first_and_second_run(folder: Path) -> None:
@@ -116,7 +103,7 @@ def test_without_settings_the_missing_one_is_named(tmp_path: Path) -> None:
 
 def test_a_wrong_secret_is_one_message_without_the_secret(folder: Path, sandbox: Sandbox) -> None:
     wrong = "this-is-no-secret-of-the-app"
-    given = settings_of(sandbox, SOURCES__DATAVERSE__CREDENTIALS__CLIENT_SECRET=wrong)
+    given = {**settings_of(sandbox), "SOURCES__DATAVERSE__CREDENTIALS__CLIENT_SECRET": wrong}
     failed = start(folder, **given)
     assert failed.returncode == 1
     assert "AADSTS7000215" in failed.stderr
@@ -137,7 +124,7 @@ def test_interrupted_it_stops_at_once_and_the_next_run_is_whole(
     folder: Path, sandbox: Sandbox
 ) -> None:
     sandbox.latency = LatencySettings(base_seconds=0.5)
-    given = environment(folder, **settings_of(sandbox, SOURCES__DATAVERSE__PAGE_SIZE="5"))
+    given = environment(folder, **settings_of(sandbox), SOURCES__DATAVERSE__PAGE_SIZE="5")
     process = subprocess.Popen(
         [sys.executable, str(SCRIPT)],
         cwd=folder,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,27 +13,9 @@ from dataverse_source import UnknownNameError, dataverse, load
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal, destination_rows
-
-NewPipeline = Callable[[], dlt.Pipeline]
-NewSource = Callable[..., DltSource]
+from tests.support.loads import NewPipeline, NewSource
 
 CATALOG = ("tables", "columns", "relationships", "choices")
-
-
-@pytest.fixture
-def new_source(sandbox: Sandbox, credentials: DataverseCredentials) -> NewSource:
-    """Makes the source anew, as the next start of a script does."""
-
-    def make(*tables: str, **settings: Any) -> DltSource:
-        return dataverse(
-            environment_url=sandbox.environment_url,
-            tables=list(tables),
-            credentials=credentials,
-            ca_bundle=sandbox.ca_bundle,
-            **settings,
-        )
-
-    return make
 
 
 def rows_of(pipeline: dlt.Pipeline, table: str, *columns: str) -> list[tuple[Any, ...]]:

@@ -10,7 +10,6 @@ import dlt
 import pytest
 
 from dataverse_source import dataverse, load
-from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema import schema_changes
 from dataverse_source.sandbox.schema.schema_files import read_schema
@@ -19,6 +18,7 @@ from dataverse_source.sandbox.switches import Switches
 from tests.support.comparing import assert_equal, destination_rows
 from tests.support.places import SHARED
 from tests.support.requests_sent import keys, read
+from tests.support.settings import credentials_of
 
 pytestmark = pytest.mark.slow
 
@@ -148,9 +148,7 @@ TABLES = ["accounts", "contacts", "leads"]
 def test_a_real_environment_as_it_grew(tmp_path: Path, new_pipeline: NewPipeline) -> None:
     schemas = [read_schema(CSDL / name) for name in SPICE]
     with Sandbox(rows={"account": 20, "contact": 20, "lead": 10}, schema=schemas[0]) as sandbox:
-        credentials = DataverseCredentials()
-        for name in ("tenant_id", "client_id", "client_secret", "authority_host"):
-            setattr(credentials, name, getattr(sandbox, name))
+        credentials = credentials_of(sandbox)
         for number, schema in enumerate(schemas):
             if number:
                 sandbox.store.change_schema(schema)

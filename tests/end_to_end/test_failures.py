@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import dlt
 import pytest
 
 from dataverse_source import (
@@ -21,7 +19,6 @@ from dataverse_source import (
     UnknownApplicationError,
     UnknownTenantError,
     WrongSecretError,
-    dataverse,
     load,
 )
 from dataverse_source.credentials import DataverseCredentials
@@ -30,9 +27,7 @@ from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.api.faults import Fault
 from dataverse_source.sandbox.api.latency import LatencySettings
 from tests.support.comparing import assert_equal, destination_rows
-
-NewPipeline = Callable[[], dlt.Pipeline]
-Run = Callable[..., LoadReport]
+from tests.support.loads import NewPipeline, NewSource, Run
 
 ACCOUNTS = r"/accounts\?"
 ROWS = r"/accounts\?.*select=\w+,"
@@ -40,17 +35,11 @@ ROWS = r"/accounts\?.*select=\w+,"
 
 
 @pytest.fixture
-def run(sandbox: Sandbox, credentials: DataverseCredentials, new_pipeline: NewPipeline) -> Run:
+def run(new_source: NewSource, new_pipeline: NewPipeline) -> Run:
+    """Loads accounts in pages of twenty."""
+
     def once(**settings: Any) -> LoadReport:
-        given = {
-            "environment_url": sandbox.environment_url,
-            "tables": ["accounts"],
-            "credentials": credentials,
-            "ca_bundle": sandbox.ca_bundle,
-            "page_size": 20,
-            **settings,
-        }
-        return load(new_pipeline(), dataverse(**given))
+        return load(new_pipeline(), new_source(**{"page_size": 20, **settings}))
 
     return once
 

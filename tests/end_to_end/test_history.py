@@ -26,6 +26,7 @@ from dataverse_source.sync.write.destination import VALID_TO
 from dataverse_source.sync.write.history import VALID_FROM
 from tests.support.comparing import assert_equal
 from tests.support.requests_sent import keys, read
+from tests.support.settings import secrets_of
 from tests.support.versions import (
     Story,
     Versions,
@@ -179,11 +180,7 @@ def test_processes_killed_while_they_load(
 ) -> None:
     run(history=True)
     story = Story(sandbox, random.Random(1))
-    names = ("tenant_id", "client_id", "client_secret", "authority_host")
-    secrets = {
-        f"SOURCES__DATAVERSE__CREDENTIALS__{name.upper()}": str(getattr(sandbox, name))
-        for name in names
-    }
+    secrets = secrets_of(sandbox)
     given = {
         "database": str(tmp_path / "test.duckdb"),
         "pipelines": str(tmp_path / "pipelines"),

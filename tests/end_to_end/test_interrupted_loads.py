@@ -17,6 +17,7 @@ from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal
 from tests.support.loads import NewPipeline, Run
 from tests.support.requests_sent import keys
+from tests.support.settings import secrets_of
 
 pytestmark = pytest.mark.slow
 
@@ -68,9 +69,7 @@ def killed(
             **settings,
         },
     }
-    section = "SOURCES__DATAVERSE__CREDENTIALS__"
-    names = ("tenant_id", "client_id", "client_secret", "authority_host")
-    secrets = {section + name.upper(): str(getattr(sandbox, name)) for name in names}
+    secrets = secrets_of(sandbox)
     ended = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(given)],
         env={**os.environ, **secrets},

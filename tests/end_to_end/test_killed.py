@@ -16,6 +16,7 @@ import pytest
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal
 from tests.support.requests_sent import keys
+from tests.support.settings import secrets_of
 
 pytestmark = pytest.mark.slow
 
@@ -50,9 +51,7 @@ def test_the_next_run_goes_on_where_a_killed_one_ended(
     }
     database, pipelines = str(tmp_path / "test.duckdb"), str(tmp_path / "pipelines")
     given = {"database": database, "pipelines": pipelines, "settings": settings}
-    section = "SOURCES__DATAVERSE__CREDENTIALS__"
-    names = ("tenant_id", "client_id", "client_secret", "authority_host")
-    secrets = {section + name.upper(): str(getattr(sandbox, name)) for name in names}
+    secrets = secrets_of(sandbox)
 
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(

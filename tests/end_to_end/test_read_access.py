@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-import dlt
 import pytest
-from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from dataverse_source import AccessDeniedError, TablesFailedError, dataverse, load
+from dataverse_source import AccessDeniedError, TablesFailedError, load
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.config.checks import make_settings
 from dataverse_source.credentials import DataverseCredentials
@@ -23,24 +19,8 @@ from dataverse_source.loading.run_context import observed
 from dataverse_source.metadata.model import Table
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal, destination_rows
+from tests.support.loads import NewPipeline, NewSource
 from tests.unit.loading.test_progress import Notes
-
-NewPipeline = Callable[[], dlt.Pipeline]
-NewSource = Callable[..., DltSource]
-
-
-@pytest.fixture
-def new_source(sandbox: Sandbox, credentials: DataverseCredentials) -> NewSource:
-    def make(*tables: str, **settings: Any) -> DltSource:
-        return dataverse(
-            environment_url=sandbox.environment_url,
-            tables=list(tables),
-            credentials=credentials,
-            ca_bundle=sandbox.ca_bundle,
-            **settings,
-        )
-
-    return make
 
 
 def hide(sandbox: Sandbox, *tables: str) -> None:

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import dlt
 import pytest
 from dlt.common.typing import TSecretStrValue
 
-from dataverse_source import ConfigurationError, UnknownNameError, dataverse, load
+from dataverse_source import ConfigurationError, UnknownNameError, dataverse
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.loading.report import LoadReport
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal, destination_rows
-
-NewPipeline = Callable[[], dlt.Pipeline]
-Run = Callable[..., LoadReport]
-
-
-@pytest.fixture
-def run(sandbox: Sandbox, credentials: DataverseCredentials, new_pipeline: NewPipeline) -> Run:
-    """Loads from the sandbox, each time with a new pipeline and source."""
-
-    def once(*tables: str, **settings: Any) -> LoadReport:
-        given = {
-            "environment_url": sandbox.environment_url,
-            "tables": list(tables or ("accounts",)),
-            "credentials": credentials,
-            "ca_bundle": sandbox.ca_bundle,
-            **settings,
-        }
-        return load(new_pipeline(), dataverse(**given))
-
-    return once
+from tests.support.loads import NewPipeline, Run
 
 
 def column_types(pipeline: dlt.Pipeline, table: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from dataverse_source.client.session import new_session
 from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, LimiterClock
 from dataverse_source.config.checks import make_settings
 from dataverse_source.config.settings import Settings
-from dataverse_source.credentials import DataverseCredentials, token_source
+from dataverse_source.credentials import token_source
 from dataverse_source.loading.connection import Connection
 from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.sandbox import Sandbox
@@ -28,6 +28,7 @@ from dataverse_source.sandbox.schema.tables import Schema, Table
 from dataverse_source.sandbox.store.layout import sql_table
 from dataverse_source.sandbox.switches import Switches
 from tests.model.wire import Direct
+from tests.support.settings import credentials_of
 
 COLUMNS = {
     "account": "accountid name statecode statuscode industrycode revenue opendeals openrevenue "
@@ -150,9 +151,7 @@ class World:
 def the_world() -> World:
     """One for all histories of a process. Its clock stands still but when it is told to go on."""
     sandbox = Sandbox(rows={}, seed=1, schema=small_schema(), clock=Clock(frozen=True)).start()
-    credentials = DataverseCredentials()
-    for name in ("tenant_id", "client_id", "client_secret", "authority_host"):
-        setattr(credentials, name, getattr(sandbox, name))
+    credentials = credentials_of(sandbox)
     url = sandbox.environment_url
     made = make_settings(environment_url=url, tables=["accounts"], ca_bundle=sandbox.ca_bundle)
 

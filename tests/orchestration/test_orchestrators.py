@@ -16,9 +16,9 @@ import duckdb
 import pytest
 
 from dataverse_source.sandbox import Sandbox
-from tests.end_to_end.test_accounts_script import settings_of
 from tests.orchestration.environments import environment_with
 from tests.support.places import ROOT
+from tests.support.settings import settings_of
 
 EXAMPLES = ROOT / "pipelines" / "orchestration"
 TABLES = {"accounts": "account", "contacts": "contact"}

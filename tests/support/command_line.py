@@ -1,4 +1,4 @@
-"""A sandbox that the command line is configured for, and the command line in this process."""
+"""The command line in this process, and a sandbox that it is configured for."""
 
 from __future__ import annotations
 
@@ -12,19 +12,7 @@ import pytest
 
 from dataverse_source.cli.app import run
 from dataverse_source.sandbox import Sandbox
-
-
-def settings_of(sandbox: Sandbox) -> dict[str, str]:
-    """The environment variables that lead to a sandbox as to any other environment."""
-    section = "SOURCES__DATAVERSE__"
-    return {
-        f"{section}ENVIRONMENT_URL": sandbox.environment_url,
-        f"{section}CA_BUNDLE": str(sandbox.ca_bundle),
-        f"{section}CREDENTIALS__TENANT_ID": sandbox.tenant_id,
-        f"{section}CREDENTIALS__CLIENT_ID": sandbox.client_id,
-        f"{section}CREDENTIALS__CLIENT_SECRET": sandbox.client_secret,
-        f"{section}CREDENTIALS__AUTHORITY_HOST": sandbox.authority_host,
-    }
+from tests.support.settings import settings_of
 
 
 @dataclass(frozen=True)

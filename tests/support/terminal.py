@@ -12,7 +12,7 @@ import pexpect
 import pyte
 
 from dataverse_source.sandbox import Sandbox
-from tests.support.command_line import settings_of
+from tests.support.settings import settings_of
 
 COLUMNS = 80
 LINES = 120
