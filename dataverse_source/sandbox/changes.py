@@ -26,11 +26,16 @@ def apply(sandbox: Controlled, changes: Iterable[Change]) -> list[Any]:
     ``update`` with ``version``; ``{"merge": "account", "kept": "...", "merged": "..."}``;
     ``{"recalculate": "account", "key": "...", "values": {...}}`` (rollup columns);
     ``{"seed": "account", "count": 10, "number": 2}``;
-    ``{"add_column": "account", "column": {"name": "new_x", "type": "Integer"}}``;
+    ``{"add_column": "account", "column": {"name": "new_x", "type": "Integer"}}`` (also
+    ``known_to``: numbers of the web servers that know it at once),
+    ``{"spread_columns": true}``: now all know it;
     ``{"change_column": "account", "name": "new_x", "column": {"type": "BigInt"}}``;
     ``{"remove_column": "account", "name": "new_x"}``;
     ``{"change_table": "account", "table": {"change_tracking": false}}``;
-    ``{"remove_table": "account"}``; ``{"advance": 60}`` (seconds, result is the new time);
+    ``{"remove_table": "account"}``; ``{"back_up": "monday"}``; ``{"restore": "monday"}``;
+    ``{"copy_over": {"rows": {"account": 80}, "seed": 7}}`` (also ``first_version``,
+    ``organization_id``); ``{"reset": true}``; ``{"administration_mode": true}``;
+    ``{"advance": 60}`` (seconds, result is the new time);
     ``{"switch": {"gzip": "never"}}``; ``{"user": "<client id>", "values": {"enabled": false}}``.
 
     Returns:
@@ -112,7 +117,7 @@ def _seed(sandbox: Controlled, table: str, change: Change) -> None:
 
 def _add_column(sandbox: Controlled, table: str, change: Change) -> None:
     column = Column(**_column(_needed(change, "column")))
-    _change_schema(sandbox, lambda schema: schema_changes.with_column(schema, table, column))
+    sandbox.add_column(table, column, known_to=change.get("known_to"))
 
 
 def _change_column(sandbox: Controlled, table: str, change: Change) -> None:
@@ -137,6 +142,33 @@ def _change_table(sandbox: Controlled, table: str, change: Change) -> None:
 
 def _remove_table(sandbox: Controlled, table: str, _change: Change) -> None:
     _change_schema(sandbox, lambda schema: schema_changes.without_table(schema, table))
+
+
+def _spread_columns(sandbox: Controlled, _what: Any, _change: Change) -> None:
+    sandbox.spread_columns()
+
+
+def _back_up(sandbox: Controlled, name: str, _change: Change) -> None:
+    sandbox.back_up(name)
+
+
+def _restore(sandbox: Controlled, name: str, _change: Change) -> None:
+    sandbox.restore(name)
+
+
+def _copy_over(sandbox: Controlled, options: Mapping[str, Any], _change: Change) -> None:
+    unknown = options.keys() - {"rows", "seed", "first_version", "organization_id"}
+    if unknown:
+        raise ValueError(f"copy_over takes no {', '.join(sorted(unknown))}.")
+    sandbox.copy_over(**options)
+
+
+def _reset(sandbox: Controlled, _what: Any, _change: Change) -> None:
+    sandbox.reset()
+
+
+def _administration_mode(sandbox: Controlled, is_on: bool, _change: Change) -> None:
+    sandbox.administration_mode = bool(is_on)
 
 
 def _advance(sandbox: Controlled, seconds: float, _change: Change) -> str:
@@ -167,6 +199,12 @@ _KINDS: dict[str, Callable[[Controlled, Any, Change], Any]] = {
     "remove_column": _remove_column,
     "change_table": _change_table,
     "remove_table": _remove_table,
+    "spread_columns": _spread_columns,
+    "back_up": _back_up,
+    "restore": _restore,
+    "copy_over": _copy_over,
+    "reset": _reset,
+    "administration_mode": _administration_mode,
     "advance": _advance,
     "switch": _switch,
     "user": _user,

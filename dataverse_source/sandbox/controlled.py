@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from dataverse_source.sandbox.api.faults import Faults
@@ -15,6 +15,7 @@ from dataverse_source.sandbox.environment.environment import Environment
 from dataverse_source.sandbox.environment.users import Users
 from dataverse_source.sandbox.identity.applications import Application
 from dataverse_source.sandbox.identity.managed_identity import ManagedIdentity
+from dataverse_source.sandbox.schema.tables import Column
 from dataverse_source.sandbox.store.store import Store
 from dataverse_source.sandbox.switches import Switches
 
@@ -31,6 +32,7 @@ class Controlled(Protocol):
     switches: Switches
     latency: LatencySettings
     users: Users
+    administration_mode: bool
 
     @property
     def connection(self) -> Mapping[str, str]:
@@ -46,3 +48,23 @@ class Controlled(Protocol):
 
     def add_application(self, name: str = ..., **rights: Any) -> Application:
         """Adds an app registration with a secret, and its application user."""
+
+    def back_up(self, name: str = ...) -> None:
+        """Keeps the environment as it is now."""
+
+    def restore(self, name: str = ...) -> None:
+        """Restores a backup."""
+
+    def copy_over(self, **options: Any) -> None:
+        """Copies an environment of made-up rows over this one."""
+
+    def reset(self) -> None:
+        """Resets the environment."""
+
+    def add_column(
+        self, table: str, column: Column, *, known_to: Iterable[int] | None = ...
+    ) -> None:
+        """Adds a column that all web servers know, or only some."""
+
+    def spread_columns(self) -> None:
+        """Lets all web servers know all columns."""

@@ -6,9 +6,9 @@ import shutil
 import tempfile
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from dataverse_source.sandbox.api.request_log import RequestLog
 from dataverse_source.sandbox.control import Control
 from dataverse_source.sandbox.environment.clock import Clock
 from dataverse_source.sandbox.environment.environment import Environment, Organization
+from dataverse_source.sandbox.environment.lifecycle import Lifecycle
 from dataverse_source.sandbox.environment.users import ApplicationUser, Users
 from dataverse_source.sandbox.http.server import Server
 from dataverse_source.sandbox.http.tls import HOST_NAMES, server_context
@@ -31,10 +32,11 @@ from dataverse_source.sandbox.identity.authentication import Door
 from dataverse_source.sandbox.identity.identity import Identity
 from dataverse_source.sandbox.identity.managed_identity import ManagedIdentity
 from dataverse_source.sandbox.schema.row_counts import DEFAULT_ROWS, rows_by_logical_name
+from dataverse_source.sandbox.schema.schema_changes import with_column
 from dataverse_source.sandbox.switches import Switches
 
 if TYPE_CHECKING:
-    from dataverse_source.sandbox.schema.tables import Schema
+    from dataverse_source.sandbox.schema.tables import Column, Schema
     from dataverse_source.sandbox.store.store import Store
 
 CLIENT_ID = "4c9f2c1d-6f0b-4b8f-9a34-2f5b7c1e8d60"
@@ -49,6 +51,7 @@ class _Running:
     ca_bundle: Path
     environment: Environment
     gateway: Gateway
+    lifecycle: Lifecycle
     control_url: str | None
 
 
@@ -162,6 +165,67 @@ class Sandbox:
         )
         return application
 
+    def back_up(self, name: str = "backup") -> None:
+        """Keeps the environment as it is now, for ``restore``."""
+        self._live.lifecycle.back_up(name)
+
+    def restore(self, name: str = "backup") -> None:
+        """Restores a backup: rows, tables and version numbers are those of that moment.
+
+        Raises:
+            LookupError: there is no backup of this name.
+        """
+        self._live.lifecycle.restore(name)
+
+    def copy_over(self, source: Sandbox | None = None, **options: Any) -> None:
+        """Copies another environment over this one, under the same address.
+
+        Args:
+            source: another running sandbox; None for an environment of made-up rows.
+            options: as ``Lifecycle.copy_over`` takes them, or ``organization_id`` alone with a
+                source. The copy has a new organization id unless one is given.
+        """
+        if source is not None:
+            self._live.lifecycle.copy_of(source.store, **options)
+        else:
+            self._live.lifecycle.copy_over(**{"rows": {}, "seed": 1, **options})
+
+    def reset(self) -> None:
+        """Resets the environment: no rows but an organization's own, no customizations."""
+        self._live.lifecycle.reset()
+
+    @property
+    def administration_mode(self) -> bool:
+        """Whether the environment is in administration mode; assign to turn it on or off."""
+        return self._live.environment.administration_mode
+
+    @administration_mode.setter
+    def administration_mode(self, value: bool) -> None:
+        self._live.environment.administration_mode = value
+
+    def add_column(
+        self, table: str, column: Column, *, known_to: Iterable[int] | None = None
+    ) -> None:
+        """Adds a column to a table.
+
+        Args:
+            table: logical name.
+            column: the column.
+            known_to: numbers of the web servers that know it at once (``limits.settings.servers``
+                says how many there are); the others do so after ``spread_columns``. None for all.
+
+        Raises:
+            ValueError: there is no such table, or it has such a column.
+        """
+        environment = self._live.environment
+        if known_to is not None:
+            environment.lagging.add(table, column.name, known_to)
+        environment.store.change_schema(with_column(environment.schema, table, column))
+
+    def spread_columns(self) -> None:
+        """Lets all web servers know all columns."""
+        self._live.environment.lagging.clear()
+
     @property
     def environment_url(self) -> str:
         """The environment's URL, without a trailing slash."""
@@ -270,12 +334,14 @@ class Sandbox:
         tls, ca_bundle = server_context(folder)
         stopping = threading.Event()
         gateway = self._gateway(environment, stopping)
+        lifecycle = Lifecycle(environment, USER_ID, folder)
         server = Server(gateway.handle, stopping=stopping, tls=tls, port=self._port)
         self._opened.callback(server.stop)
         gateway.door.listen(f"https://{name}:{server.port}" for name in HOST_NAMES)
         server.start()
         url = f"https://{HOST_NAMES[0]}:{server.port}"
-        return _Running(url, ca_bundle, environment, gateway, self._open_control())
+        self._running = _Running(url, ca_bundle, environment, gateway, lifecycle, None)
+        return replace(self._running, control_url=self._open_control())
 
     def _open_control(self) -> str | None:
         if self._control_port is None:

@@ -62,6 +62,9 @@ class Switches:
         unknown_segment_code: error code of an entity set that does not exist (status 404).
         bad_bearer_challenge: whether the challenge for a bad token says
             ``error=invalid_token``.
+        administration_mode: answer to an application user while the environment is in
+            administration mode: an error with a code, a page of the web server, or an error
+            that says that the organization is disabled.
         long_url: HTTP status for a URL over 32,768 characters.
     """
 
@@ -103,6 +106,7 @@ class Switches:
     privilege_code: Literal["0x80040220", "0x80048306"] = "0x80040220"
     unknown_segment_code: Literal["0x80060888", "0x8006088a"] = "0x80060888"
     bad_bearer_challenge: Literal["plain", "error"] = "plain"
+    administration_mode: Literal["403", "403_page", "503"] = "403"
     long_url: Literal["414", "400"] = "414"
     skiptoken_lifetime_seconds: int = 3600
 

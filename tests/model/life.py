@@ -12,8 +12,8 @@ from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema import schema_changes
 from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Column, Table
 from dataverse_source.sandbox.store.cascade import Restricted
+from dataverse_source.sandbox.store.errors import DuplicateRow, NoSuchRow
 from dataverse_source.sandbox.store.layout import is_stored
-from dataverse_source.sandbox.store.row_store import DuplicateRow, NoSuchRow
 from dataverse_source.sandbox.store.seed_values import made_up_row
 from dataverse_source.sandbox.writes import upkeep
 

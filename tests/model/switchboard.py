@@ -19,6 +19,7 @@ LEFT_OUT = {
     "stuck_cookie": "its value any ends every chain of pages; the fault repeated_next_link is it",
     "user_refusal_status": "no table can be read then; tests/end_to_end/test_failures.py has it",
     "unknown_segment_code": "no request is for a table that metadata does not have",
+    "administration_mode": "no table can be read then; tests/sandbox/environment has its answers",
     "long_url": "column names are short here; tests/end_to_end/test_source.py has wide tables",
     "skiptoken_lifetime_seconds": "a number; waiting is what makes next links expire here",
 }

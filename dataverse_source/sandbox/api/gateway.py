@@ -14,6 +14,7 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from dataverse_source.sandbox.api import damage, headers, throttling
+from dataverse_source.sandbox.api.administration import error_page, refused_by_administration
 from dataverse_source.sandbox.api.faults import Faults
 from dataverse_source.sandbox.api.hooks import Hooks
 from dataverse_source.sandbox.api.impersonation import acting_caller, asked_headers
@@ -58,10 +59,9 @@ class Side(Protocol):
 
 @dataclass
 class _Exchange:
-    """One request on its way, and the web server that it landed on."""
+    """One request on its way, and who asks."""
 
     request: Request
-    server: int
     caller: Caller | None = None
 
 
@@ -92,7 +92,8 @@ class Gateway:
         """The answer to one request, ready for the wire."""
         entry = self.log.begin(request)
         began = time.monotonic()
-        exchange = _Exchange(request, self._server(request))
+        request = replace(request, server=self._server(request))
+        exchange = _Exchange(request)
         fault = self.faults.take(request)
         replaced = None
         if fault is not None:
@@ -141,13 +142,16 @@ class Gateway:
             return self.managed_identity.answer(request)
         found = _API.fullmatch(request.path)
         if found is None:
-            return _page(404, "404 - File or directory not found.")
+            return error_page(404, "404 - File or directory not found.")
         if len(request.base_url) + len(request.path) + 1 + len(request.query) > URL_LIMIT:
-            return _page(int(self.environment.switches.long_url), "The URL is too long.")
+            return error_page(int(self.environment.switches.long_url), "The URL is too long.")
         exchange.caller = self.door.caller(request)
-        return self._limited(request, found["rest"] or "", exchange.caller, exchange.server)
+        if self.environment.administration_mode:
+            return refused_by_administration(self.environment.switches.administration_mode)
+        return self._limited(request, found["rest"] or "", exchange.caller)
 
-    def _limited(self, request: Request, rest: str, caller: Caller, server: int) -> Response:
+    def _limited(self, request: Request, rest: str, caller: Caller) -> Response:
+        server = request.server
         refusal = self.limits.enter(caller.user_id, server)
         if refusal is not None:
             return throttling.throttled(
@@ -171,13 +175,14 @@ class Gateway:
 
     def _made(self, request: Request, rest: str, caller: Caller) -> Response:
         environment = self.environment
-        if self.prerendered is None or asked_headers(request.headers):
+        unlike = asked_headers(request.headers) or environment.lagging
+        if self.prerendered is None or unlike:
             return self._resource(request, rest, caller)
         state = (environment.store.version, environment.store.metadata_version)
         return self.prerendered.answer(
             request,
             caller.user_id,
-            (*state, environment.switches),
+            (*state, environment.timeline, environment.switches),
             lambda: self._compressed(request, self._resource(request, rest, caller)),
         )
 
@@ -187,21 +192,24 @@ class Gateway:
             request = replace(request, method="GET")
         segment = re.split(r"[(/?]", unquote(rest), maxsplit=1)[0]
         if segment == "$batch" and request.method == "POST":
-            answer = partial(self._inner, caller, asked_headers(request.headers))
+            answer = partial(self._inner, caller, request)
             return answer_batch(request, answer, self.environment.store.transaction)
         side = self.metadata if segment in METADATA_SEGMENTS else self.data
         return side.answer(request, rest, acting_caller(self.environment, caller, request.headers))
 
-    def _inner(self, caller: Caller, acting: dict[str, str], request: Request) -> Response:
+    def _inner(self, caller: Caller, batch: Request, request: Request) -> Response:
         """Answers a request of a batch; service protection does not count it.
 
         It acts for the user that it names, else for the one that the batch names.
         """
-        if acting and not asked_headers(request.headers):
-            request = replace(request, headers={**request.headers, **acting})
+        acting = asked_headers(batch.headers)
+        if asked_headers(request.headers):
+            acting = {}
+        headers = {**request.headers, **acting}
+        request = replace(request, headers=headers, server=batch.server)
         found = _API.fullmatch(request.path)
         if found is None:
-            return _page(404, "404 - File or directory not found.")
+            return error_page(404, "404 - File or directory not found.")
         try:
             response = self._resource(request, found["rest"] or "", caller)
         except DataverseFault as fault:
@@ -220,9 +228,9 @@ class Gateway:
         if exchange.caller is not None:
             user_id = exchange.caller.user_id
             shown += headers.session_headers(
-                self.limits.remaining(user_id, exchange.server),
+                self.limits.remaining(user_id, request.server),
                 self.limits.settings.dop_hint,
-                exchange.server,
+                request.server,
             )
         return Answer(response.status, response.body, shown)
 
@@ -245,8 +253,3 @@ def _as_minimal(response: Response) -> Response:
     if response.headers.get("Content-Type") in _PLAIN_JSON:
         response.headers["Content-Type"] = headers.JSON_TYPE
     return response
-
-
-def _page(status: int, title: str) -> Response:
-    page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body><h2>{title}</h2></body>"
-    return Response(status, f"{page}</html>".encode(), {"Content-Type": "text/html"})

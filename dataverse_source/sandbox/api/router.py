@@ -62,6 +62,13 @@ class DataSide:
         Raises:
             DataverseFault: what Dataverse would refuse, or 501 for what the sandbox lacks.
         """
+        store = self._environment.store
+        if not self._environment.lagging:
+            return self._answer(request, rest, caller)
+        with store.seeing(self._environment.lagging.schema_of(request.server, store.schema)):
+            return self._answer(request, rest, caller)
+
+    def _answer(self, request: Request, rest: str, caller: Caller) -> Response:
         segments = read_path(rest)
         name = segments[0].name
         if name in NAMES and len(segments) == 1:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_source.sandbox.environment.callers import Caller
 from dataverse_source.sandbox.environment.clock import Clock
+from dataverse_source.sandbox.environment.lagging import LaggingColumns
 from dataverse_source.sandbox.environment.record_counts import RecordCounts
 from dataverse_source.sandbox.environment.users import Users
 from dataverse_source.sandbox.switches import Switches
@@ -47,6 +48,9 @@ class Environment:
         organization: ids, names, version.
         record_counts: what RetrieveTotalRecordCount answers.
         users: what its users may do.
+        lagging: columns that some web servers do not know yet.
+        administration_mode: only administrators may come in, so no application user may.
+        timeline: how often the rows were replaced as a whole: a restore, a copy, a reset.
     """
 
     store: Store
@@ -55,6 +59,9 @@ class Environment:
     organization: Organization = field(default_factory=Organization)
     record_counts: RecordCounts = field(default_factory=RecordCounts)
     users: Users = field(default_factory=Users)
+    lagging: LaggingColumns = field(default_factory=LaggingColumns)
+    administration_mode: bool = False
+    timeline: int = 0
 
     @property
     def schema(self) -> Schema:

@@ -19,6 +19,7 @@ class Request:
         headers: by lower-case name; repeated headers are joined with ``, ``.
         body: raw bytes.
         base_url: scheme, host and port that the caller used, from the Host header.
+        server: number of the web server that answers.
     """
 
     method: str
@@ -27,6 +28,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     base_url: str = ""
+    server: int = 0
 
 
 @dataclass

@@ -31,6 +31,7 @@ class MetadataSide:
         self._environment = environment
         self._definitions = definitions_of(environment.schema)
         self._changes = MetadataChanges()
+        self._timeline = environment.timeline
 
     def answer(self, request: Request, rest: str, caller: Caller) -> Response:
         """Answers one request.
@@ -72,6 +73,9 @@ class MetadataSide:
 
     def _changed(self, request: Request, rest: str, root: str) -> Response:
         environment = self._environment
+        if self._timeline != environment.timeline:
+            # Stamps of another timeline mean other metadata under the same numbers.
+            self._changes, self._timeline = MetadataChanges(), environment.timeline
         members = self._changes.answer(
             self._current(),
             environment.store.metadata_version,

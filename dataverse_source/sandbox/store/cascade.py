@@ -11,8 +11,9 @@ from typing import Any, Protocol
 from dataverse_source.sandbox.schema.tables import OneToMany
 from dataverse_source.sandbox.store.activities import POINTER, has_pointer
 from dataverse_source.sandbox.store.audit import DELETE, audited
+from dataverse_source.sandbox.store.errors import NoSuchRow
 from dataverse_source.sandbox.store.layout import is_polymorphic, quote, sql_table
-from dataverse_source.sandbox.store.row_store import NoSuchRow, RowStore
+from dataverse_source.sandbox.store.row_store import RowStore
 from dataverse_source.sandbox.store.values import json_text
 
 

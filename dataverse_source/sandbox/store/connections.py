@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dataverse_source.sandbox.store.layout import quote
 from dataverse_source.sandbox.store.time_zones import local_milliseconds
 
 PAGE_BYTES = 16384
@@ -95,6 +96,34 @@ class Connections:
                 self._writing_thread = None
                 self._writer.execute("COMMIT")
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other writers out, without a transaction.
+
+        Raises:
+            RuntimeError: a transaction of this thread is open.
+        """
+        with self._write_lock:
+            if self._depth:
+                raise RuntimeError("End the transaction first: it would be copied half done.")
+            yield
+
+    def copy_to(self, path: Path) -> None:
+        """Copies the database into a new file; call it within ``alone``."""
+        reader = self._open_reader()
+        reader.execute("VACUUM INTO ?", (str(path),))
+        with self._lock:
+            self._idle.append(reader)
+
+    def replace_by(self, path: Path) -> None:
+        """Replaces all tables by those of another file, at once; call it within ``alone``."""
+        self._writer.execute("ATTACH ? AS source", (str(path),))
+        try:
+            with self.writing() as connection:
+                _replace_tables(connection)
+        finally:
+            self._writer.execute("DETACH source")
+
     def _open_reader(self) -> sqlite3.Connection:
         """Another connection. The first one turns WAL mode on.
 
@@ -122,3 +151,17 @@ class Connections:
         with self._lock:
             self._all.append(connection)
         return connection
+
+
+def _replace_tables(connection: sqlite3.Connection) -> None:
+    """Copies every table of the attached database ``source``, in the order of its rows."""
+    listed = "SELECT name, sql FROM {}.sqlite_master WHERE type = ? AND sql IS NOT NULL"
+    for name, _ in connection.execute(listed.format("main"), ("table",)).fetchall():
+        connection.execute(f"DROP TABLE main.{quote(name)}")
+    for name, sql in connection.execute(listed.format("source"), ("table",)).fetchall():
+        connection.execute(sql)
+        connection.execute(
+            f"INSERT INTO main.{quote(name)} SELECT * FROM source.{quote(name)} ORDER BY rowid"  # noqa: S608
+        )
+    for _, sql in connection.execute(listed.format("source"), ("index",)).fetchall():
+        connection.execute(sql)

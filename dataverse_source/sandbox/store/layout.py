@@ -7,9 +7,10 @@ may point at several tables has the table's name in ``name@table``.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 
-from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Column, Table
+from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Column, Schema, Table
 from dataverse_source.sandbox.store.values import UNSTORED_TYPES, has_sort_key
 
 
@@ -101,3 +102,18 @@ def create_indexes(table: Table) -> Iterable[str]:
     partition = ", coalesce(partitionid, '')" if is_partitioned(table) else ""
     yield f"CREATE UNIQUE INDEX {by_text} ON {name} ({quote(column)}{partition})"
     yield f"CREATE INDEX {by_order} ON {name} ({quote(f'{column}$')})"
+
+
+def lay_out(connection: sqlite3.Connection, schema: Schema, first_version: int) -> None:
+    """Creates the tables of a new database."""
+    connection.execute("CREATE TABLE sequence (version INTEGER NOT NULL)")
+    connection.execute("INSERT INTO sequence VALUES (?)", (first_version,))
+    connection.execute(
+        "CREATE TABLE deleted (logical_name TEXT NOT NULL, key TEXT NOT NULL, "
+        "version INTEGER NOT NULL, moment INTEGER NOT NULL, cascaded INTEGER NOT NULL)"
+    )
+    connection.execute("CREATE TABLE reserved (version INTEGER PRIMARY KEY)")
+    connection.execute("CREATE INDEX deleted_by_version ON deleted (logical_name, version)")
+    for table in schema.tables:
+        for statement in create_table(table):
+            connection.execute(statement)

@@ -131,9 +131,9 @@ class Store(RowStore):
             changed = migration.migrate(connection, self.schema, schema)
             version = self.next_version()
         self._indexes.clear()
-        self.metadata_version += 1
+        metadata_version = self.next_metadata_version()
         for logical_name in changed:
-            self.changed_at[logical_name] = self.metadata_version
+            self.changed_at[logical_name] = metadata_version
             self.schema_changes[logical_name] = migration.change_of(
                 self.schema, schema, logical_name, version, self.schema_changes.get(logical_name)
             )

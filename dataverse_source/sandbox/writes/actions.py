@@ -11,7 +11,7 @@ from dataverse_source.sandbox.http.messages import DataverseFault, Request, Resp
 from dataverse_source.sandbox.query.collection.query import base_url
 from dataverse_source.sandbox.query.syntax.odata import bad_query
 from dataverse_source.sandbox.schema.tables import Table
-from dataverse_source.sandbox.store.row_store import NoSuchRow
+from dataverse_source.sandbox.store.errors import NoSuchRow
 from dataverse_source.sandbox.store.values import ValueRefused, parse_guid
 from dataverse_source.sandbox.writes.file_uploads import (
     begin_upload,

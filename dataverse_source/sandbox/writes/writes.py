@@ -20,8 +20,8 @@ from dataverse_source.sandbox.query.syntax.options import read_options
 from dataverse_source.sandbox.query.syntax.preferences import read_preferences
 from dataverse_source.sandbox.schema.tables import Table
 from dataverse_source.sandbox.store.cascade import Restricted
+from dataverse_source.sandbox.store.errors import DuplicateRow, NoSuchRow
 from dataverse_source.sandbox.store.layout import is_partitioned
-from dataverse_source.sandbox.store.row_store import DuplicateRow, NoSuchRow
 from dataverse_source.sandbox.store.versions import etag_text
 from dataverse_source.sandbox.writes.associations import associate
 from dataverse_source.sandbox.writes.payloads import Payload, point_at, read_payload

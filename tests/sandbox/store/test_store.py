@@ -12,7 +12,7 @@ from dataverse_source.sandbox.environment.clock import Clock
 from dataverse_source.sandbox.schema.catalog import default_schema
 from dataverse_source.sandbox.schema.tables import Column, Schema
 from dataverse_source.sandbox.store.cascade import Restricted
-from dataverse_source.sandbox.store.row_store import DuplicateRow, NoSuchRow
+from dataverse_source.sandbox.store.errors import DuplicateRow, NoSuchRow
 from dataverse_source.sandbox.store.store import Store
 from dataverse_source.sandbox.store.values import ValueRefused
 from tests.support.sandbox.reading import Reading, reading, small_schema, widget_table
