@@ -38,7 +38,7 @@ def main() -> int:
         report = load(pipeline, dataverse(tables=["accounts"]))
         print(report)
         print(TRY_IT.format(report.destination, QUERY))
-    except (DataverseError, DltException) as error:  # dlt's: unreadable settings, for example
+    except (DataverseError, DltException, OSError) as error:  # of dlt: unreadable settings
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -25,7 +25,7 @@ def main() -> int:
             progress=TqdmCollector(disable=None),  # bars on a terminal, silence elsewhere
         )
         print(load(pipeline, dataverse()))
-    except (DataverseError, DltException) as error:  # dlt's: unreadable settings, for example
+    except (DataverseError, DltException, OSError) as error:  # of dlt: unreadable settings
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

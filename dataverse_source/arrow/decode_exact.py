@@ -2,8 +2,9 @@
 
 It is much slower than `dataverse_source.arrow.decode`, so it decodes only pages that pyarrow
 refuses. It accepts every value with one meaning: ``1.0`` in an integer column, a number in quotes
-(as with ``IEEE754Compatible=true``), a date followed by midnight. Its error for any other value
-names the table, column and row.
+(as with ``IEEE754Compatible=true``), a date followed by midnight. It cuts times off to
+microseconds, which is the most that destinations hold, with a warning. Its error for any other
+value names the table, column and row.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any, NoReturn
 
 import pyarrow as pa
 
-from dataverse_source.arrow.json_values import converter
+from dataverse_source.arrow.json_values import converter, exceeds_microseconds
 from dataverse_source.arrow.page import (
     CONTEXT,
     DELETED_CONTEXT,
@@ -26,6 +28,7 @@ from dataverse_source.arrow.page import (
     Page,
 )
 from dataverse_source.arrow.schema import Field, TableSchema
+from dataverse_source.config.log import logger
 from dataverse_source.errors import DataError, MalformedBodyError, ProtocolError
 
 SHOWN_VALUE = 80
@@ -125,11 +128,14 @@ def _link(document: dict[str, Any], name: str, where: str) -> str | None:
 
 def _column(rows: Sequence[dict[str, Any]], field: Field, schema: TableSchema) -> pa.Array:
     convert = converter(field.arrow_type)
+    is_time = pa.types.is_timestamp(field.arrow_type)
     values: list[Any] = []
     for row in rows:
         raw = row.get(field.wire_name)
         try:
             values.append(None if raw is None else convert(raw))
+            if is_time and exceeds_microseconds(raw):
+                _warn_of_cut(f"{schema.table.logical_name}.{field.name}")
         except ValueError as error:
             key = row.get(schema.primary_key)
             raise DataError(
@@ -139,6 +145,12 @@ def _column(rows: Sequence[dict[str, Any]], field: Field, schema: TableSchema) -
                 remedy="Remove the column from select, or correct the row in Dataverse.",
             ) from error
     return pa.array(values, field.arrow_type)
+
+
+@cache
+def _warn_of_cut(column: str) -> None:
+    """Warns once a process and column."""
+    logger.warning("%s: times are cut off to microseconds; the rest cannot be loaded", column)
 
 
 def _shorten(text: str) -> str:

@@ -95,11 +95,12 @@ def to_bool(value: Any) -> bool:
 
 
 def to_microseconds(value: Any) -> int:
-    """Microseconds since 1970 in UTC; a time without a zone is in UTC, as Dataverse sends it."""
+    """Microseconds since 1970 in UTC; a time without a zone is in UTC, as Dataverse sends it.
+
+    Digits finer than a microsecond are cut off, see `exceeds_microseconds`.
+    """
     match = _moment(value)
     fraction = match["fraction"] or ""
-    if fraction[6:].strip("0"):
-        raise ValueError("finer than a microsecond")
     clock = datetime.min.replace(
         hour=int(match["hour"] or 0),
         minute=int(match["minute"] or 0),
@@ -109,6 +110,12 @@ def to_microseconds(value: Any) -> int:
     days = date.fromisoformat(match["date"]).toordinal() - EPOCH
     time = (clock - datetime.min) - _offset(match["zone"])
     return days * DAY + time // timedelta(microseconds=1)
+
+
+def exceeds_microseconds(value: Any) -> bool:
+    """Whether a time has more digits than a microsecond, as 9999-12-31T23:59:59.9999999Z has."""
+    match = MOMENT_TEXT.fullmatch(value) if isinstance(value, str) else None
+    return match is not None and bool((match["fraction"] or "")[6:].strip("0"))
 
 
 def to_date(value: Any) -> date:

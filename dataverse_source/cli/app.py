@@ -22,7 +22,7 @@ from dataverse_source.cli.failures import (
     exit_code,
     known_error,
 )
-from dataverse_source.cli.screen import Screen, printable
+from dataverse_source.cli.screen import Screen, discard_stdout, printable
 
 NAME = "dataverse-source"
 
@@ -113,7 +113,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # A character that the terminal cannot show must not end the program.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    sys.exit(run(arguments))
+    code = run(arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_stdout()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -124,6 +129,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped.", err=True)
         return INTERRUPTED
+    except BrokenPipeError:  # of click's own output, as for --help | head
+        discard_stdout()
+        return 0
     except Exception as error:
         if screen.traceback:
             raise

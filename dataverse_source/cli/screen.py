@@ -44,10 +44,17 @@ class Screen:
         """A console on stdout or stderr."""
         from rich.console import Console
 
+        class PipeConsole(Console):
+            """A console whose reader may go away, as in ``dataverse-source tables | head``."""
+
+            def on_broken_pipe(self) -> None:
+                self.quiet = True
+                discard_stdout()
+
         stream = sys.stderr if stderr else sys.stdout
         plain = self.no_color or bool(os.environ.get("NO_COLOR"))
         known = stream.isatty() or os.environ.get("COLUMNS")
-        return Console(
+        return PipeConsole(
             stderr=stderr,
             color_system=None if plain else "auto",
             highlight=False,
@@ -67,7 +74,17 @@ class Screen:
         """Prints one JSON value."""
         unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
         text = json.dumps(value, indent=2, ensure_ascii=not unicode, default=_plain)
-        click.echo(text)
+        try:
+            click.echo(text)
+        except BrokenPipeError:
+            discard_stdout()
+
+
+def discard_stdout() -> None:
+    """Sends the rest of stdout to nowhere, after its reader has gone away."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def printable(text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from functools import cached_property
 from pathlib import Path
 
 from dlt.common.configuration.container import Container
@@ -16,12 +17,14 @@ from dataverse_source.client.client import DataverseClient
 from dataverse_source.client.session import new_session
 from dataverse_source.client.throttle.limiter import limiter_of
 from dataverse_source.client.urls import environment_base
+from dataverse_source.config.log import logger
 from dataverse_source.config.settings import SANDBOX, Settings
 from dataverse_source.credentials import (
     DataverseCredentials,
     TokenCredential,
     token_source,
 )
+from dataverse_source.errors import ResponseError
 from dataverse_source.metadata.cache import MetadataCache
 from dataverse_source.metadata.reader import MetadataReader
 
@@ -63,6 +66,18 @@ class Connection:
         """An id of the environment: its URL, or ``sandbox``, whose port changes at each start."""
         url = self.settings.environment_url
         return url if url == SANDBOX else self.client.environment_url
+
+    @cached_property
+    def organization_id(self) -> str | None:
+        """The id of the environment's organization; None if Dataverse does not return it.
+
+        An environment that was copied over another one has the same URL and another id.
+        """
+        try:
+            return str(self.client.get_json("WhoAmI").get("OrganizationId") or "").lower() or None
+        except ResponseError as error:
+            logger.info("The organization id cannot be read: %s", error)
+            return None
 
     @property
     def metadata(self) -> MetadataReader:

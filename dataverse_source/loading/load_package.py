@@ -10,6 +10,7 @@ from typing import Any, cast
 import dlt
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
+from dlt.common.schema import Schema
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.extract.source import SourceInjectableContext
 
@@ -30,6 +31,7 @@ class Package:
         destination: where its tables are loaded.
         states: state of each resource before it.
         selected: the resources that are read; None for all.
+        schema: dlt's schema of the source; None if no pipeline is running.
     """
 
     load_id: str | None
@@ -37,6 +39,7 @@ class Package:
     destination: DestinationFactory
     states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     selected: Collection[str] | None = None
+    schema: Schema | None = None
 
     def knows(self, resource: str, logical_name: str) -> bool:
         """Whether a table of a resource has been read before."""
@@ -51,7 +54,8 @@ def current_package() -> Package:
         return Package(None, datetime.now(timezone.utc), _destination(), selected=_selected())
     began = datetime.fromisoformat(str(package["state"]["created_at"])).astimezone(timezone.utc)
     states = dlt.current.source_state().get("resources", {})
-    return Package(package["load_id"], began, _destination(), states, _selected())
+    schema = dlt.current.source_schema()
+    return Package(package["load_id"], began, _destination(), states, _selected(), schema)
 
 
 def _selected() -> Collection[str] | None:

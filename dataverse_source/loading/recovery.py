@@ -12,15 +12,18 @@ from pathlib import Path
 
 import dlt
 from dlt.common.storages import PackageStorage
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dataverse_source.config.log import logger
 from dataverse_source.loading.destination_queries import newest_load
+from dataverse_source.loading.package_failures import is_not_of_a_table
 
 
 def settle_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
     """Load what an interrupted run left behind, or drop it if loading it is not safe.
 
-    After a drop, dlt restores the pipeline's state from the destination.
+    After a drop, dlt restores the pipeline's state from the destination. A package that the
+    destination refuses is dropped too: trying it again would block the pipeline for ever.
 
     Returns:
         The pipeline to continue with.
@@ -29,16 +32,30 @@ def settle_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
         return pipeline
     reason = _reason_to_drop(pipeline)
     if reason is None:
-        pipeline.normalize()
-        pipeline.load().raise_on_failed_jobs()
-        return pipeline
+        try:
+            pipeline.normalize()
+            pipeline.load(raise_on_failed_jobs=True)
+        except PipelineStepFailed as error:
+            if is_not_of_a_table(error):
+                raise
+            reason = f"it cannot be loaded: {error}"
+        else:
+            return pipeline
     logger.warning(
         "Pipeline %s: dropping the load package of an interrupted run, as %s; its rows are read "
         "again",
         pipeline.pipeline_name,
         reason,
     )
-    return pipeline.drop()
+    return drop_pending(pipeline)
+
+
+def drop_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
+    """Drop all load packages that are not loaded; dlt restores the state from the destination."""
+    refresh = pipeline.refresh
+    pipeline = pipeline.drop()
+    pipeline.refresh = refresh
+    return pipeline
 
 
 def _reason_to_drop(pipeline: dlt.Pipeline) -> str | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import dlt
 
 from dataverse_source.client.counters import Counters
-from dataverse_source.loading.destination_queries import row_counts
+from dataverse_source.loading.trace import last_trace
 
 
 @dataclass(frozen=True)
@@ -67,57 +65,9 @@ class LoadReport:
         return "\n".join(lines)
 
 
-class ReportBuilder:
-    """Counts the rows before a run, and makes the report after it.
-
-    Args:
-        pipeline: before the run.
-    """
-
-    def __init__(self, pipeline: dlt.Pipeline) -> None:
-        self._started = time.monotonic()
-        self._before = row_counts(pipeline, data_tables(pipeline))
-
-    def report(
-        self, pipeline: dlt.Pipeline, rows_read: Mapping[str, int], counters: Counters
-    ) -> LoadReport:
-        """The report.
-
-        Args:
-            pipeline: after the run.
-            rows_read: by table.
-            counters: of the run's requests.
-        """
-        after = row_counts(pipeline, data_tables(pipeline))
-        reports = (
-            TableReport(
-                name,
-                rows_read.get(name, 0),
-                None if count is None else self._before.get(name) or 0,
-                count,
-            )
-            for name, count in after.items()
-        )
-        return LoadReport(
-            tuple(reports),
-            time.monotonic() - self._started,
-            destination_name(pipeline),
-            pipeline.dataset_name,
-            counters,
-        )
-
-
-def data_tables(pipeline: dlt.Pipeline) -> list[str]:
-    """The destination's tables with rows of Dataverse, by name; not the catalog's."""
-    if not pipeline.default_schema_name:
-        return []
-    names = (str(table["name"]) for table in pipeline.default_schema.data_tables())
-    return sorted(name for name in names if not name.startswith("_dataverse_"))
-
-
 def destination_name(pipeline: dlt.Pipeline) -> str:
     """Where the rows are, such as the path of a DuckDB file; no secret in it."""
-    trace = pipeline.last_trace
+    trace = last_trace(pipeline)
     loaded = trace.last_load_info if trace else None
     shown = loaded.destination_displayable_credentials if loaded else None
     return str(shown or pipeline.destination.destination_name).removeprefix("duckdb:///")

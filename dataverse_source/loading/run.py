@@ -6,6 +6,8 @@ imported.
 
 from __future__ import annotations
 
+import time
+
 import dlt
 from dlt.common.exceptions import DltException
 from dlt.extract import DltSource
@@ -15,7 +17,7 @@ from dataverse_source.loading.pipeline_errors import (
     pipeline_error,
     was_interrupted,
 )
-from dataverse_source.loading.report import LoadReport, ReportBuilder
+from dataverse_source.loading.report import LoadReport, TableReport, destination_name
 
 
 def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
@@ -35,16 +37,23 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
         PipelineError: dlt or the destination failed.
         KeyboardInterrupt: a signal interrupted the run.
     """
-    from dataverse_source.loading.packages import run_all_packages
+    from dataverse_source.loading.destination_memory import DestinationMemory, data_tables
+    from dataverse_source.loading.destination_queries import row_counts
+    from dataverse_source.loading.packages import PackageLoop
     from dataverse_source.loading.recovery import settle_pending
     from dataverse_source.loading.run_context import RunContext, current_run, running
 
+    started = time.monotonic()
     failure: DataverseError | None = None
     try:
         pipeline = settle_pending(pipeline)
-        builder = ReportBuilder(pipeline)
-        with running(RunContext(observer=current_run().observer)) as run:
-            rows_read = run_all_packages(pipeline, source, run)
+        memory = DestinationMemory(pipeline)
+        reasons = memory.reasons_to_read_again(pipeline)
+        with running(RunContext(observer=current_run().observer, reasons=reasons)) as run:
+            packages = PackageLoop(pipeline, source, run)
+            packages.run()
+        rows = row_counts(pipeline, data_tables(pipeline))
+        memory.record(pipeline, rows, packages.load_ids)
     except DltException as error:
         if was_interrupted(error):
             raise KeyboardInterrupt from error
@@ -53,7 +62,22 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
         raise failure
     if run.failures:
         raise _failed(dict(run.failures.values()), pipeline, source)
-    return builder.report(pipeline, rows_read, run.counters)
+    tables = (
+        TableReport(
+            name,
+            packages.rows_read[name],
+            None if count is None else memory.rows.get(name) or 0,
+            count,
+        )
+        for name, count in rows.items()
+    )
+    return LoadReport(
+        tuple(tables),
+        time.monotonic() - started,
+        destination_name(pipeline),
+        pipeline.dataset_name,
+        run.counters,
+    )
 
 
 def _failed(

@@ -21,6 +21,9 @@ from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.progress import Observer
 
+EVERY_TABLE = "*"
+"""Means all tables, in `RunContext.reasons`."""
+
 
 @configspec
 class RunContext(ContainerInjectableContext):
@@ -33,6 +36,12 @@ class RunContext(ContainerInjectableContext):
             so an isolated table gives nothing before it has been read completely.
         only: logical names of the tables to read; None for all.
         failures: name in messages and error of each failed table, by logical name.
+        names: logical name of each table that is read, by entity set name.
+        resources: logical names of the tables that are read, by resource.
+        giving: entity set name of the table whose items dlt is taking, if any.
+        reasons: why tables have to be read in full, by table of the destination, see
+            `DestinationMemory`.
+        up_to_date: logical names of the tables for which ``reasons`` no longer hold.
         clients: the clients used, each with its counters before the run.
     """
 
@@ -41,15 +50,40 @@ class RunContext(ContainerInjectableContext):
     isolates: bool = False
     only: frozenset[str] | None = None
     failures: dict[str, tuple[str, DataverseError]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    resources: dict[str, set[str]] = field(default_factory=dict)
+    giving: str | None = None
+    reasons: dict[str, str] = field(default_factory=dict)
+    up_to_date: set[str] = field(default_factory=set)
     clients: dict[int, tuple[Any, Counters]] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.Lock)
 
     def includes(self, logical_name: str) -> bool:
         """Whether a table is to be read."""
+        if logical_name in self.failures:
+            return False
         return self.only is None or logical_name in self.only
+
+    def reason_to_read_again(self, logical_name: str, table: str) -> str | None:
+        """Why a table, by its name in the destination, has to be read in full; None if not."""
+        if logical_name in self.up_to_date:
+            return None
+        return self.reasons.get(table) or self.reasons.get(EVERY_TABLE)
+
+    def loaded(self, tables: frozenset[str] | None) -> None:
+        """A load package with these tables, or with all, has been loaded."""
+        self.up_to_date |= set(self.names.values()) if tables is None else tables
+
+    def name_of(self, logical_name: str) -> str:
+        """The name of a table in messages."""
+        return next(
+            (one for one, other in self.names.items() if other == logical_name), logical_name
+        )
 
     def record_failure(self, logical_name: str, name: str, error: DataverseError) -> None:
         """Records why a table failed; its rows and its state stay as they were."""
+        if logical_name in self.failures:
+            return
         logger.error("%s was not loaded: %s", name, error)
         self.failures[logical_name] = name, error
 

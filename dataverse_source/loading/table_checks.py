@@ -1,12 +1,20 @@
-"""Checks of all tables of a source, made before the first of them is read."""
+"""Finds the tables of a source and checks them, before the first of them is read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from dataverse_source.config.checks import table_not_loaded
 from dataverse_source.config.settings import Settings
-from dataverse_source.errors import ConfigurationError
+from dataverse_source.config.values import is_pattern
+from dataverse_source.errors import ConfigurationError, DataverseError, UnknownNameError
+from dataverse_source.loading.connection import Connection
+from dataverse_source.loading.load_package import Package
+from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
+from dataverse_source.loading.run_context import RunContext
+from dataverse_source.loading.table_names import check_column_names, check_table_name
+from dataverse_source.loading.table_runs import TableRuns
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.plan import make_plan
@@ -14,6 +22,76 @@ from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write.destination import merge_strategies
 from dataverse_source.sync.write.history import check_history
 from dataverse_source.sync.write.items import MERGE
+
+
+@dataclass
+class Selection:
+    """The tables of a source.
+
+    Attributes:
+        tables: to read, by the name or pattern in the settings that matches them.
+        failures: name in messages and error of each table that cannot be read, by logical name;
+            by the configured name if Dataverse no longer has the table.
+    """
+
+    tables: dict[str, list[Table]] = field(default_factory=dict)
+    failures: dict[str, tuple[str, DataverseError]] = field(default_factory=dict)
+
+    @property
+    def all(self) -> list[Table]:
+        """The tables to read."""
+        return [one for tables in self.tables.values() for one in tables]
+
+
+def select_tables(
+    connection: Connection, runs: TableRuns, package: Package, run: RunContext
+) -> Selection:
+    """The tables of a source: each once, and by its own name rather than by a pattern.
+
+    If the run isolates tables, one that fails its checks is among the failures.
+
+    Raises:
+        DataverseError: a table fails its checks and is not isolated.
+    """
+    selection = Selection()
+    for name in sorted(connection.settings.tables, key=is_pattern):
+        taken = {one.logical_name for one in selection.all}
+        try:
+            found = connection.metadata.select([name])
+        except UnknownNameError as error:
+            known = bool(package.states.get(name, {}).get("tables"))
+            if not run.isolates or stops_the_run(error, known=known):
+                raise
+            selection.failures[name] = name, error
+            found = ()
+        selection.tables[name] = [one for one in found if one.logical_name not in taken]
+    check_table_settings(connection.settings, selection.tables)
+    for name, tables in selection.tables.items():
+        selection.tables[name] = []
+        for table in tables:
+            try:
+                _check(table, name, selection, runs, package)
+            except Exception as error:
+                known = package.knows(name, table.logical_name)
+                if not run.isolates or stops_the_run(error, known=known):
+                    raise
+                shown = str(table.entity_set_name)
+                selection.failures[table.logical_name] = shown, table_error(shown, error)
+            else:
+                selection.tables[name].append(table)
+    return selection
+
+
+def _check(
+    table: Table, name: str, selection: Selection, runs: TableRuns, package: Package
+) -> None:
+    schema = package.schema
+    if schema is not None:
+        check_table_name(table, selection.all, schema)
+    run = runs.new(table.logical_name, name, package)
+    if schema is not None:
+        check_column_names(run, schema.naming)
+    check_table(run)
 
 
 def check_table_settings(settings: Settings, found: Mapping[str, Sequence[Table]]) -> None:

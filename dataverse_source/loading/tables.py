@@ -8,35 +8,27 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from dlt.common.schema.typing import TTableSchema
 from dlt.extract.incremental import Incremental
 
 from dataverse_source.config.log import logger
-from dataverse_source.config.values import is_pattern
-from dataverse_source.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    DataverseError,
-    ResponseError,
-    UnknownNameError,
-)
+from dataverse_source.errors import DataverseError, ResponseError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.item_file import ItemFile
 from dataverse_source.loading.load_package import Package, current_package
+from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
 from dataverse_source.loading.progress import watched
 from dataverse_source.loading.read_access import refused_tables
 from dataverse_source.loading.run_context import RunContext, current_run
 from dataverse_source.loading.scheduler import Job, TableScheduler
-from dataverse_source.loading.table_checks import check_table, check_table_settings
+from dataverse_source.loading.table_checks import Selection, select_tables
 from dataverse_source.loading.table_runs import TableRuns
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.cursor import read_range
 from dataverse_source.sync.run_table import range_items, table_items
-
-SHARED_BY_ALL = (ConfigurationError, UnknownNameError, AuthenticationError)
-"""Errors that affect every table, so the run stops at the first one."""
 
 T = TypeVar("T")
 
@@ -77,7 +69,7 @@ class Tables:
         self._runs = TableRuns(connection)
         self._scheduler = TableScheduler(lambda: connection.client.concurrency)
         self._lock = threading.Lock()
-        self._found: dict[str, list[Table]] | None = None
+        self._selection: Selection | None = None
         self._refused: tuple[str | None, frozenset[str]] = None, frozenset()
 
     def items(
@@ -98,13 +90,17 @@ class Tables:
         """
         run, package = current_run(), current_package()
         run.count(self._connection.client)
-        tables, readings = self._tables(name, package), []
+        tables, readings = self._tables(name, package, run), []
         refused = self._refused_tables(package, run)
         for table in tables:
             if not run.includes(table.logical_name):
                 continue
+            run.names[str(table.entity_set_name)] = table.logical_name
+            run.resources.setdefault(name, set()).add(table.logical_name)
             stored = state.setdefault("tables", {}).setdefault(table.logical_name, {})
             if table.logical_name not in refused:
+                organizations = state.setdefault("organizations", {})
+                self._restart_if_moved(table, stored, organizations, package, run)
                 readings.append(_Reading(table, name, stored, package, run, cursor))
         if not run.isolates and len(list(self._selected(package))) <= 1:
             for reading in readings:
@@ -117,9 +113,40 @@ class Tables:
         for job in jobs:  # dlt must be told of a range on its own thread
             yield from job.on_complete(job.read)
 
+    def _restart_if_moved(
+        self,
+        table: Table,
+        stored: dict[str, Any],
+        organizations: dict[str, str],
+        package: Package,
+        run: RunContext,
+    ) -> None:
+        """Empties the table's state if it no longer describes the source or the destination."""
+        name = str(table.entity_set_name)
+        loaded_as = package.schema.naming.normalize_table_identifier(name) if package.schema else ""
+        organization = self._connection.organization_id
+        known = organizations.get(table.logical_name)
+        reason = run.reason_to_read_again(table.logical_name, loaded_as)
+        if organization and known not in (None, organization):
+            reason = f"the environment is another one than before (organization id {organization})"
+        if stored and reason:
+            logger.warning("%s: %s; all its rows are read again", name, reason)
+            stored.clear()
+        if organization:
+            organizations[table.logical_name] = organization
+        if package.schema and not stored and loaded_as in package.schema.tables:
+            # A changed schema has dlt look at the destination's table, and repair it.
+            mark: dict[str, Any] = {
+                "name": loaded_as,
+                "columns": {},
+                "x-dataverse-read": package.load_id,
+            }
+            package.schema.update_table(cast("TTableSchema", mark))
+
     def _selected(self, package: Package) -> Iterator[tuple[str, Table]]:
         """The tables that are read in this run, each with the name or pattern that matches it."""
-        for name, tables in (self._found or {}).items():
+        found = self._selection.tables if self._selection else {}
+        for name, tables in found.items():
             if package.selected is None or name in package.selected:
                 yield from ((name, table) for table in tables)
 
@@ -167,17 +194,17 @@ class Tables:
             return self._read(reading, state, take=ItemFile), state
 
         def on_complete(result: Callable[[], _ReadTable]) -> Iterator[Any]:
+            run, name = reading.run, str(reading.table.entity_set_name)
             try:
                 items, state = result()
-            except SHARED_BY_ALL:
-                raise
-            except DataverseError as error:
-                if not reading.run.isolates:
+            except Exception as error:  # also those of pyarrow and of the destination's driver
+                if not run.isolates or stops_the_run(error, known=bool(reading.stored)):
                     raise
-                table = reading.table
-                reading.run.record_failure(table.logical_name, str(table.entity_set_name), error)
+                run.record_failure(reading.table.logical_name, name, table_error(name, error))
                 return
+            run.giving = name
             yield from items
+            run.giving = None
             if state != reading.stored:
                 reading.stored.clear()
                 reading.stored.update(state)
@@ -203,28 +230,14 @@ class Tables:
                 raise
         return take(_items(reading, changed, stored))
 
-    def _tables(self, name: str, package: Package) -> list[Table]:
+    def _tables(self, name: str, package: Package, run: RunContext) -> list[Table]:
         """The tables that a name matches; the first call checks all tables of the source."""
         with self._lock:
-            if self._found is None:
-                found = self._find()
-                check_table_settings(self._connection.settings, found)
-                for configured_as, tables in found.items():
-                    for table in tables:
-                        check_table(self._runs.new(table.logical_name, configured_as, package))
-                self._found = found
-            return self._found[name]
-
-    def _find(self) -> dict[str, list[Table]]:
-        """The tables by configured name: each once, and by its own name rather than a pattern."""
-        configured = self._connection.settings.tables
-        found: dict[str, list[Table]] = {}
-        taken: set[str] = set()
-        for name in sorted(configured, key=is_pattern):
-            tables = self._connection.metadata.select([name])
-            found[name] = [one for one in tables if one.logical_name not in taken]
-            taken |= {one.logical_name for one in found[name]}
-        return found
+            if self._selection is None:
+                self._selection = select_tables(self._connection, self._runs, package, run)
+            for logical_name, (shown, error) in self._selection.failures.items():
+                run.record_failure(logical_name, shown, error)
+            return self._selection.tables[name]
 
 
 def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:

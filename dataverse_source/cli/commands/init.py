@@ -39,6 +39,9 @@ CONFIG = """\
 log_level = "WARNING"
 dlthub_telemetry = false
 
+[load]
+delete_completed_jobs = true  # else the working folder keeps a copy of every loaded row
+
 [sources.dataverse]
 # "sandbox" is a local Dataverse with made-up rows; a real environment looks like this:
 # environment_url = "https://contoso.crm4.dynamics.com"

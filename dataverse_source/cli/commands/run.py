@@ -59,6 +59,7 @@ def command(
     from dataverse_source.loading.malloc import return_freed_memory
 
     return_freed_memory()
+    delete_loaded_files()
     made = make_pipeline(pipeline, destination, dataset)
     source = source_for(tables, environment_url=environment_url)
     try:
@@ -68,6 +69,17 @@ def command(
         click.echo("Stopped. The next run reads what was not loaded.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
     screen.show(asdict(report), lambda console: _draw(console, report))
+
+
+def delete_loaded_files() -> None:
+    """Has dlt delete the files of a load package once they are loaded, unless that is set.
+
+    Otherwise the working folder keeps a copy of every row that was ever loaded.
+    """
+    import dlt
+
+    if dlt.config.get("load.delete_completed_jobs", bool) is None:
+        dlt.config["load.delete_completed_jobs"] = True
 
 
 def make_pipeline(name: str, destination: str | None, dataset: str) -> dlt.Pipeline:

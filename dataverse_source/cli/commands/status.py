@@ -44,7 +44,9 @@ def command(screen: Screen, pipeline: str) -> None:
 
 
 def _last_run(pipeline: dlt.Pipeline) -> dict[str, Any] | None:
-    trace = pipeline.last_trace
+    from dataverse_source.loading.trace import last_trace
+
+    trace = last_trace(pipeline)
     if trace is None:
         return None
     failed = [step.step for step in trace.steps if step.step_exception]

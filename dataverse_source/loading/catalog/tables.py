@@ -18,6 +18,14 @@ from dataverse_source.metadata.model import Description, Table
 
 BOOLEAN = pa.bool_()
 
+TABLE_NAMES = (
+    "_dataverse_tables",
+    "_dataverse_columns",
+    "_dataverse_relationships",
+    "_dataverse_choices",
+)
+"""The catalog tables in the destination."""
+
 TABLES = pa.schema(
     [
         ("table", TEXT),

@@ -287,3 +287,16 @@ def test_rows_are_one_chunk() -> None:
     page = decode_page(body(FULL, FULL), SCHEMA)
     assert {column.num_chunks for column in page.rows.columns} == {1}
     assert isinstance(page.rows, pa.Table)
+
+
+def test_a_time_finer_than_a_microsecond_is_cut_off_with_one_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    page = raw(moment='"9999-12-31T23:59:59.9999999Z"', clock='"2024-02-29T10:20:30.1234560Z"')
+    for _ in range(2):
+        row = only_row(decode_page(page, SCHEMA))
+        assert row["moment"] == datetime(9999, 12, 31, 23, 59, 59, 999999, timezone.utc)
+    warnings = [one.message for one in caplog.records if one.levelname == "WARNING"]
+    assert warnings == [
+        "new_thing.moment: times are cut off to microseconds; the rest cannot be loaded"
+    ]

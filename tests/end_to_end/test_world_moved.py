@@ -1,0 +1,156 @@
+"""The destination or the environment is not the one of the last run: tables are read in full."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+
+from dataverse_source import dataverse, load
+from dataverse_source.credentials import DataverseCredentials
+from dataverse_source.sandbox import Sandbox
+from tests.support.comparing import assert_equal
+from tests.support.loads import NewPipeline, Run
+from tests.support.requests_sent import keys, queries
+
+pytestmark = pytest.mark.slow
+
+
+def change_one(sandbox: Sandbox, number: int = 0) -> None:
+    sandbox.store.update("account", keys(sandbox)[number], {"name": f"Changed {number}"})
+
+
+def execute(pipeline: dlt.Pipeline, sql: str) -> None:
+    with pipeline.sql_client() as client:
+        client.execute_sql(sql)
+
+
+@pytest.mark.parametrize("sync", ["changes", "cursor"])
+@pytest.mark.parametrize(
+    ("deed", "said"),
+    [
+        ("DROP TABLE dataverse.accounts", "it has 0 rows in the destination instead of 60"),
+        ("DELETE FROM dataverse.accounts", "it has 0 rows in the destination instead of 60"),
+        (
+            "DELETE FROM dataverse.accounts WHERE accountid ="
+            " (SELECT MIN(accountid) FROM dataverse.accounts)",
+            "it has 59 rows in the destination instead of 60",
+        ),
+        ("ALTER TABLE dataverse.accounts DROP COLUMN telephone1", "columns of it are missing"),
+    ],
+    ids=["dropped", "emptied", "a row deleted", "a column dropped"],
+)
+def test_a_loaded_table_is_changed_by_hand(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, caplog: pytest.LogCaptureFixture,
+    sync: str, deed: str, said: str,
+) -> None:  # fmt: skip
+    run("accounts", sync=sync)
+    execute(new_pipeline(), deed)
+    change_one(sandbox, -1)
+    run("accounts", sync=sync)
+    assert_equal(new_pipeline(), sandbox, "accounts")
+    assert f"accounts: {said}" in caplog.text
+    run("accounts", sync=sync)
+    assert_equal(new_pipeline(), sandbox, "accounts")
+
+
+def test_a_run_without_any_such_change_reads_only_changes(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    for _ in range(2):
+        run("accounts", "contacts")
+    change_one(sandbox)
+    run("accounts", "contacts")
+    assert not any("orderby" in one for one in queries(sandbox))
+    assert_equal(new_pipeline(), sandbox, "accounts")
+
+
+def test_the_destination_is_restored_from_a_backup(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    run()
+    backup = tmp_path / "backup"
+    shutil.copy(tmp_path / "test.duckdb", backup)
+    change_one(sandbox)
+    run()
+    shutil.copy(backup, tmp_path / "test.duckdb")
+    run()
+    assert_equal(new_pipeline(), sandbox, "accounts")
+    assert "the destination is not as the last run left it" in caplog.text
+
+
+@pytest.fixture
+def host(
+    sandbox: Sandbox, credentials: DataverseCredentials, tmp_path: Path
+) -> Callable[[str], tuple[dlt.Pipeline, Any]]:
+    """A pipeline and a source of a machine; all machines load into one database."""
+
+    def made(name: str) -> tuple[dlt.Pipeline, Any]:
+        pipeline = dlt.pipeline(
+            "test",
+            destination=dlt.destinations.duckdb(str(tmp_path / "test.duckdb")),
+            dataset_name="dataverse",
+            pipelines_dir=str(tmp_path / name),
+        )
+        source = dataverse(
+            environment_url=sandbox.environment_url,
+            tables=["accounts"],
+            credentials=credentials,
+            ca_bundle=sandbox.ca_bundle,
+        )
+        return pipeline, source
+
+    return made
+
+
+def test_two_machines_in_turn_read_only_changes(
+    sandbox: Sandbox, host: Callable[[str], tuple[dlt.Pipeline, Any]]
+) -> None:
+    for name in ("a", "b", "a", "b"):
+        sandbox.requests.clear()
+        change_one(sandbox)
+        load(*host(name))
+        assert_equal(host(name)[0], sandbox, "accounts")
+        assert any("orderby" in one for one in queries(sandbox)) == (len(sandbox.requests) > 20)
+
+
+def test_a_machine_that_loads_older_rows_later(
+    sandbox: Sandbox, host: Callable[[str], tuple[dlt.Pipeline, Any]]
+) -> None:
+    load(*host("a"))
+    load(*host("b"))
+    key = keys(sandbox)[0]
+    sandbox.store.update("account", key, {"name": "Old"})
+    suspended, source = host("b")
+    suspended.extract(source)
+    suspended.normalize()
+    sandbox.store.update("account", key, {"name": "New"})
+    load(*host("a"))
+    suspended.activate()
+    suspended.load()
+    load(*host("a"))
+    rows = assert_equal(host("a")[0], sandbox, "accounts")
+    assert rows[key]["name"] == "New"
+
+
+@pytest.mark.parametrize("sync", ["changes", "cursor"])
+def test_another_environment_at_the_same_address(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture, sync: str,
+) -> None:  # fmt: skip
+    run(sync=sync)
+    with sandbox.store.transaction() as connection:  # rows that no version number tells of
+        connection.execute("UPDATE account SET name = 'Of the other environment'")
+    other = "11111111-2222-3333-4444-555555555555"
+    monkeypatch.setattr(
+        "dataverse_source.loading.connection.Connection.organization_id", other, raising=True
+    )
+    run(sync=sync)
+    rows = assert_equal(new_pipeline(), sandbox, "accounts")
+    assert {row["name"] for row in rows.values()} == {"Of the other environment"}
+    assert f"the environment is another one than before (organization id {other})" in caplog.text
