@@ -28,6 +28,7 @@ def dataverse(
     sync: str | None = dlt.config.value,
     deletes: str | None = dlt.config.value,
     sweep_interval: float | None = dlt.config.value,
+    max_deletes: float | None = dlt.config.value,
     max_rows_per_load: int | None = dlt.config.value,
     labels: bool | None = dlt.config.value,
     history: bool | None = dlt.config.value,
@@ -62,6 +63,8 @@ def dataverse(
             ``_dataverse_deletions`` (``table``, ``key``, ``seen_at``).
         sweep_interval: hours between comparisons of all keys, which find deleted rows; 0 for every
             run.
+        max_deletes: most of a loaded table's rows that one run may remove, as a share from 0 to 1;
+            a run that would remove more stops and changes nothing.
         max_rows_per_load: rows after which a long read ends its load package; an interrupted first
             load resumes after the last package.
         labels: ``true`` adds ``<column>name``, the label of the value, to each choice column.

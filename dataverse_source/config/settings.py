@@ -76,6 +76,15 @@ class TableSettings:
             unset="24 for `cursor`, never for `changes`",
         ),
     )
+    max_deletes: float | None = field(
+        default=None,
+        metadata=_about(
+            values.share(),
+            "most of a loaded table's rows that one run may remove, as a share from 0 to 1; a run "
+            "that would remove more stops and changes nothing",
+            unset="no limit",
+        ),
+    )
     max_rows_per_load: int | None = field(
         default=None,
         metadata=_about(

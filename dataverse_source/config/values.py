@@ -85,6 +85,18 @@ def number(wanted: str) -> Kind:
     return Kind(wanted, _number(0, whole=False))
 
 
+def share() -> Kind:
+    """A part of a whole, 0 to 1."""
+
+    def read(value: Any) -> float:
+        found = float(_number(0, whole=False)(value))
+        if found > 1:
+            raise ValueError
+        return found
+
+    return Kind("a share from 0 to 1, such as 0.1", read)
+
+
 def _seconds_above_0(value: Any) -> float:
     seconds = float(_number(0, whole=False)(value))
     if not seconds:

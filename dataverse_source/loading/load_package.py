@@ -41,6 +41,10 @@ class Package:
     selected: Collection[str] | None = None
     schema: Schema | None = None
 
+    def loaded_as(self, name: str) -> str:
+        """The name in the destination of a table, by entity set name."""
+        return self.schema.naming.normalize_table_identifier(name) if self.schema else name
+
     def knows(self, resource: str, logical_name: str) -> bool:
         """Whether a table of a resource has been read before."""
         return bool(self.states.get(resource, {}).get("tables", {}).get(logical_name))

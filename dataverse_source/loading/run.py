@@ -49,7 +49,10 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
         pipeline = settle_pending(pipeline)
         memory = DestinationMemory(pipeline)
         reasons = memory.reasons_to_read_again(pipeline)
-        with running(RunContext(observer=current_run().observer, reasons=reasons)) as run:
+        context = RunContext(
+            observer=current_run().observer, reasons=reasons, rows_before=memory.rows
+        )
+        with running(context) as run:
             packages = PackageLoop(pipeline, source, run)
             packages.run()
         rows = row_counts(pipeline, data_tables(pipeline))

@@ -41,6 +41,7 @@ class RunContext(ContainerInjectableContext):
         giving: entity set name of the table whose items dlt is taking, if any.
         reasons: why tables have to be read in full, by table of the destination, see
             `DestinationMemory`.
+        rows_before: rows in the destination before the run, by table.
         up_to_date: logical names of the tables for which ``reasons`` no longer hold.
         clients: the clients used, each with its counters before the run.
     """
@@ -54,6 +55,7 @@ class RunContext(ContainerInjectableContext):
     resources: dict[str, set[str]] = field(default_factory=dict)
     giving: str | None = None
     reasons: dict[str, str] = field(default_factory=dict)
+    rows_before: dict[str, int | None] = field(default_factory=dict)
     up_to_date: set[str] = field(default_factory=set)
     clients: dict[int, tuple[Any, Counters]] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.Lock)

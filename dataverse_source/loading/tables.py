@@ -16,6 +16,7 @@ from dlt.extract.incremental import Incremental
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError, ResponseError
 from dataverse_source.loading.connection import Connection
+from dataverse_source.loading.delete_limit import limit_deletes
 from dataverse_source.loading.item_file import ItemFile
 from dataverse_source.loading.load_package import Package, current_package
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
@@ -123,7 +124,7 @@ class Tables:
     ) -> None:
         """Empties the table's state if it no longer describes the source or the destination."""
         name = str(table.entity_set_name)
-        loaded_as = package.schema.naming.normalize_table_identifier(name) if package.schema else ""
+        loaded_as = package.loaded_as(name)
         organization = self._connection.organization_id
         known = organizations.get(table.logical_name)
         reason = run.reason_to_read_again(table.logical_name, loaded_as)
@@ -245,6 +246,8 @@ def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator
         items = table_items(run, stored)
     else:
         items = range_items(run, read_range(run, reading.cursor))
+    name = reading.package.loaded_as(run.name)
+    items = limit_deletes(run, items, reading.run.rows_before.get(name))
     return watched(reading.run.observer, run.name, run.reader.client, items)
 
 
