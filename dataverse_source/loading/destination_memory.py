@@ -123,14 +123,21 @@ def _states(pipeline: dlt.Pipeline, loads: Sequence[str] | None = None) -> int |
     """How often the pipeline's state was written, by ``loads`` if given; None if unknown."""
     if not pipeline.default_schema_name:
         return 0
-    where, values = "pipeline_name = %s", [pipeline.pipeline_name]
+    schema = pipeline.default_schema
+    written = f"SELECT load_id FROM {{{schema.loads_table_name}}} WHERE status = 0"  # noqa: S608
+    where, values = f"pipeline_name = %s AND _dlt_load_id IN ({written})", [pipeline.pipeline_name]
     if loads is not None:
         if not loads:
             return 0
         where += f" AND _dlt_load_id IN ({', '.join(['%s'] * len(loads))})"
         values += loads
-    table = pipeline.default_schema.state_table_name
-    (found,) = select(pipeline, [Query(table, where=where, values=tuple(values))])
+    query = Query(
+        schema.state_table_name,
+        where=where,
+        values=tuple(values),
+        tables=(schema.loads_table_name,),
+    )
+    (found,) = select(pipeline, [query])
     return None if found is None else int(found[0][0]) if found else 0
 
 

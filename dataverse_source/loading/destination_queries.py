@@ -22,8 +22,10 @@ class Query:
         table: its name in the destination.
         columns: to select; none selects ``expression``.
         expression: as SQL.
-        where: condition, as SQL with ``%s`` for each of ``values``.
+        where: condition, as SQL with ``%s`` for each of ``values``, and with names of ``tables`` in
+            braces.
         values: for the condition.
+        tables: other tables that the condition asks.
     """
 
     table: str
@@ -31,6 +33,7 @@ class Query:
     expression: str = "COUNT(*)"
     where: str = ""
     values: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
 
 
 def select(pipeline: dlt.Pipeline, queries: Sequence[Query]) -> list[Rows | None]:
@@ -72,7 +75,8 @@ def newest_load(pipeline: dlt.Pipeline) -> str | None:
 
 def _rows(client: SqlClientBase[Any], query: Query) -> Rows:
     selected = ", ".join(map(client.escape_column_name, query.columns)) or query.expression
-    where = f" WHERE {query.where}" if query.where else ""
+    tables = {name: client.make_qualified_table_name(name) for name in query.tables}
+    where = f" WHERE {query.where.format(**tables)}" if query.where else ""
     table = client.make_qualified_table_name(query.table)
     try:
         found = client.execute_sql(f"SELECT {selected} FROM {table}{where}", *query.values)  # noqa: S608

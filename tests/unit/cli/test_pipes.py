@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dataverse_source.sandbox import Sandbox
-from tests.support.command_line import settings_of
+from tests.support.settings import settings_of
 
 pytestmark = [
     pytest.mark.slow,
