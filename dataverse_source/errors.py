@@ -151,7 +151,13 @@ class UnknownTenantError(AuthenticationError):
 
 
 class ConnectionFailedError(DataverseError):
-    """No answer came: the name was not found, or refused, timed out, or TLS is not trusted."""
+    """No answer came: the name was not found, or refused, timed out, or TLS is not trusted.
+
+    Attributes:
+        timed_out: the connection was made, but no complete answer came in time.
+    """
+
+    timed_out = False
 
 
 class ResponseError(DataverseError):

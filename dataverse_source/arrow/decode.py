@@ -22,6 +22,7 @@ from dataverse_source.arrow.page import (
     DELETED_CONTEXT,
     DELETED_KEY,
     DELTA_LINK,
+    MORE_RECORDS,
     NEXT_LINK,
     ROWS,
     Page,
@@ -36,6 +37,13 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 BLOCK_SLACK = 1024
 """Added to the length of the page, so that pyarrow never divides it into blocks."""
+
+
+MEMBERS_LENGTH = 4096
+"""Bytes at both ends of a page in which an error stands that came while its rows were written."""
+
+_MORE_RECORDS = f'"{MORE_RECORDS}"'.encode()
+_ERROR = b'"error"'
 
 
 class _NotPlainError(Exception):
@@ -59,6 +67,7 @@ def decode_page(body: bytes, schema: TableSchema, *, delta: bool = False) -> Pag
         DataError: a column can't hold a value without loss.
     """
     try:
+        _check_members(body)
         compiled = read_compiled(body, _row_types(schema, delta=delta))
         if compiled is None:
             page = decode_fast(body, schema, delta=delta)
@@ -69,6 +78,18 @@ def decode_page(body: bytes, schema: TableSchema, *, delta: bool = False) -> Pag
         page = decode_exact(body, schema, delta=delta)
     _check_keys(page, schema)
     return replace(page, rows=_with_whole_keys(page.rows, schema))
+
+
+def _check_members(body: bytes) -> None:
+    """Leaves a page to the exact decoder that says more about itself than its rows and links.
+
+    Raises:
+        _NotPlainError: it does, or a text in it looks so.
+    """
+    if _MORE_RECORDS in body:
+        raise _NotPlainError("it says whether more rows follow")
+    if _ERROR in body[:MEMBERS_LENGTH] or _ERROR in body[-MEMBERS_LENGTH:]:
+        raise _NotPlainError("it may say that reading it has failed")
 
 
 def decode_fast(body: bytes, schema: TableSchema, *, delta: bool = False) -> Page:

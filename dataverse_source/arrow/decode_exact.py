@@ -23,6 +23,7 @@ from dataverse_source.arrow.page import (
     DELETED_CONTEXT,
     DELETED_KEY,
     DELTA_LINK,
+    MORE_RECORDS,
     NEXT_LINK,
     ROWS,
     Page,
@@ -55,6 +56,7 @@ def decode_exact(body: bytes, schema: TableSchema, *, delta: bool = False) -> Pa
         _link(document, NEXT_LINK, where),
         _link(document, DELTA_LINK, where),
         pa.array([_deleted_key(entry, where) for entry in gone], pa.string()),
+        _more(document, where),
     )
 
 
@@ -103,11 +105,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _rows(document: dict[str, Any], where: str) -> list[dict[str, Any]]:
     error = document.get("error")
-    if isinstance(error, dict):
+    if error is not None:
+        code, message = "", error
+        if isinstance(error, dict):
+            code, message = f"{error.get('code')}: ", error.get("message")
         raise ProtocolError(
             "Dataverse reported an error in a response with status 200",
             where=where,
-            why=_shorten(f"{error.get('code')}: {error.get('message')}"),
+            why=_shorten(f"{code}{message}"),
         )
     rows = document.get(ROWS)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -124,6 +129,15 @@ def _link(document: dict[str, Any], name: str, where: str) -> str | None:
     if link is None or isinstance(link, str):
         return link
     raise ProtocolError(f"{name} is not text", where=where, why=_shorten(repr(link)))
+
+
+def _more(document: dict[str, Any], where: str) -> bool | None:
+    more = document.get(MORE_RECORDS)
+    if more is None or isinstance(more, bool):
+        return more
+    if isinstance(more, str) and more.lower() in ("true", "false"):
+        return more.lower() == "true"
+    raise ProtocolError(f"{MORE_RECORDS} is neither true nor false", where=where, why=repr(more))
 
 
 def _column(rows: Sequence[dict[str, Any]], field: Field, schema: TableSchema) -> pa.Array:

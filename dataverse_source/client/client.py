@@ -24,8 +24,11 @@ from dataverse_source.client.batch import (
     read_batch,
     to_body,
 )
-from dataverse_source.client.connection_errors import network_fault
+from dataverse_source.client.body import TooLargeError
+from dataverse_source.client.connection_errors import network_fault, too_slow
 from dataverse_source.client.counters import Counters
+from dataverse_source.client.deadline import Deadline
+from dataverse_source.client.page_size import is_too_heavy
 from dataverse_source.client.pages import HasNextLink, follow_next_links
 from dataverse_source.client.responses import Response
 from dataverse_source.client.retry import USUAL_POLICY, RetryPolicy, TransientError, pause
@@ -39,6 +42,9 @@ __all__ = ["Counters", "DataverseClient", "HasNextLink", "environment_base"]
 
 T = TypeVar("T")
 P = TypeVar("P", bound=HasNextLink)
+
+LONGEST_ANSWER = 5
+"""Times ``request_timeout`` in which an answer must be complete, however it comes."""
 
 RATE_LIMIT = "x-ms-ratelimit-"
 """Prefix of the headers with the remaining budget (docs: "Service protection API limits")."""
@@ -84,6 +90,7 @@ class DataverseClient:
         self._tokens = tokens
         self._session = session
         self._timeouts = timeouts(request_timeout)
+        self._longest = LONGEST_ANSWER * request_timeout
         self._policy = policy
         self._pause = pause
         self._limiter = limiter or ConcurrencyLimiter()
@@ -243,17 +250,23 @@ class DataverseClient:
             parse: makes the result of the body.
             retry_heavy: see `responses.check`.
         """
-        renewed = throttled = False
+        throttled = False
+
+        def send(token: str, permit: Permit) -> Response:
+            try:
+                return self._send(request, token, permit)
+            except TransientError as failure:
+                if not retry_heavy and is_too_heavy(failure.error):
+                    failure.attempts = responses.TRIES_BEFORE_SMALLER
+                raise
 
         def attempt() -> T:
-            nonlocal renewed
             with self._limiter.permit(at_most=self._max_concurrency, urgent=throttled) as permit:
                 token = self._tokens.token()
-                response = self._send(request, token, permit)
+                response = send(token, permit)
                 try:
-                    if not renewed and responses.token_refused(response):
-                        renewed = True
-                        response = self._send(request, self._tokens.renew(token), permit)
+                    if responses.token_refused(response):
+                        response = send(self._tokens.renew(token), permit)
                     responses.check(response, retry_heavy=retry_heavy)
                 except ProtocolError as error:
                     raise responses.located(error, response) from error.__cause__
@@ -293,16 +306,28 @@ class DataverseClient:
             headers={**_HEADERS, **request.headers},
             data=request.data,
         )
-        began = time.monotonic()
+        began, deadline = time.monotonic(), Deadline(self._longest)
         try:
             prepared = self._session.prepare_request(request)
             prepared.headers["Authorization"] = f"Bearer {token}"
             prepared.url = url  # after preparing: requests would encode links anew
-            answer = self._session.send(
-                prepared, timeout=self._timeouts, allow_redirects=False, **self._ways
-            )
-            received = body.receive(answer)
-        except requests.RequestException as error:
+            with deadline:
+                answer = self._session.send(
+                    prepared,
+                    timeout=self._timeouts,
+                    allow_redirects=False,
+                    **self._ways,
+                )
+                received = body.receive(answer)
+        except TooLargeError as error:
+            error.where = safe_url(url)
+            raise
+        except (requests.RequestException, ValueError) as error:
+            # ValueError: what Python's ssl says of a connection that the deadline has shut down.
+            if deadline.expired:
+                raise too_slow(url, self._longest) from error
+            if not isinstance(error, requests.RequestException):
+                raise
             raise network_fault(error, url, setting="environment_url") from error
         permit.answered(time.monotonic() - began, answer.headers)
         self._note(answer.headers)

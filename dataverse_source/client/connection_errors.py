@@ -12,7 +12,7 @@ from dataverse_source.client.retry import TransientError, is_transient_error
 from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.errors import ConnectionFailedError, causes, safe_url
 
-__all__ = ["network_fault"]
+__all__ = ["network_fault", "too_slow"]
 
 # Tries for a name that is not found, or a proxy that refuses: another try seldom helps.
 SELDOM_PASSES = 3
@@ -38,7 +38,21 @@ def network_fault(error: Exception, url: str, *, setting: str) -> TransientError
     if setting in remedy:
         remedy = f"{remedy} It is set as {where_to_set(setting)}."
     failed = ConnectionFailedError(what, where=safe_url(url), why=_words(error), remedy=remedy)
+    failed.timed_out = isinstance(error, requests.exceptions.ReadTimeout)
     return TransientError(failed, attempts=_attempts(error))
+
+
+def too_slow(url: str, seconds: float) -> TransientError:
+    """The error for an answer that was not complete when its time was up."""
+    failed = ConnectionFailedError(
+        "An answer came so slowly that it was given up",
+        where=safe_url(url),
+        why=f"not complete after {seconds:,.0f} seconds",
+        remedy="Check the network and proxies in between; read smaller pages (page_size), or raise "
+        "request_timeout.",
+    )
+    failed.timed_out = True
+    return TransientError(failed, attempts=SELDOM_PASSES)
 
 
 def _attempts(error: Exception) -> int | None:

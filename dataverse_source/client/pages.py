@@ -1,31 +1,47 @@
-"""Follows next links from page to page, with smaller pages where a query is too heavy."""
+"""Follows next links from page to page, and believes the end of a chain only if it can be."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
 from dataverse_source.client import page_size
+from dataverse_source.client.page_size import PageSize
 from dataverse_source.client.urls import paging_cookie, pinned
 from dataverse_source.config.log import logger
-from dataverse_source.errors import ProtocolError, ResponseError, safe_url
+from dataverse_source.errors import DataverseError, ProtocolError, safe_url
 
 __all__ = ["HasNextLink", "follow_next_links"]
 
 
 class HasNextLink(Protocol):
-    """A page; ``next_link`` is None on the last one."""
+    """A page."""
 
     @property
     def next_link(self) -> str | None:
-        """URL of the next page."""
+        """URL of the next page; None on the last one."""
+        ...
+
+    @property
+    def more(self) -> bool | None:
+        """Whether the page says that more rows follow; None when it says nothing.
+
+        Needed only of a page without a next link.
+        """
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many rows it has; needed only of a page without a next link."""
         ...
 
 
 P = TypeVar("P", bound=HasNextLink)
 
 Fetch = Callable[[str, "int | None", bool], P]
-"""Fetches the page at a URL: with so many rows at most, and tried again if it is too heavy."""
+"""Fetches the page at a URL: with so many rows at most; True: Dataverse gets no smaller page, so a
+query that is too heavy is tried again as often as any other."""
 
 
 def follow_next_links(
@@ -41,43 +57,98 @@ def follow_next_links(
         before: URL of the page that has led to ``url``, if it has been read already.
 
     Raises:
-        ProtocolError: a next link leads to another host, or in a circle.
+        ProtocolError: a next link leads to another host, or in a circle; the last page says that
+            more rows follow, or is full and is not the last one.
         DataverseError: from ``fetch``.
     """
-    seen = set() if before is None else {before}
-    last = None if before is None else paging_cookie(before)
+    followed = _Followed()
+    if before is not None:
+        followed.add(before)
+    size = PageSize(rows)
     while True:
+        followed.add(url)
+        page = _page(fetch, url, size)
+        if page.next_link is None:
+            _check_end(fetch, url, page, size.rows, base)
+            yield page
+            return
+        yield page
+        size.went_well()
+        url = pinned(page.next_link, base)
+
+
+class _Followed:
+    """The links of a chain; none may come twice.
+
+    A server may give ever new links to the same page, with the page number grown and the paging
+    cookie unchanged.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[bytes] = set()
+
+    def add(self, url: str) -> None:
         cookie = paging_cookie(url)
-        if url in seen or (cookie is not None and cookie == last):
+        marks = {_digest(url)} | ({_digest(cookie)} if cookie is not None else set())
+        if not self._seen.isdisjoint(marks):
             raise ProtocolError(
                 "The next link leads in a circle: the same rows would be read for ever",
                 where=safe_url(url),
                 remedy="This is a fault of the server. Try another page_size or select.",
             )
-        seen.add(url)
-        page, rows = _page(fetch, url, rows)
-        yield page
-        if page.next_link is None:
-            return
-        last, url = cookie, pinned(page.next_link, base)
+        self._seen |= marks
 
 
-def _page(fetch: Fetch[P], url: str, rows: int | None) -> tuple[P, int | None]:
-    """One page, and how many rows to ask for on the next ones."""
-    first = rows
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _page(fetch: Fetch[P], url: str, size: PageSize) -> P:
+    """The page at ``url``, with fewer rows if that many are too much for Dataverse."""
+    told = False
     while True:
-        fewer = page_size.smaller(rows)
         try:
-            return fetch(url, rows, fewer is None), rows
-        except ResponseError as error:
-            if fewer is None or not page_size.is_too_heavy(error.code):
+            return fetch(url, size.rows, size.is_smallest)
+        except DataverseError as error:
+            before = size.rows
+            if not page_size.is_too_heavy(error) or not size.make_smaller(error):
                 raise
-            why = error.why
-        if rows == first:
-            logger.warning(
-                "Pages of %s rows of %s are too much for Dataverse (%s): reading smaller ones",
-                rows,
-                safe_url(url),
-                why,
-            )
-        rows = fewer
+            if not told:
+                logger.warning(
+                    "Pages of %s rows of %s are too much for Dataverse (%s): reading smaller ones",
+                    before,
+                    safe_url(url),
+                    error.why,
+                )
+            told = True
+
+
+def _check_end(fetch: Fetch[P], url: str, page: P, rows: int | None, base: str) -> None:
+    """Checks that a page without a next link is the last one.
+
+    A full page may be the last one by chance, or its next link is missing. So it is asked for
+    once more, with a row less: then the rest must come on a second page, and be one row.
+    """
+    if page.more:
+        raise _cut_off(url, "it says that more rows follow (morerecords)")
+    if page.more is False or rows is None or page.count < rows or not page.count:
+        return
+    other = rows - 1 or 2
+    first = fetch(url, other, True)
+    if first.next_link is None:
+        if first.count >= other:
+            raise _cut_off(url, "it is full, and so is the same page of another size")
+        return
+    second = fetch(pinned(first.next_link, base), other, True)
+    if second.next_link is not None or other + second.count > page.count:
+        raise _cut_off(url, "it is full, and more rows follow")
+
+
+def _cut_off(url: str, why: str) -> ProtocolError:
+    return ProtocolError(
+        "A page has no next link, but is not the last one",
+        where=safe_url(url),
+        why=why,
+        remedy="This is a fault of the server. Try another page_size or select; nothing of this "
+        "read was taken for the whole table.",
+    )

@@ -14,9 +14,14 @@ from dataverse_source.client import body, error_responses, page_size, retry
 from dataverse_source.client.retry import TransientError
 from dataverse_source.errors import DataverseError, MalformedBodyError, ProtocolError, safe_url
 
-__all__ = ["Response", "check", "json_object", "located", "token_refused"]
+__all__ = ["TRIES_BEFORE_SMALLER", "Response", "check", "json_object", "located", "token_refused"]
 
 T = TypeVar("T")
+
+TRIES_BEFORE_SMALLER = 2
+"""Tries of a page that fails as heavy queries do, and others too, before a smaller one is tried."""
+
+PARTIAL_CONTENT = 206
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Response:
         url: of the request.
         status: HTTP status.
         headers: names in any case.
-        body: as received; compressed where ``Content-Encoding`` says gzip.
+        body: as received; compressed where ``Content-Encoding`` says so.
     """
 
     url: str
@@ -43,11 +48,13 @@ class Response:
 
         Raises:
             MalformedBodyError: the compressed body is damaged or cut.
+            ProtocolError: it becomes too large, or is compressed in a way nobody asked for.
         """
-        if not body.is_gzip(self.headers.get("Content-Encoding")):
+        encoding = self.headers.get("Content-Encoding")
+        if not body.is_compressed(encoding):
             return parse(self.body)
         try:
-            return body.in_turn(self.body, parse)
+            return body.in_turn(self.body, encoding, parse)
         except zlib.error as error:
             raise MalformedBodyError("The compressed answer is damaged", why=str(error)) from error
 
@@ -98,6 +105,8 @@ def check(response: Response, *, retry_heavy: bool) -> None:
         )
     if response.status >= 400:
         raise _refused(response, retry_heavy=retry_heavy)
+    if response.status == PARTIAL_CONTENT or "Content-Range" in response.headers:
+        raise MalformedBodyError("Only a part of the answer came")
     if "html" in (response.headers.get("Content-Type") or "").lower():
         raise TransientError(_web_page(response))
 
@@ -118,7 +127,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     """
     try:
         value = json.loads(body.decode("utf-8-sig"), parse_float=Decimal)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedBodyError("The answer is not complete JSON", why=str(error)) from error
     if not isinstance(value, dict):
         raise ProtocolError("The answer is JSON, but no object", why=type(value).__name__)
@@ -128,13 +137,17 @@ def json_object(body: bytes) -> dict[str, Any]:
 def _refused(response: Response, *, retry_heavy: bool) -> Exception:
     error = response.error()
     refusal: DataverseError = error_responses.to_error(error, response.url)
-    too_heavy = page_size.is_too_heavy(error.code)
+    too_heavy = page_size.has_heavy_code(error.code)
+    may_be_heavy = page_size.may_be_heavy(response.status, error.code)
     if too_heavy:
         refusal.remedy = page_size.REMEDY
+    elif may_be_heavy:
+        refusal.remedy = f"{refusal.remedy} If only this query fails: {page_size.REMEDY}"
     if not (retry_heavy if too_heavy else error_responses.is_worth_a_retry(error)):
         return refusal
     return TransientError(
         refusal,
+        attempts=TRIES_BEFORE_SMALLER if may_be_heavy and not retry_heavy else None,
         wait=retry.retry_after(response.headers, datetime.now(timezone.utc)),
         throttled=error_responses.is_throttled(error),
     )

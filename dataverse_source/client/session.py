@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from dataverse_source.client.deadline import watch
 from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.errors import ConfigurationError
 
@@ -21,6 +24,42 @@ __all__ = ["is_loopback", "new_session", "timeouts"]
 CONNECT_TIMEOUT = 30.0
 # The highest max_concurrency: a connection beyond the pool is closed after each answer.
 MAX_CONNECTIONS = 208
+
+
+class _WatchedHTTP(HTTPConnection):
+    def getresponse(self) -> Any:
+        watch(self.sock)
+        return super().getresponse()
+
+
+class _WatchedHTTPS(HTTPSConnection):
+    def getresponse(self) -> Any:
+        watch(self.sock)
+        return super().getresponse()
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _WatchedHTTP
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _WatchedHTTPS
+
+
+_POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
+
+
+class _Adapter(HTTPAdapter):
+    """An adapter whose connections are known to the deadlines of requests."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
 
 
 class _Session(requests.Session):
@@ -70,7 +109,7 @@ def new_session(
     session.auth = _keep_headers
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers["Accept-Encoding"] = "gzip"
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=pool_size)
+    adapter = _Adapter(pool_connections=4, pool_maxsize=pool_size)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

@@ -14,6 +14,11 @@ ALWAYS_READ = ("modifiedon", "versionnumber")
 """Columns that tell when a row changed; always read if the table has them."""
 
 
+def holds_files(table: Table, column: Column) -> bool:
+    """Whether values of the column are whole files or images as base64."""
+    return column.type == "ImageType" or (table.logical_name, column.name) in HEAVY_COLUMNS
+
+
 def readable_columns(table: Table) -> tuple[Column, ...]:
     """The columns that are read if ``select`` is not set.
 
@@ -23,10 +28,7 @@ def readable_columns(table: Table) -> tuple[Column, ...]:
     return tuple(
         column
         for column in table.columns
-        if column.in_rows
-        and column.attribute_of is None
-        and column.type != "ImageType"
-        and (table.logical_name, column.name) not in HEAVY_COLUMNS
+        if column.in_rows and column.attribute_of is None and not holds_files(table, column)
     )
 
 

@@ -71,6 +71,11 @@ class Bench:
 class Page:
     rows: list[Any]
     next_link: str | None
+    more: bool | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self.rows)
 
 
 def parse_page(body: bytes) -> Page:

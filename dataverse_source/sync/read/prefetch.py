@@ -32,6 +32,8 @@ class _Arrived:
 
     next_link: str | None
     page: Future[Page]
+    more: bool | None = None
+    count: int = 0
 
 
 class PagePrefetch:
@@ -95,8 +97,9 @@ class PagePrefetch:
         if link is not None:
             return _Arrived(link, self._workers.submit(lambda: self._decode(body)))
         page: Future[Page] = Future()
-        page.set_result(self._decode(body))
-        return _Arrived(page.result().next_link, page)
+        decoded = self._decode(body)
+        page.set_result(decoded)
+        return _Arrived(decoded.next_link, page, decoded.more, decoded.count)
 
 
 def link_at_the_end(body: bytes) -> str | None:

@@ -17,9 +17,11 @@ from dataverse_source.arrow.schema import TableSchema, table_schema
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.client.urls import pinned
 from dataverse_source.config.settings import MAX_PAGE_SIZE, TableSettings
+from dataverse_source.metadata.column_selection import holds_files
 from dataverse_source.metadata.model import Column, Table
 from dataverse_source.sync.read.prefetch import PagePrefetch, link_at_the_end
 from dataverse_source.sync.read.query import preferences, rows_query
+from dataverse_source.sync.read.repeated_pages import checked
 from dataverse_source.sync.read.workers import WorkerPool
 
 TRACK_CHANGES = "odata.track-changes"
@@ -33,6 +35,9 @@ docs: "MIN_ACTIVE_ROWVERSION")."""
 KEYS_A_REQUEST = 50
 """Keys in one request, which keeps the URL far below the longest that a GET may have."""
 
+FILE_PAGE_SIZE = 20
+"""Most rows in a page with whole files: 20 files of 1 MB are a page of 28 MB."""
+
 ELASTIC_PAGE_SIZE = 500
 """Most rows in a page of an elastic table (docs: "Elastic tables")."""
 
@@ -44,6 +49,8 @@ class _SkippedPage:
     """A page that is not decoded: only its next link is needed."""
 
     next_link: str
+    more: bool | None = None
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,9 @@ class TableReader:
     @property
     def page_size(self) -> int:
         """Most rows in a page."""
-        return self._at_most(self.settings.page_size)
+        size = self._at_most(self.settings.page_size)
+        has_files = any(holds_files(self.table, column) for column in self.columns)
+        return min(size, FILE_PAGE_SIZE) if has_files else size
 
     @property
     def concurrency(self) -> int:
@@ -124,9 +133,10 @@ class TableReader:
             return decode_page(body, self.schema, delta=tracked)
 
         prefer = _prefer(self.columns, tracked=tracked)
-        return PagePrefetch(self.client, workers, decode).pages(
+        pages = PagePrefetch(self.client, workers, decode).pages(
             url, prefer, page_size=self.page_size, before=before
         )
+        return checked(pages, self.name, _identity(self.schema, tracked=tracked))
 
     def batches(
         self, filters: Sequence[str] = (), *, order: str | None = None
@@ -282,9 +292,15 @@ class TableReader:
             page_size=size or self.page_size,
             parse=decode,
         )
-        for page in pages:
+        for page in checked(pages, self.name, _identity(schema, tracked=tracked)):
             signals.raise_if_signalled()
             yield page
+
+
+def _identity(schema: TableSchema, *, tracked: bool) -> tuple[str, ...]:
+    """The columns that no two pages of a chain share: a delta may bring a row in two versions."""
+    versions = (VERSION,) if tracked and VERSION in schema.arrow.names else ()
+    return (*schema.key, *versions)
 
 
 def _prefer(columns: Sequence[Column], *, tracked: bool) -> list[str]:

@@ -18,7 +18,7 @@ import requests
 import urllib3
 
 from dataverse_source.client import body
-from dataverse_source.client.body import gunzipped, receive
+from dataverse_source.client.body import decompressed, receive
 from dataverse_source.client.responses import Response
 from dataverse_source.errors import MalformedBodyError
 
@@ -89,11 +89,11 @@ def test_a_compressed_body_that_is_cut_or_none(damage: Any) -> None:
 
 @pytest.mark.parametrize("parts", [[b"first ", b"two"], [b"one", b"two"], [b"one"] * 3, [b""] * 2])
 def test_members_follow_each_other(parts: list[bytes]) -> None:
-    assert gunzipped(b"".join(map(gzip.compress, parts))) == b"".join(parts)
+    assert decompressed(b"".join(map(gzip.compress, parts))) == b"".join(parts)
 
 
 def test_a_body_that_becomes_very_long() -> None:
-    assert gunzipped(gzip.compress(b"0" * 10_000_000)) == b"0" * 10_000_000
+    assert decompressed(gzip.compress(b"0" * 10_000_000)) == b"0" * 10_000_000
 
 
 def test_large_bodies_are_decompressed_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,9 +235,16 @@ def test_a_new_token_that_is_refused_too(bench: Bench) -> None:
     assert "token-1" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_renewal_is_granted_once_a_request_also_across_retries(bench: Bench) -> None:
+def test_a_token_is_renewed_once_an_attempt(bench: Bench) -> None:
+    """A request that waits an hour for the limits to pass meets two tokens that end."""
+    with serving(script(Answer(401), HTML_503, Answer(401), EMPTY)) as server:
+        assert bench.client(server.url).get_json("x") == {"value": []}
+    assert bench.tokens.rejected == ["token-0", "token-1"]
+
+
+def test_a_token_that_is_refused_twice_in_an_attempt_is_an_error(bench: Bench) -> None:
     with (
-        serving(script(Answer(401), HTML_503, Answer(401))) as server,
+        serving(script(HTML_503, Answer(401), Answer(401))) as server,
         pytest.raises(UnauthorizedError),
     ):
         bench.client(server.url).get_json("x")

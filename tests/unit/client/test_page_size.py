@@ -10,10 +10,18 @@ from typing import Any
 import pytest
 from dlt.common import logger
 
-from dataverse_source.client.page_size import SMALLEST, is_too_heavy, smaller
+from dataverse_source.client.body import TooLargeError
+from dataverse_source.client.page_size import SMALLEST, PageSize, has_heavy_code, is_too_heavy
 from dataverse_source.client.session import new_session
 from dataverse_source.client.throttle.limiter import ConcurrencyLimiter
-from dataverse_source.errors import ServerError
+from dataverse_source.errors import (
+    ConnectionFailedError,
+    DataverseError,
+    ProtocolError,
+    ResponseError,
+    ServerError,
+    ThrottledError,
+)
 from dataverse_source.sandbox import Sandbox
 from tests.end_to_end.test_service_limits import reading
 from tests.support.clients import EMPTY, Bench, parse_page
@@ -34,19 +42,74 @@ def sizes(requests: Any) -> list[str]:
     return [one.headers["prefer"].partition(",")[0].rpartition("=")[2] for one in requests]
 
 
+def refused(status: int, code: str | None = None) -> ResponseError:
+    return ServerError("refused", status=status, code=code)
+
+
+def sizes_of(size: PageSize, error: DataverseError, times: int) -> list[int | None]:
+    return [size.rows for _ in range(times) if size.make_smaller(error)]
+
+
 def test_half_as_many_rows_down_to_the_smallest() -> None:
-    assert smaller(400) == 200
-    assert smaller(75) == SMALLEST
-    assert smaller(SMALLEST) is None
-    assert smaller(None) is None
+    heavy = refused(500, CODES[0])
+    assert sizes_of(PageSize(400), heavy, 9) == [200, 100, SMALLEST]
+    assert sizes_of(PageSize(75), heavy, 9) == [SMALLEST]
+    assert sizes_of(PageSize(None), heavy, 9) == []
 
 
-def test_codes() -> None:
+def test_pages_that_begin_small_get_as_small_as_one_row() -> None:
+    assert sizes_of(PageSize(20), refused(502), 9) == [10, 5, 2, 1]
+
+
+def test_bodies_that_are_too_large_need_less_than_the_smallest() -> None:
+    assert sizes_of(PageSize(200), TooLargeError("large"), 9) == [100, 50, 25, 12, 6, 3, 1]
+
+
+def test_pages_grow_again_when_it_may_have_been_the_gateway() -> None:
+    size = PageSize(400)
+    assert sizes_of(size, refused(503), 2) == [200, 100]
+    size.went_well()
+    assert size.rows == 200
+    size.went_well()
+    size.went_well()
+    assert size.rows == 400
+
+
+def test_pages_stay_below_a_size_that_has_failed_twice() -> None:
+    size = PageSize(400)
+    size.make_smaller(refused(504))
+    size.went_well()
+    size.make_smaller(refused(504))
+    size.went_well()
+    assert size.rows == 200
+
+
+def test_pages_stay_small_where_dataverse_says_that_they_must() -> None:
+    size = PageSize(400)
+    size.make_smaller(refused(500, CODES[0]))
+    size.went_well()
+    assert size.rows == 200
+
+
+def test_failures_of_heavy_queries() -> None:
     assert all(
-        is_too_heavy(code) and is_too_heavy(code.upper().replace("X", "x")) for code in CODES
+        has_heavy_code(code) and has_heavy_code(code.upper().replace("X", "x")) for code in CODES
     )
-    assert not is_too_heavy("0x80060888")
-    assert not is_too_heavy(None)
+    assert not has_heavy_code("0x80060888")
+    assert not has_heavy_code(None)
+    for status, code in ((502, None), (503, None), (504, None), (400, "0x80040216")):
+        assert is_too_heavy(refused(status, code))
+    slow, refused_connection = ConnectionFailedError("slow"), ConnectionFailedError("refused")
+    slow.timed_out = True
+    assert is_too_heavy(slow)
+    for error in (
+        refused_connection,
+        refused(500),
+        refused(403),
+        ThrottledError("limits", status=503),
+        ProtocolError("no rows"),
+    ):
+        assert not is_too_heavy(error)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -125,4 +188,4 @@ def test_a_chain_that_shrinks_twice_loses_and_doubles_nothing(tracked: bool) -> 
     assert len(keys) == len(set(keys)) == stored
     assert len(pages[0].rows) == 400
     assert asked[:3] == ["400", "400", "200"]
-    assert asked[-1] == "100"
+    assert asked[-3:] == ["100", "99", "99"]  # the last page is full: is it the last one?
