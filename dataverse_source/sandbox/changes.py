@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from dataverse_source.sandbox.controlled import Controlled
+from dataverse_source.sandbox.environment import profiles
 from dataverse_source.sandbox.schema import schema_changes
 from dataverse_source.sandbox.schema.tables import Column, Option, Schema
 from dataverse_source.sandbox.writes import upkeep
@@ -36,6 +37,11 @@ def apply(sandbox: Controlled, changes: Iterable[Change]) -> list[Any]:
     ``{"copy_over": {"rows": {"account": 80}, "seed": 7}}`` (also ``first_version``,
     ``organization_id``); ``{"reset": true}``; ``{"administration_mode": true}``;
     ``{"advance": 60}`` (seconds, result is the new time);
+    ``{"secure": "account", "column": "telephone1"}`` (also ``secured``: false);
+    ``{"grant": "account", "column": "telephone1", "user": "<systemuserid>"}`` (also ``unmasked``:
+    0, 1 or 3), the result is the key of the row of fieldpermission; ``{"mask": "account",
+    "column": "telephone1", "expression": "[0-9]"}`` (also ``character``), the result is the key
+    of the row of attributemaskingrule;
     ``{"switch": {"gzip": "never"}}``; ``{"user": "<client id>", "values": {"enabled": false}}``.
 
     Returns:
@@ -175,15 +181,38 @@ def _advance(sandbox: Controlled, seconds: float, _change: Change) -> str:
     return sandbox.clock.advance(float(seconds)).isoformat()
 
 
+def _secure(sandbox: Controlled, table: str, change: Change) -> None:
+    profiles.secure_column(
+        sandbox.environment, table, _needed(change, "column"), bool(change.get("secured", True))
+    )
+
+
+def _grant(sandbox: Controlled, table: str, change: Change) -> str:
+    return profiles.grant_column(
+        sandbox.environment,
+        _needed(change, "user"),
+        table,
+        _needed(change, "column"),
+        unmasked=int(change.get("unmasked", 0)),
+    )
+
+
+def _mask(sandbox: Controlled, table: str, change: Change) -> str:
+    return profiles.mask_column(
+        sandbox.environment,
+        table,
+        _needed(change, "column"),
+        _needed(change, "expression"),
+        change.get("character", "*"),
+    )
+
+
 def _switch(sandbox: Controlled, settings: Mapping[str, Any], _change: Change) -> None:
     sandbox.switches = sandbox.switches.changed(**settings)
 
 
 def _user(sandbox: Controlled, client_id: str, change: Change) -> None:
-    values = dict(_needed(change, "values"))
-    if values.get("readable_tables") is not None:
-        values["readable_tables"] = frozenset(values["readable_tables"])
-    sandbox.users.change(client_id, **values)
+    sandbox.users.change(client_id, **rights_of(_needed(change, "values")))
 
 
 _KINDS: dict[str, Callable[[Controlled, Any, Change], Any]] = {
@@ -205,6 +234,9 @@ _KINDS: dict[str, Callable[[Controlled, Any, Change], Any]] = {
     "copy_over": _copy_over,
     "reset": _reset,
     "administration_mode": _administration_mode,
+    "secure": _secure,
+    "grant": _grant,
+    "mask": _mask,
     "advance": _advance,
     "switch": _switch,
     "user": _user,
@@ -213,6 +245,15 @@ _KINDS: dict[str, Callable[[Controlled, Any, Change], Any]] = {
 
 def _change_schema(sandbox: Controlled, change: Callable[[Schema], Schema]) -> None:
     sandbox.store.change_schema(change(sandbox.store.schema))
+
+
+def rights_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Rights as ``users.ApplicationUser`` takes them, from JSON."""
+    rights = dict(values)
+    for name in ("readable_tables", "readable_columns"):
+        if rights.get(name) is not None:
+            rights[name] = frozenset(rights[name])
+    return rights
 
 
 def _needed(change: Change, name: str) -> Any:

@@ -197,9 +197,7 @@ def _requests(sandbox: Controlled, _body: Any) -> Any:
 
 
 def _add_application(sandbox: Controlled, body: Any) -> Any:
-    rights = dict(body.get("user", {}))
-    if rights.get("readable_tables") is not None:
-        rights["readable_tables"] = frozenset(rights["readable_tables"])
+    rights = changes.rights_of(body.get("user", {}))
     application = sandbox.add_application(body.get("name", "Another application"), **rights)
     if "certificate" in body:
         application.add_certificate(body["certificate"])

@@ -57,6 +57,8 @@ class Switches:
         reappearing_row: a deleted row that comes back under the same key.
         expand_all_attributes: ``EntityDefinitions?$expand=Attributes`` over all tables.
         secured_columns: columns that column security hides from the caller.
+        masked_columns: columns that are masked: those with a masking rule, or all secured texts,
+            which all callers then see masked.
         gzip: whether answers are compressed for a client that asks for it.
         privilege_code: error code of a missing table privilege (status 403).
         unknown_segment_code: error code of an entity set that does not exist (status 404).
@@ -102,6 +104,7 @@ class Switches:
     reappearing_row: Literal["delete_then_row", "row_only"] = "delete_then_row"
     expand_all_attributes: Literal["answered", "502", "504", "500"] = "answered"
     secured_columns: Literal["null", "omitted"] = "null"
+    masked_columns: Literal["by_rule", "all_secured"] = "by_rule"
     gzip: Literal["when_asked", "never"] = "when_asked"
     privilege_code: Literal["0x80040220", "0x80048306"] = "0x80040220"
     unknown_segment_code: Literal["0x80060888", "0x8006088a"] = "0x80060888"

@@ -8,6 +8,7 @@ from typing import Any
 
 from dataverse_source.sandbox.environment.access_rules import require_read
 from dataverse_source.sandbox.environment.environment import Caller, Environment
+from dataverse_source.sandbox.environment.row_access import is_visible
 from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.query.collection.function_calls import (
     NAMESPACE,
@@ -83,7 +84,9 @@ def _access_of_user(
     table, target = referred_row(environment, caller, required(arguments, "Target"))
     _refuse_missing(environment, table, target)
     user = environment.users.rights_of(key)
-    rights = ["ReadAccess"] if user.may_read(table.logical_name) else []
+    asked = Caller(key, user.client_id, **user.as_options())
+    sees = is_visible(environment, asked, table, target)
+    rights = ["ReadAccess"] if user.may_read(table.logical_name) and sees else []
     if user.may_write:
         rights += [*WRITE_RIGHTS, *(OWNER_RIGHTS if table.ownership == "UserOwned" else ())]
     return {"AccessRights": ", ".join(rights) or "None"}

@@ -48,21 +48,7 @@ def acting_caller(environment: Environment, caller: Caller, headers: Mapping[str
     row = environment.store.row("systemuser", user_id) or {}
     enabled = rights.enabled and not row.get("isdisabled")
     refuse_unable(environment, replace(rights, enabled=enabled))
-    return replace(
-        caller,
-        user_id=user_id,
-        actual_user_id=caller.user_id,
-        organization_read=caller.organization_read and rights.organization_read,
-        readable_tables=_both(caller.readable_tables, rights.readable_tables),
-        may_write=caller.may_write and rights.may_write,
-    )
-
-
-def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
-    """Tables that both may read; None stands for all."""
-    if one is None or other is None:
-        return other if one is None else one
-    return one & other
+    return caller.acting_for(user_id, rights)
 
 
 def _user_id(environment: Environment, asked: Mapping[str, str]) -> str:

@@ -11,12 +11,20 @@ from typing import Any
 
 from dataverse_source.sandbox.environment.access_rules import require_read
 from dataverse_source.sandbox.environment.environment import Caller, Environment
+from dataverse_source.sandbox.environment.row_access import read_depth
 from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.metadata.shapes import NO_ID
 from dataverse_source.sandbox.metadata.table_definitions import table_members
 from dataverse_source.sandbox.query.collection.query import base_url
 from dataverse_source.sandbox.query.syntax.addresses import Segment
 
+DEPTH_NAMES = {
+    "user": "Basic",
+    "business_unit": "Local",
+    "parent_child": "Deep",
+    "organization": "Global",
+}
+"""Members of the enumeration PrivilegeDepth."""
 FUNCTION = "Microsoft.Dynamics.CRM.RetrieveUserPrivileges"
 USERS = "systemuser"
 
@@ -47,10 +55,8 @@ def _privileges(environment: Environment, caller: Caller) -> Iterator[dict[str, 
             is_read = privilege["PrivilegeType"] == "Read"
             if not (caller.may_read(table.logical_name) if is_read else caller.may_write):
                 continue
-            # Tables of the organization have no other depth.
-            least = "Basic" if privilege["CanBeBasic"] else "Global"
             yield {
-                "Depth": "Global" if caller.organization_read else least,
+                "Depth": DEPTH_NAMES[read_depth(caller, table)],
                 "PrivilegeId": privilege["PrivilegeId"],
                 "BusinessUnitId": environment.organization.business_unit_id,
                 "PrivilegeName": privilege["Name"],

@@ -9,8 +9,9 @@ from dataverse_source.sandbox.api.bound_functions import answer_bound
 from dataverse_source.sandbox.api.functions import NAMES, answer_function
 from dataverse_source.sandbox.api.known_operations import refuse_lacking
 from dataverse_source.sandbox.api.privileges import answer_privileges
-from dataverse_source.sandbox.environment.access_rules import require_read
+from dataverse_source.sandbox.environment.access_rules import no_access_to_row, require_read
 from dataverse_source.sandbox.environment.environment import Caller, Environment
+from dataverse_source.sandbox.environment.row_access import is_visible
 from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.query.collection import query as queries
 from dataverse_source.sandbox.query.collection import single
@@ -155,10 +156,12 @@ class _Read:
         column = table.by_wire_name.get(name)
         if column is not None and len(rest) == 1:
             if is_download(self.request, column):
-                return answer_in_base64(self.environment, self.request, table, key, column)
+                return answer_in_base64(
+                    self.environment, self.caller, self.request, table, key, column
+                )
             return single.answer_property(self._query(table), key, column)
         if column is not None and names[1:] == ["$value"] and column.type in ("File", "Image"):
-            return answer_download(self.environment, self.request, table, key, column)
+            return answer_download(self.environment, self.caller, self.request, table, key, column)
         if column is not None and names[1:] == ["$value"]:
             return single.answer_raw_value(self._query(table), key, column)
         step = navigation(self.environment.schema, table, name)
@@ -179,6 +182,8 @@ class _Read:
         if related is None or target is None:
             return Response(204, b"", {"OData-Version": "4.0"})
         require_read(self.environment, self.caller, target)
+        if not is_visible(self.environment, self.caller, table, key):
+            raise no_access_to_row(self.environment, self.caller, table)
         if [segment.name for segment in rest] == ["$ref"]:
             return single.answer_reference(self._query(target), target, related)
         return self._row(target, related, rest)
@@ -190,6 +195,8 @@ class _Read:
         store = self.environment.store
         if store.row(table.logical_name, key) is None:
             raise no_such_row(table, key)
+        if not is_visible(self.environment, self.caller, table, key):
+            raise no_access_to_row(self.environment, self.caller, table)
         require_read(self.environment, self.caller, step.table)
         store.ensure_index(*index_of(step))
         if rest[0].inside is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from dataverse_source.sandbox.environment.environment import Caller, Environment
+from dataverse_source.sandbox.environment.row_access import read_depth
 from dataverse_source.sandbox.environment.users import ApplicationUser
 from dataverse_source.sandbox.http.messages import DataverseFault
 from dataverse_source.sandbox.schema.tables import Table
@@ -32,10 +33,7 @@ def caller_of(environment: Environment, client_id: str) -> Caller:
         user_id=user.user_id,
         client_id=user.client_id,
         object_id=user.object_id,
-        organization_read=user.organization_read,
-        readable_tables=user.readable_tables,
-        may_write=user.may_write,
-        may_impersonate=user.may_impersonate,
+        **user.as_options(),
     )
 
 
@@ -79,11 +77,16 @@ def require_change_tracking(environment: Environment, caller: Caller, table: Tab
         DataverseFault: 403, with the code that the switch ``tracking_privilege_code`` says.
     """
     require_read(environment, caller, table)
-    if caller.organization_read:
+    if read_depth(caller, table) == "organization":
         return
     if environment.switches.tracking_privilege_code == "0x80048306":
         raise DataverseFault(403, "0x80048306", NO_ACCESS)
     raise _privilege_fault(environment, caller, table, "Read")
+
+
+def no_access_to_row(environment: Environment, caller: Caller, table: Table) -> DataverseFault:
+    """The fault for a row that exists, but lies outside the depth of the read privilege."""
+    return _privilege_fault(environment, caller, table, "Read")
 
 
 def missing_privilege(

@@ -6,9 +6,11 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dataverse_source.sandbox.environment.callers import Rights
+
 
 @dataclass(frozen=True)
-class ApplicationUser:
+class ApplicationUser(Rights):
     """A Dataverse user that stands for an app registration.
 
     Attributes:
@@ -17,10 +19,6 @@ class ApplicationUser:
         object_id: object id of its service principal.
         enabled: False for a disabled user.
         has_role: False for a user without a security role.
-        organization_read: read privileges have organization depth.
-        readable_tables: logical names that its roles let it read; None for all.
-        may_write: its roles let it create, update and delete rows.
-        may_impersonate: its roles have prvActOnBehalfOfAnotherUser.
     """
 
     user_id: str
@@ -28,14 +26,6 @@ class ApplicationUser:
     object_id: str = ""
     enabled: bool = True
     has_role: bool = True
-    organization_read: bool = True
-    readable_tables: frozenset[str] | None = None
-    may_write: bool = True
-    may_impersonate: bool = True
-
-    def may_read(self, logical_name: str) -> bool:
-        """Whether the user's roles let it read rows of a table."""
-        return self.readable_tables is None or logical_name in self.readable_tables
 
 
 class Users:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dataverse_source.sandbox.store.layout import quote
+from dataverse_source.sandbox.store.masking import masked
 from dataverse_source.sandbox.store.time_zones import local_milliseconds
 
 PAGE_BYTES = 16384
@@ -148,6 +149,7 @@ class Connections:
         connection.execute(f"PRAGMA mmap_size={MAPPED_BYTES}")
         connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
         connection.create_function("local_milliseconds", 2, local_milliseconds, deterministic=True)
+        connection.create_function("masked", 3, masked, deterministic=True)
         with self._lock:
             self._all.append(connection)
         return connection

@@ -89,13 +89,13 @@ def _merge(environment: Environment, caller: Caller, parameters: dict[str, Any])
 def _begin_download(environment: Environment, caller: Caller, parameters: dict[str, Any]) -> Body:
     table, key = target_row(environment, parameters, "Target")
     require_read(environment, caller, table)
-    return begin_blocks(environment, table, key, parameters.get("FileAttributeName"))
+    return begin_blocks(environment, caller, table, key, parameters.get("FileAttributeName"))
 
 
-def _download_block(environment: Environment, _caller: Caller, parameters: dict[str, Any]) -> Body:
+def _download_block(environment: Environment, caller: Caller, parameters: dict[str, Any]) -> Body:
     names = ("FileContinuationToken", "Offset", "BlockLength")
     token, offset, length = (parameters.get(name) for name in names)
-    return {"Data": read_block(environment, token, offset, length)}
+    return {"Data": read_block(environment, caller, token, offset, length)}
 
 
 def _begin_upload(environment: Environment, caller: Caller, parameters: dict[str, Any]) -> Body:

@@ -12,7 +12,10 @@ import uuid
 from typing import Any
 from urllib.parse import quote
 
-from dataverse_source.sandbox.environment.environment import Environment
+from dataverse_source.sandbox.environment.access_rules import no_access_to_row
+from dataverse_source.sandbox.environment.column_security import ColumnSecurity
+from dataverse_source.sandbox.environment.environment import Caller, Environment
+from dataverse_source.sandbox.environment.row_access import is_visible
 from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.query.collection.query import JSON, base_url
 from dataverse_source.sandbox.query.filter.keys import no_such_row
@@ -70,15 +73,20 @@ def put_image(
 
 
 def answer_download(
-    environment: Environment, request: Request, table: Table, key: str, column: Column
+    environment: Environment,
+    caller: Caller,
+    request: Request,
+    table: Table,
+    key: str,
+    column: Column,
 ) -> Response:
     """``GET <set>(<key>)/<column>/$value``: 200, or 206 with ``Range``; 204 when it is empty.
 
     Raises:
         DataverseFault: there is no such row (404), or nothing in that range (416).
     """
-    row = _row(environment, table, key)
-    if column.secured or row[column.name] is None:
+    row = _row(environment, caller, table, key)
+    if _is_hidden(environment, caller, table, column) or row[column.name] is None:
         return Response(204, b"", {"OData-Version": "4.0"})
     if column.type == "Image" and read_options(request.query).get("size") != "full":
         thumbnail = base64.b64decode(row[column.name])
@@ -95,14 +103,19 @@ def is_download(request: Request, column: Column) -> bool:
 
 
 def answer_in_base64(
-    environment: Environment, request: Request, table: Table, key: str, column: Column
+    environment: Environment,
+    caller: Caller,
+    request: Request,
+    table: Table,
+    key: str,
+    column: Column,
 ) -> Response:
     """``GET <set>(<key>)/<column>`` without ``$value``: the same bytes, but in JSON.
 
     Raises:
         DataverseFault: as ``answer_download``.
     """
-    answer = answer_download(environment, request, table, key, column)
+    answer = answer_download(environment, caller, request, table, key, column)
     if answer.status == 204:
         return answer
     place = f"{table.entity_set_name}({key})/{column.wire_name}"
@@ -113,7 +126,9 @@ def answer_in_base64(
     return Response(answer.status, json.dumps(body).encode(), {**answer.headers, **headers})
 
 
-def begin_blocks(environment: Environment, table: Table, key: str, name: Any) -> dict[str, Any]:
+def begin_blocks(
+    environment: Environment, caller: Caller, table: Table, key: str, name: Any
+) -> dict[str, Any]:
     """``InitializeFileBlocksDownload``: what a file is, and the token to ask for its blocks.
 
     Raises:
@@ -122,8 +137,8 @@ def begin_blocks(environment: Environment, table: Table, key: str, name: Any) ->
     column = table.by_name.get(str(name))
     if column is None or column.type not in ("File", "Image"):
         raise bad_query(f"'{name}' is no file column of {table.logical_name}.")
-    row = _row(environment, table, key)
-    if column.secured or row[column.name] is None:
+    row = _row(environment, caller, table, key)
+    if _is_hidden(environment, caller, table, column) or row[column.name] is None:
         raise DataverseFault(404, "0x80040217", f"No file attachment found for {name}.")
     file = file_of(environment.store, row, column)
     place = json.dumps([table.logical_name, key, column.name])
@@ -135,7 +150,9 @@ def begin_blocks(environment: Environment, table: Table, key: str, name: Any) ->
     }
 
 
-def read_block(environment: Environment, token: Any, offset: Any, length: Any) -> str:
+def read_block(
+    environment: Environment, caller: Caller, token: Any, offset: Any, length: Any
+) -> str:
     """``DownloadBlock``: some bytes of a file in base64.
 
     Raises:
@@ -149,15 +166,21 @@ def read_block(environment: Environment, token: Any, offset: Any, length: Any) -
         column = table.by_name[name]
     except (ValueError, KeyError, TypeError):
         raise bad_query("The FileContinuationToken is not valid.") from None
-    file = file_of(environment.store, _row(environment, table, key), column)
+    file = file_of(environment.store, _row(environment, caller, table, key), column)
     return base64.b64encode(file.content[offset : offset + length]).decode()
 
 
-def _row(environment: Environment, table: Table, key: str) -> dict[str, Any]:
+def _row(environment: Environment, caller: Caller, table: Table, key: str) -> dict[str, Any]:
     row = environment.store.row(table.logical_name, key)
     if row is None:
         raise no_such_row(table, key)
+    if not is_visible(environment, caller, table, key):
+        raise no_access_to_row(environment, caller, table)
     return row
+
+
+def _is_hidden(environment: Environment, caller: Caller, table: Table, column: Column) -> bool:
+    return ColumnSecurity(environment, caller).access(table, column) == "hidden"
 
 
 def _whole(file: File) -> Response:

@@ -38,7 +38,7 @@ def test_roles_limit_them(sandbox: Sandbox) -> None:
     )
     with signed_in(sandbox) as session:
         found = depths(sandbox, session)
-        assert found == {privilege(sandbox, session, "account", "Read"): "Basic"} | {
+        assert found == {privilege(sandbox, session, "account", "Read"): "Deep"} | {
             privilege(sandbox, session, "systemuser", "Read"): found[
                 privilege(sandbox, session, "systemuser", "Read")
             ]

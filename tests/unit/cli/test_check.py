@@ -147,7 +147,7 @@ def test_a_table_that_may_not_be_read(cli: Cli, configured: Sandbox) -> None:
 
 
 def test_only_its_own_rows(cli: Cli, configured: Sandbox) -> None:
-    configured.users.change(configured.client_id, organization_read=False)
+    configured.users.change(configured.client_id, read_depths={"account": "user"})
     told = cli("check", "accounts")
     assert told.code == 0
     assert "! accounts: readable, but only its own: other rows would be missing" in told.out

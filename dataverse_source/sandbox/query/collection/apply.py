@@ -25,7 +25,6 @@ from dataverse_source.sandbox.query.filter.scope import Scope
 from dataverse_source.sandbox.query.syntax.odata import Path, bad_query, parse_filter
 from dataverse_source.sandbox.query.syntax.options import read_top, split_top
 from dataverse_source.sandbox.query.syntax.preferences import MAX_PAGE_SIZE, Preferences, applied
-from dataverse_source.sandbox.store.layout import sql_table
 from dataverse_source.sandbox.store.values import EXACT_TYPES, INTEGER_TYPES, json_text
 
 NO_ORDER = "The query node SingleValueOpenPropertyAccess is not supported"
@@ -60,7 +59,7 @@ def answer_apply(query: Query) -> Response:
             raise DataverseFault(501, "0x8006088a", f"The sandbox has no $apply with {name}.")
     preferences, scope = query.preferences, query.scope
     summary = read_apply(options.get("$apply") or "", scope, preferences)
-    table = f"{sql_table(scope.table.logical_name)} AS {scope.alias}"
+    table = f"{scope.rows} AS {scope.alias}"
     source = f"{table} WHERE {query.where} AND {summary.where}"
     found = aggregate(summary.figures, scope, source, RECORD_LIMIT)
     found.sort(key=lambda row: _group_rank(summary, row))

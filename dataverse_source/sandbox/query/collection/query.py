@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from dataverse_source.sandbox.environment.column_security import ColumnSecurity
 from dataverse_source.sandbox.environment.environment import Caller, Environment
 from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.query.expand.expand import Expansion, context_of, read_expand
@@ -37,7 +38,7 @@ from dataverse_source.sandbox.query.syntax.preferences import (
     read_preferences,
 )
 from dataverse_source.sandbox.schema.tables import Table
-from dataverse_source.sandbox.store.layout import is_partitioned, sql_table, wire
+from dataverse_source.sandbox.store.layout import is_partitioned, wire
 from dataverse_source.sandbox.store.values import json_text
 
 MAX_COUNT = 5000
@@ -91,7 +92,9 @@ def new_scope(environment: Environment, caller: Caller, table: Table, options: O
     parameters = Parameters()
     now = environment.clock.now()
     alias = parameters.alias()
-    return Scope(environment, caller, table, alias, parameters, now, {}, options.aliases)
+    unmasked = (options.get("UnMaskedData") or "").lower() == "true"
+    security = ColumnSecurity(environment, caller, unmasked)
+    return Scope(environment, caller, table, alias, parameters, now, security, {}, options.aliases)
 
 
 def read_query(
@@ -250,7 +253,7 @@ def read_page(query: Query, shape: Printer, order: Order, size: int, pages: bool
     shown = ", ".join(term.shown for term in order.terms)
     statement = (
         f"SELECT CAST({shape.row(scope)} AS BLOB), {shown} "  # noqa: S608
-        f"FROM {sql_table(scope.table.logical_name)} "
+        f"FROM {scope.rows} "
         f"AS {scope.alias} WHERE {where} ORDER BY {order.sql} LIMIT {size + 1}{offset}"
     )
     with scope.environment.store.reading() as connection:
@@ -273,7 +276,7 @@ def _prepare(query: Query, order: Order) -> None:
 def _count(query: Query) -> int:
     scope = query.scope
     statement = (
-        f"SELECT count(*) FROM (SELECT 1 FROM {sql_table(scope.table.logical_name)} "  # noqa: S608
+        f"SELECT count(*) FROM (SELECT 1 FROM {scope.rows} "  # noqa: S608
         f"AS {scope.alias} WHERE {query.where} LIMIT {MAX_COUNT + 1})"
     )
     with scope.environment.store.reading() as connection:

@@ -8,7 +8,9 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from dataverse_source.sandbox.http.messages import Request, Response
+from dataverse_source.sandbox.environment.access_rules import no_access_to_row
+from dataverse_source.sandbox.environment.row_access import is_visible
+from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.query.collection.query import JSON, Query, read_page, read_shape
 from dataverse_source.sandbox.query.filter.keys import no_such_row
 from dataverse_source.sandbox.query.filter.scope import Scope
@@ -16,7 +18,7 @@ from dataverse_source.sandbox.query.page.orders import read_order
 from dataverse_source.sandbox.query.rows.rows import Text
 from dataverse_source.sandbox.query.syntax.preferences import MAX_PAGE_SIZE, applied, page_size
 from dataverse_source.sandbox.schema.tables import Column, Table
-from dataverse_source.sandbox.store.layout import quote, sql_table, wire
+from dataverse_source.sandbox.store.layout import quote, wire
 from dataverse_source.sandbox.store.values import json_text
 from dataverse_source.sandbox.store.versions import etag_sql
 
@@ -25,7 +27,9 @@ _WEAK_TAG = re.compile(r'\s*W/"([^"]*)"\s*')
 
 def of_key(query: Query, key: str) -> Query:
     """The query, for the row with this key only."""
-    table, alias = query.scope.table, query.scope.alias
+    scope = replace(query.scope, security=replace(query.scope.security, single=True, _cache={}))
+    query = replace(query, scope=scope)
+    table, alias = scope.table, scope.alias
     mark = query.scope.add(json_text(key))
     own = f"{alias}.{quote(table.primary_id)} = {mark}"
     return replace(query, where=own if query.where == "1" else f"{own} AND {query.where}")
@@ -42,9 +46,10 @@ def answer_row(query: Query, request: Request, key: str) -> Response:
     shape = read_shape(query, size, single=True)
     version = table.by_wire_name.get("versionnumber")
     shown = etag_sql(table, wire(query.scope.alias, version)) if version else "NULL"
-    found = _one(of_key(query, key), f"{shape.row(query.scope)}, {shown}")
+    one = of_key(query, key)
+    found = _one(one, f"{shape.row(one.scope)}, {shown}")
     if found is None:
-        raise no_such_row(table, key)
+        raise _not_found(query, key)
     if _is_unchanged(query, request, found[1]):
         # With the type of the body that is left out (docs page "Perform conditional operations").
         named = {"Content-Type": JSON, "OData-Version": "4.0", "ETag": f'W/"{found[1]}"'}
@@ -147,16 +152,26 @@ class _References:
 
 def _value(query: Query, key: str, column: Column) -> str | None:
     """A column's JSON text, None when it is null or hidden by column security."""
-    found = _one(of_key(query, key), wire(query.scope.alias, column))
+    one = of_key(query, key)
+    found = _one(one, one.scope.wire(column))
     if found is None:
-        raise no_such_row(query.scope.table, key)
-    return None if found[0] is None or column.secured else str(found[0])
+        raise _not_found(query, key)
+    return None if found[0] is None else str(found[0])
+
+
+def _not_found(query: Query, key: str) -> DataverseFault:
+    """The fault for a row that is not there, or that the caller does not see."""
+    environment, caller, table = query.scope.environment, query.scope.caller, query.scope.table
+    is_there = environment.store.row(table.logical_name, key) is not None
+    if is_there and not is_visible(environment, caller, table, key):
+        return no_access_to_row(environment, caller, table)
+    return no_such_row(table, key)
 
 
 def _one(query: Query, shown: str) -> tuple[Any, ...] | None:
     scope = query.scope
     statement = (
-        f"SELECT {shown} FROM {sql_table(scope.table.logical_name)} AS {scope.alias} "  # noqa: S608
+        f"SELECT {shown} FROM {scope.rows} AS {scope.alias} "  # noqa: S608
         f"WHERE {query.where}"
     )
     with scope.environment.store.reading() as connection:

@@ -22,7 +22,7 @@ from dataverse_source.sandbox.query.rows.rows import Selection, Text, row_text
 from dataverse_source.sandbox.query.syntax.odata import parse_filter
 from dataverse_source.sandbox.query.syntax.preferences import MAX_PAGE_SIZE, Preferences
 from dataverse_source.sandbox.schema.tables import Table
-from dataverse_source.sandbox.store.layout import key, sql_table, wire
+from dataverse_source.sandbox.store.layout import key, wire
 from dataverse_source.sandbox.store.values import json_text
 
 _PLAIN_IN_LINKS = "$=,;()/'&@:*[]!-._~"
@@ -88,7 +88,7 @@ def _single(scope: Scope, expansion: Expansion, step: Single, manner: Manner) ->
         joined = join_condition(scope.alias, step, target, alias)
         where = f"{joined} AND {_filter(expansion, inner)}"
         shown = _reference(inner, manner) if expansion.reference else _row(inner, expansion, manner)
-        rows = f"FROM {sql_table(target.logical_name)} AS {alias} WHERE {where}"
+        rows = f"FROM {inner.rows} AS {alias} WHERE {where}"
         found.append(f"(SELECT {shown} {rows})")
     return f"coalesce({', '.join(found)}, 'null')"
 
@@ -141,7 +141,7 @@ def _many(scope: Scope, expansion: Expansion, step: Many | Associated, manner: M
     limit = manner.page_size if manner.nested else _top(expansion)
     rows = (
         f"SELECT {text.sql} AS row, {key(alias, primary)} || {_bare_key(alias, step.table)} "  # noqa: S608
-        f"AS place FROM {sql_table(step.table.logical_name)} AS {alias} "
+        f"AS place FROM {inner.rows} AS {alias} "
         f"WHERE {where} AND {_filter(expansion, inner)} ORDER BY {order.sql} LIMIT {limit}"
     )
     array = "'[' || coalesce(group_concat(row, ','), '') || ']'"

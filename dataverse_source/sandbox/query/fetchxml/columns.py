@@ -128,9 +128,9 @@ def row_sql(outputs: tuple[Output, ...], preferences: Preferences, etag: Scope |
 
 
 def _add(text: Text, output: Output, preferences: Preferences) -> None:
-    if output.column.secured:
+    if output.scope.is_hidden(output.column):
         return
-    value = wire(output.scope.alias, output.column)
+    value = output.scope.wire(output.column)
     for name, sql in output_annotations(output, preferences):
         mark = literal(f",{json_text(f'{output.name}@{name}')}:")
         text.gap(f"CASE WHEN {value} IS NULL THEN '' ELSE coalesce({mark} || {sql}, '') END")

@@ -20,7 +20,7 @@ from dataverse_source.sandbox.query.fetchxml.parser import (
 )
 from dataverse_source.sandbox.query.filter.scope import Scope
 from dataverse_source.sandbox.schema.tables import Column, Schema, Table
-from dataverse_source.sandbox.store.layout import key, quote, sql_table
+from dataverse_source.sandbox.store.layout import key, quote
 from dataverse_source.sandbox.store.values import GUID_TYPES, has_sort_key
 
 
@@ -85,7 +85,7 @@ class Joins:
     def _exists(self, link: Link, here: Scope, *, filtered: bool) -> str:
         scope = self._scope(link, here)
         inner = Joins(Joined(link.entity, link.alias or link.entity.name, scope))
-        inner.from_sql = f"{sql_table(scope.table.logical_name)} AS {scope.alias}"
+        inner.from_sql = f"{scope.rows} AS {scope.alias}"
         inner.conditions.append(_on(link, here, scope))
         if filtered:
             inner.add_links(link.entity, scope)
@@ -113,7 +113,7 @@ class Joins:
         """Adds a join; one after the other, so that an inner link below an outer one is a must."""
         joined = self._add(link, near)
         scope = joined.scope
-        table = f"{sql_table(scope.table.logical_name)} AS {scope.alias}"
+        table = f"{scope.rows} AS {scope.alias}"
         self.from_sql += f" {word} {table} ON {_on(link, near, scope)}"
         self.from_sql += self._filters(joined)
         self.add_links(link.entity, scope)
@@ -122,7 +122,7 @@ class Joins:
         """One related row at most, whichever comes first by key; rows without one stay."""
         joined = self._add(link, near)
         scope = joined.scope
-        name = sql_table(scope.table.logical_name)
+        name = scope.rows
         primary = scope.table.by_name[scope.table.primary_id]
         candidate = scope.at(scope.table, scope.parameters.alias())
         inner = Joined(link.entity, joined.alias, candidate)
@@ -190,7 +190,7 @@ def open_joins(entity: Entity, scope: Scope, where: str) -> Joins:
         DataverseFault: an unknown table, column, alias or operator.
     """
     joins = Joins(Joined(entity, entity.name, scope), conditions=[where])
-    joins.from_sql = f"{sql_table(scope.table.logical_name)} AS {scope.alias}"
+    joins.from_sql = f"{scope.rows} AS {scope.alias}"
     joins.add_links(entity, scope)
     joins.add_filters()
     return joins

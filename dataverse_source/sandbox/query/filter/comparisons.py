@@ -18,7 +18,7 @@ from dataverse_source.sandbox.query.filter.relationships import (
 from dataverse_source.sandbox.query.filter.scope import Scope, column_of, unknown_property
 from dataverse_source.sandbox.query.syntax.odata import Literal, Path, bad_query
 from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Column
-from dataverse_source.sandbox.store.layout import key, sql_table, wire
+from dataverse_source.sandbox.store.layout import key, wire
 from dataverse_source.sandbox.store.values import (
     ACCENTS,
     EXACT_TYPES,
@@ -111,7 +111,7 @@ def place(path: Path, scope: Scope) -> Place:
         return place(Path(tuple(rest)), scope.variables[first])
     if not rest:
         column = column_of(scope.table, first)
-        if column.secured:
+        if scope.is_hidden(column):
             raise DataverseFault(403, SECURED, SECURED_TEXT)
         return Place(column, scope, lambda sql: sql)
     step = navigation(scope.schema, scope.table, first)
@@ -125,12 +125,13 @@ def place(path: Path, scope: Scope) -> Place:
         )
     target = step.targets[0]
     alias = scope.parameters.alias()
-    inner = place(Path(tuple(rest)), scope.at(target, alias))
+    related = scope.at(target, alias)
+    inner = place(Path(tuple(rest)), related)
     joined = join_condition(scope.alias, step, target, alias)
 
     def wrap(sql: str) -> str:
         found = inner.wrap(sql)
-        return f"(SELECT {found} FROM {sql_table(target.logical_name)} AS {alias} WHERE {joined})"  # noqa: S608
+        return f"(SELECT {found} FROM {related.rows} AS {alias} WHERE {joined})"  # noqa: S608
 
     return Place(inner.column, inner.scope, wrap)
 

@@ -37,7 +37,6 @@ from dataverse_source.sandbox.query.syntax.odata import (
     Path,
     bad_query,
 )
-from dataverse_source.sandbox.store.layout import sql_table
 from dataverse_source.sandbox.store.values import (
     TEXT_TYPES,
     caseless,
@@ -129,7 +128,7 @@ def _lambda(node: Lambda, scope: Scope) -> str:
         raise unknown_property(start.table, name)
     alias = scope.parameters.alias()
     inner = scope.at(step.table, alias)
-    rows = f"FROM {sql_table(step.table.logical_name)} AS {alias} WHERE " + children_condition(
+    rows = f"FROM {inner.rows} AS {alias} WHERE " + children_condition(
         start.alias, start.table, step, alias
     )
     scope.environment.store.ensure_index(*index_of(step))

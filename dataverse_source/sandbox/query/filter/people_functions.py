@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataverse_source.sandbox.environment.row_access import teams_of
 from dataverse_source.sandbox.http.messages import DataverseFault
 from dataverse_source.sandbox.query.filter.scope import Scope
 from dataverse_source.sandbox.query.syntax.odata import bad_query
@@ -46,17 +47,10 @@ def identity_condition(name: str, column: Column, scope: Scope, alias: str) -> s
 
 def _teams(scope: Scope, user: str) -> str:
     """SQL of the caller's teams; members are rows of the intersect table teammembership."""
-    members = scope.schema.by_logical_name.get("teammembership")
-    team = scope.schema.by_logical_name.get("team")
-    if members is not None:
-        table = sql_table("teammembership")
-        return f'SELECT m."teamid" FROM {table} AS m WHERE m."systemuserid" = {user}'  # noqa: S608
-    if team is None:
+    teams = teams_of(scope.schema, user)
+    if teams is None:
         raise DataverseFault(501, "0x8006088a", "The sandbox's schema has no teams.")
-    # Without the intersect table everyone belongs to the default team of the business unit.
-    default = "isdefault" in team.by_name
-    where = "t.\"isdefault\" = 'true'" if default else "0"
-    return f'SELECT t."{team.primary_id}" FROM {sql_table("team")} AS t WHERE {where}'  # noqa: S608
+    return teams
 
 
 def _reports(scope: Scope, user: str) -> str:

@@ -8,7 +8,9 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
+from dataverse_source.sandbox.environment.column_security import ColumnSecurity
 from dataverse_source.sandbox.environment.environment import Caller, Environment
+from dataverse_source.sandbox.environment.row_access import visible_rows
 from dataverse_source.sandbox.query.filter.user_zones import zone_of
 from dataverse_source.sandbox.query.syntax.odata import bad_query
 from dataverse_source.sandbox.schema.tables import Column, Schema, Table
@@ -47,6 +49,7 @@ class Scope:
         now: the moment of the query.
         variables: scopes of the lambda variables around.
         aliases: texts of the query's parameter aliases.
+        security: what the request may read of secured columns.
     """
 
     environment: Environment
@@ -55,6 +58,7 @@ class Scope:
     alias: str
     parameters: Parameters
     now: datetime
+    security: ColumnSecurity
     variables: Mapping[str, Scope] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
 
@@ -62,6 +66,19 @@ class Scope:
     def schema(self) -> Schema:
         """The environment's schema."""
         return self.environment.store.schema
+
+    @property
+    def rows(self) -> str:
+        """SQL of the table's rows that the caller sees."""
+        return visible_rows(self.environment, self.caller, self.table)
+
+    def is_hidden(self, column: Column) -> bool:
+        """Whether column security hides a column of the table from the caller."""
+        return self.security.access(self.table, column) == "hidden"
+
+    def wire(self, column: Column) -> str:
+        """SQL of a column's JSON text as the caller sees it: masked, or NULL when hidden."""
+        return self.security.wire(self.alias, self.table, column) or "NULL"
 
     @property
     def zone(self) -> TimeZone:

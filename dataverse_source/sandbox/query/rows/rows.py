@@ -153,7 +153,7 @@ def row_text(
         first = False
     omitted = scope.environment.switches.secured_columns == "omitted"
     for column in selection.columns:
-        if column.secured and omitted:
+        if omitted and scope.is_hidden(column):
             continue
         text.add("" if first else ",")
         first = False
@@ -167,8 +167,8 @@ def row_text(
 
 def _add_column(text: Text, scope: Scope, column: Column, preferences: Preferences) -> None:
     """A column with its annotations before it."""
-    name, value = column.wire_name, wire(scope.alias, column)
-    if column.secured:
+    name, value = column.wire_name, scope.wire(column)
+    if scope.is_hidden(column):
         text.add(f"{json_text(name)}:null")
         return
 

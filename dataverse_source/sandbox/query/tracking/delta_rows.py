@@ -116,7 +116,7 @@ class Reader:
         if chain.bounded and chain.first is not None:
             conditions.append(f"{version} <= {scope.add(chain.first.version + base)}")
         return (
-            f"SELECT {shown}, {order} FROM {sql_table(table.logical_name)} AS {scope.alias} "  # noqa: S608
+            f"SELECT {shown}, {order} FROM {scope.rows} AS {scope.alias} "  # noqa: S608
             f"WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT {most}"
         )
 
