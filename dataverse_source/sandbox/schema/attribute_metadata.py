@@ -154,7 +154,8 @@ def _type_of(attribute: Mapping[str, Any], name: str) -> str:
     type_ = type_name.removesuffix("Type") if type_name else attribute.get("AttributeType")
     if type_ in (None, "Virtual"):
         kind = str(attribute.get("@odata.type", "")).rpartition(".")[2]
-        type_ = _BY_KIND.get(kind.removesuffix("AttributeMetadata").lower(), type_)
+        kind = kind.removeprefix("Complex").removesuffix("AttributeMetadata")
+        type_ = _BY_KIND.get(kind.lower(), type_)
     if type_ not in DEFAULTS:
         raise ValueError(f"column {name!r} has no AttributeType that is known: {type_!r}")
     return str(type_)

@@ -93,7 +93,7 @@ def _table(definition: Definition) -> Table:
         schema_name=schema_name,
         primary_id=primary_id,
         primary_name=primary_name,
-        object_type_code=definition.get("ObjectTypeCode") or 0,
+        object_type_code=int(definition.get("ObjectTypeCode") or 0),
         columns=columns,
         display_name=shown,
         collection_name=label_text(definition.get("DisplayCollectionName", f"{shown}s")),

@@ -26,10 +26,12 @@ def label_text(label: Any) -> str:
     """The text of a Label: the user's language, else English, else the first; "" without any."""
     if label is None or isinstance(label, str):
         return label or ""
-    localized = [label.get("UserLocalizedLabel"), *(label.get("LocalizedLabels") or ())]
-    texts = [each for each in localized if each and each.get("Label")]
-    texts.sort(key=lambda each: each is not localized[0] and each.get("LanguageCode") != ENGLISH)
-    return str(texts[0]["Label"]) if texts else ""
+    localized = label.get("LocalizedLabels") or ()
+    english = [each for each in localized if int(each.get("LanguageCode") or 0) == ENGLISH]
+    for each in (label.get("UserLocalizedLabel"), *english, *localized):
+        if each and each.get("Label"):
+            return str(each["Label"])
+    return ""
 
 
 @lru_cache(maxsize=4096)
