@@ -120,5 +120,5 @@ def _global_choices(
 def _spelled_out(attribute: Definition) -> tuple[Option, ...]:
     """The options that a column's definition repeats of its global choice."""
     sets = (attribute.get(member) for member in ("OptionSet", "GlobalOptionSet"))
-    spelled = (options_of(each) for each in sets if isinstance(each, Mapping))
+    spelled = (options_of(each) for each in sets if isinstance(each, dict))
     return next(filter(None, spelled), ())

@@ -19,7 +19,7 @@ _BETWEEN_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 def plain(value: Any) -> Any:
     """The value of a managed property or of an enumeration's name: ``{"Value": x}`` gives ``x``."""
-    return value.get("Value") if isinstance(value, Mapping) else value
+    return value.get("Value") if isinstance(value, dict) else value
 
 
 def label_text(label: Any) -> str:
