@@ -57,8 +57,8 @@ def test_a_metadata_document_is_read_gzipped_or_not(tmp_path: Path) -> None:
         (b'{"SchemaName": "x", "Attributes": 7}', "not as EntityMetadata"),
         (b'{"SchemaName": "x", "Attributes": [], "Keys": [{}]}', "not as EntityMetadata"),
         (b'{"SchemaName": "x", "ObjectTypeCode": 7}', r"'xid', its primary key.*\$expand"),
-        (b"", "neither JSON nor XML"),
-        (b"name,type", "neither JSON nor XML"),
+        (b"", "neither JSON nor XML that"),
+        (b"name,type", "neither JSON nor XML that"),
         (b"<a/>", "holds no table"),
     ],
 )
@@ -72,5 +72,5 @@ def test_other_files_are_refused(content: bytes, message: str, tmp_path: Path) -
 def test_a_document_that_declares_entities_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "schema.xml"
     path.write_text('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>')
-    with pytest.raises(ValueError, match="Entities"):
+    with pytest.raises(ValueError, match="neither JSON nor XML that"):
         read_schema(path)
