@@ -92,8 +92,8 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="PATH",
         help=(
-            "serve the tables of a $metadata file (.xml, .xml.gz), of a JSON file of "
-            "EntityDefinitions, or of a folder of such JSON files"
+            "serve the tables of a $metadata file, of EntityMetadata in JSON or XML (.json, .xml, "
+            "either with .gz), or of a folder of such EntityMetadata"
         ),
     )
     add(

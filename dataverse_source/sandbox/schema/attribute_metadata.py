@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from dataverse_source.sandbox.schema.labels import (
@@ -123,6 +124,22 @@ def read_column(
     Raises:
         ValueError: it has no name, or its type is missing or unknown.
     """
+    name = names_of(attribute)[1]
+    place = (name == primary_id, name == primary_name, targets.get(name, ()))
+    if any(isinstance(value, (dict, list)) for value in attribute.values()):
+        return _read(attribute, *place)
+    # Most lines of the default tables stand in several of them.
+    return _read_short(tuple(attribute.items()), *place)
+
+
+@lru_cache(maxsize=4096)
+def _read_short(members: tuple[tuple[str, Any], ...], *place: Any) -> Column:
+    return _read(dict(members), *place)
+
+
+def _read(
+    attribute: Mapping[str, Any], is_id: bool, is_name: bool, targets: tuple[str, ...]
+) -> Column:
     schema_name, name = names_of(attribute)
     type_ = _type_of(attribute, name)
     is_companion = attribute.get("AttributeOf") is not None
@@ -143,8 +160,7 @@ def read_column(
     if "options" in values:
         values.update(_choice(attribute))
     if values.get("targets") == ():
-        values["targets"] = targets.get(name, ())
-    is_id, is_name = name == primary_id, name == primary_name
+        values["targets"] = targets
     return Column(name, type_, schema_name, is_primary_id=is_id, is_primary_name=is_name, **values)
 
 
@@ -154,7 +170,8 @@ def _type_of(attribute: Mapping[str, Any], name: str) -> str:
     type_ = type_name.removesuffix("Type") if type_name else attribute.get("AttributeType")
     if type_ in (None, "Virtual"):
         kind = str(attribute.get("@odata.type", "")).rpartition(".")[2]
-        type_ = _BY_KIND.get(kind.removesuffix("AttributeMetadata").lower(), type_)
+        kind = kind.removeprefix("Complex").removesuffix("AttributeMetadata")
+        type_ = _BY_KIND.get(kind.lower(), type_)
     if type_ not in DEFAULTS:
         raise ValueError(f"column {name!r} has no AttributeType that is known: {type_!r}")
     return str(type_)
@@ -173,8 +190,10 @@ def _choice(attribute: Mapping[str, Any]) -> dict[str, Any]:
 def global_choice_of(attribute: Mapping[str, Any]) -> str | None:
     """Name of the global choice of a column, None when it has one of its own."""
     shared, own = attribute.get("GlobalOptionSet"), attribute.get("OptionSet")
+    if shared is own is None:
+        return None
     if isinstance(shared, str):
         return shared
     if shared and shared.get("Name"):
         return str(shared["Name"])
-    return str(own["Name"]) if isinstance(own, Mapping) and own.get("IsGlobal") else None
+    return str(own["Name"]) if isinstance(own, dict) and own.get("IsGlobal") else None

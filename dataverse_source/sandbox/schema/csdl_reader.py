@@ -69,6 +69,20 @@ def parse_schema(content: bytes) -> Schema:
         root = parse_xml(content.lstrip(b"\xef\xbb\xbf"))
     except XmlRefused as error:
         raise ValueError(f"not a $metadata document: {error}") from None
+    return read_csdl(root)
+
+
+def is_csdl(root: Element) -> bool:
+    """Whether a document is CSDL of version 4."""
+    return root.find(f".//{EDM}Schema") is not None
+
+
+def read_csdl(root: Element) -> Schema:
+    """The schema of a parsed ``$metadata`` document.
+
+    Raises:
+        ValueError: the document is no CSDL of version 4.
+    """
     schemas = list(root.iter(f"{EDM}Schema"))
     if not schemas:
         raise ValueError("not a $metadata document: it holds no Schema of OData version 4")

@@ -93,7 +93,7 @@ def _table(definition: Definition) -> Table:
         schema_name=schema_name,
         primary_id=primary_id,
         primary_name=primary_name,
-        object_type_code=definition.get("ObjectTypeCode") or 0,
+        object_type_code=int(definition.get("ObjectTypeCode") or 0),
         columns=columns,
         display_name=shown,
         collection_name=label_text(definition.get("DisplayCollectionName", f"{shown}s")),
@@ -120,5 +120,5 @@ def _global_choices(
 def _spelled_out(attribute: Definition) -> tuple[Option, ...]:
     """The options that a column's definition repeats of its global choice."""
     sets = (attribute.get(member) for member in ("OptionSet", "GlobalOptionSet"))
-    spelled = (options_of(each) for each in sets if isinstance(each, Mapping))
+    spelled = (options_of(each) for each in sets if isinstance(each, dict))
     return next(filter(None, spelled), ())

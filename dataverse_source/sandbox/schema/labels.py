@@ -19,17 +19,19 @@ _BETWEEN_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 def plain(value: Any) -> Any:
     """The value of a managed property or of an enumeration's name: ``{"Value": x}`` gives ``x``."""
-    return value.get("Value") if isinstance(value, Mapping) else value
+    return value.get("Value") if isinstance(value, dict) else value
 
 
 def label_text(label: Any) -> str:
     """The text of a Label: the user's language, else English, else the first; "" without any."""
     if label is None or isinstance(label, str):
         return label or ""
-    localized = [label.get("UserLocalizedLabel"), *(label.get("LocalizedLabels") or ())]
-    texts = [each for each in localized if each and each.get("Label")]
-    texts.sort(key=lambda each: each is not localized[0] and each.get("LanguageCode") != ENGLISH)
-    return str(texts[0]["Label"]) if texts else ""
+    localized = label.get("LocalizedLabels") or ()
+    english = [each for each in localized if int(each.get("LanguageCode") or 0) == ENGLISH]
+    for each in (label.get("UserLocalizedLabel"), *english, *localized):
+        if each and each.get("Label"):
+            return str(each["Label"])
+    return ""
 
 
 @lru_cache(maxsize=4096)

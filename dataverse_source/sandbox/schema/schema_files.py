@@ -1,77 +1,106 @@
-"""Reads a schema from files: EntityMetadata in JSON, or the ``$metadata`` of an organization."""
+"""Reads a schema from files: EntityMetadata in JSON or XML, or an organization's ``$metadata``."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from xml.etree.ElementTree import Element
 
 from dataverse_source.sandbox.schema.entity_metadata import schema_of
+from dataverse_source.sandbox.schema.metadata_documents import MetadataDocuments
 from dataverse_source.sandbox.schema.tables import Schema
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+ENDINGS = (".json", ".xml", ".json.gz", ".xml.gz")
 
 
 def read_schema(path: Path) -> Schema:
-    """The schema in a file, gzipped (``.gz``) or not, or in all JSON files of a folder.
+    """The schema in a file, gzipped (``.gz``) or not, or in all JSON and XML files of a folder.
 
     Args:
-        path: a ``$metadata`` document, or JSON of EntityDefinitions as the Web API answers it: one
-            table or many, with ``$expand=Attributes,Keys,ManyToOneRelationships`` and the like,
-            and the answer of GlobalOptionSetDefinitions.
+        path: a ``$metadata`` document; or EntityMetadata, as the Web API answers it in JSON or
+            as DataContractSerializer writes it in XML. Several files of a folder may describe one
+            table: its definition in one, the options of its choices in another.
 
     Raises:
         OSError: it can't be read.
-        ValueError: it is neither.
+        ValueError: it is none of these, or a table lacks its columns.
     """
     if path.is_dir():
-        return read_definitions(sorted(path.glob("*.json")))
+        return _whole(read_definitions(p for p in sorted(path.iterdir()) if _is_metadata(p)))
     content = _content(path)
-    if content.startswith((b"{", b"[")):
-        return read_definitions([path])
-    # Most runs read JSON only: start-up does not wait for the other reader.
-    from dataverse_source.sandbox.schema.csdl_reader import parse_schema
+    if not _is_json(content):
+        from dataverse_source.sandbox.schema.csdl_reader import is_csdl, read_csdl
 
-    return parse_schema(content)
+        root = _parsed(content)
+        if is_csdl(root):
+            return read_csdl(root)
+    return _whole(read_definitions([path]))
 
 
 def read_definitions(paths: Iterable[Path]) -> Schema:
-    """The schema that JSON files of EntityMetadata and OptionSetMetadata make together.
+    """The schema that files of EntityMetadata and OptionSetMetadata make together.
 
     Raises:
         OSError: one can't be read.
-        ValueError: one is no JSON of such metadata.
+        ValueError: one holds no such metadata.
     """
-    tables: list[dict[str, Any]] = []
-    choices: list[dict[str, Any]] = []
+    documents = MetadataDocuments()
     for path in paths:
-        for item in _items(path):
-            (tables if _is_table(item) else choices).append(item)
-    if not tables:
-        raise ValueError("there is no table in it: no item has Attributes")
+        try:
+            _add(documents, path)
+        except ValueError as error:
+            raise ValueError(f"{path.name}: {error}") from error
     try:
-        return schema_of(tables, choices)
+        return schema_of(documents.tables, documents.choices)
     except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"not EntityMetadata as the Web API writes it: {error!r}") from error
+        raise ValueError(f"it is not as EntityMetadata is: {error!r}") from error
 
 
-def _items(path: Path) -> Iterator[dict[str, Any]]:
-    """The metadata items of a document: one, a list of them, or an answer with such a list."""
+def _add(documents: MetadataDocuments, path: Path) -> None:
+    content = _content(path)
+    if _is_json(content):
+        try:
+            documents.add(json.loads(content))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"no JSON: {error}") from None
+        return
+    # The default tables are JSON: the start of a sandbox does not wait for this reader.
+    from dataverse_source.sandbox.schema.data_contract import metadata_items
+
+    documents.add_items(metadata_items(_parsed(content)))
+
+
+def _whole(schema: Schema) -> Schema:
+    """The same schema, once each table is known to have its key."""
+    if not schema.tables:
+        raise ValueError("it holds no table: neither EntityMetadata nor the types of $metadata")
+    for table in schema.tables:
+        if table.primary_id not in table.by_name:
+            raise ValueError(
+                f"table {table.logical_name!r} has no column {table.primary_id!r}, its primary key:"
+                " ask for EntityDefinitions with $expand=Attributes"
+            )
+    return schema
+
+
+def _parsed(content: bytes) -> Element:
+    from dataverse_source.sandbox.schema.safe_xml import XmlRefused, parse_xml
+
     try:
-        document = json.loads(_content(path))
-    except ValueError as error:
-        raise ValueError(f"{path.name} is no JSON: {error}") from None
-    listed = document.get("value", [document]) if isinstance(document, dict) else document
-    for item in listed if isinstance(listed, list) else ():
-        if not isinstance(item, dict) or not (_is_table(item) or "Options" in item):
-            raise ValueError(f"{path.name} holds what is neither a table nor a choice")
-        yield item
+        return parse_xml(content)
+    except XmlRefused as error:
+        raise ValueError(f"neither JSON nor XML that can be read: {error}") from None
 
 
-def _is_table(item: dict[str, Any]) -> bool:
-    return "Attributes" in item
+def _is_metadata(path: Path) -> bool:
+    return path.name.endswith(ENDINGS)
+
+
+def _is_json(content: bytes) -> bool:
+    return content.startswith((b"{", b"["))
 
 
 def _content(path: Path) -> bytes:

@@ -189,6 +189,24 @@ def test_users_are_principals_and_carry_ownerid(crm: Reading) -> None:
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "$select=ownerid",
+        "$select=systemuserid,ownerid",
+        f"$select=ownerid&$filter=ownerid eq {USER}",
+        "$select=ownerid&$orderby=ownerid desc",
+    ],
+)
+def test_ownerid_of_a_user_can_be_asked_for_as_the_metadata_says(crm: Reading, query: str) -> None:
+    page = crm.json(f"systemusers?{query}")
+    selected = query.partition("=")[2].partition("&")[0]
+    assert page["@odata.context"] == f"{ROOT}$metadata#systemusers({selected})"
+    rows = [(row["systemuserid"], row["ownerid"]) for row in page["value"]]
+    assert (USER, USER) in rows
+    assert all(key == owner for key, owner in rows)
+
+
+@pytest.mark.parametrize(
     ("rest", "status", "code", "message"),
     [
         ("nope", 404, "0x80060888", "Resource not found for the segment 'nope'."),

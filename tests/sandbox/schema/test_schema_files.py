@@ -48,17 +48,29 @@ def test_a_metadata_document_is_read_gzipped_or_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{", "schema.json is no JSON"),
-        (b"[1]", "neither a table nor a choice"),
-        (b'{"error": {"code": "0x80060888"}}', "neither a table nor a choice"),
-        (b'{"value": []}', "no table"),
-        (b'{"Name": "x", "Options": []}', "no table"),
-        (b'{"SchemaName": "x", "Attributes": 7}', "not EntityMetadata"),
-        (b'{"SchemaName": "x", "Attributes": [], "Keys": [{}]}', "not EntityMetadata"),
+        (b"{", "schema.json: no JSON"),
+        (b"[1]", "no table, column or choice"),
+        (b'{"error": {"code": "0x80060888"}}', "no table, column or choice"),
+        (b'{"LogicalName": "name", "AttributeType": "String"}', "no table, column or choice"),
+        (b'{"value": []}', "holds no table"),
+        (b'{"Name": "x", "Options": []}', "holds no table"),
+        (b'{"SchemaName": "x", "Attributes": 7}', "not as EntityMetadata"),
+        (b'{"SchemaName": "x", "Attributes": [], "Keys": [{}]}', "not as EntityMetadata"),
+        (b'{"SchemaName": "x", "ObjectTypeCode": 7}', r"'xid', its primary key.*\$expand"),
+        (b"", "neither JSON nor XML that"),
+        (b"name,type", "neither JSON nor XML that"),
+        (b"<a/>", "holds no table"),
     ],
 )
 def test_other_files_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "schema.json"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
+        read_schema(path)
+
+
+def test_a_document_that_declares_entities_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "schema.xml"
+    path.write_text('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>')
+    with pytest.raises(ValueError, match="neither JSON nor XML that"):
         read_schema(path)

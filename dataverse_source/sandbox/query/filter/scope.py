@@ -94,13 +94,19 @@ class Scope:
         return self.parameters.add(value)
 
 
+PRINCIPALS = frozenset({"systemuser", "team"})
+"""Tables whose rows carry ``ownerid`` as well: the key of the type that they derive from."""
+
+
 def column_of(table: Table, name: str) -> Column:
-    """A column by its name in rows.
+    """A column by its name in rows; ``ownerid`` of a user or team is its primary key.
 
     Raises:
         DataverseFault: the table has none.
     """
     column = table.by_wire_name.get(name)
+    if column is None and name == "ownerid" and table.logical_name in PRINCIPALS:
+        return table.by_name[table.primary_id]
     if column is None:
         raise unknown_property(table, name)
     return column

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from dataverse_source.sandbox.query.filter.relationships import navigation, navigation_of
-from dataverse_source.sandbox.query.filter.scope import Scope, column_of
+from dataverse_source.sandbox.query.filter.scope import PRINCIPALS, Scope, column_of
 from dataverse_source.sandbox.query.rows.formats import UNFRAMED, Frame, formatted_value
 from dataverse_source.sandbox.query.syntax.options import split_top
 from dataverse_source.sandbox.query.syntax.preferences import (
@@ -26,10 +26,6 @@ from dataverse_source.sandbox.store.versions import etag_sql
 
 ARGUMENTS_PER_CALL = 90
 """Arguments of one printf; SQLite takes 127 in all."""
-
-PRINCIPALS = frozenset({"systemuser", "team"})
-"""Tables whose rows carry ``ownerid`` as well, being principals."""
-
 
 AUDIT_ALWAYS = ("transactionid", "attributemask")
 ELASTIC_ALWAYS = ("versionnumber", "partitionid", "_ownerid_value", "_owningbusinessunit_value")
@@ -96,8 +92,9 @@ def read_select(text: str | None, table: Table, schema: Schema) -> Selection:
             asked.append(name)
             continue
         column = column_of(table, name)
-        if column not in columns:
+        if name not in asked:
             asked.append(name)
+        if column not in columns:
             columns.append(column)
     for column in [*columns, table.by_name[table.primary_id], *_always(table)]:
         for added in (*_brought_along(table, column), column):
