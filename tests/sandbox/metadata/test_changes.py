@@ -149,7 +149,7 @@ def test_derived_properties_of_many_tables_come_in_one_answer(asking: Asking) ->
                     "NotIn",
                 ),
             ),
-            {"new_externalproduct"},
+            {"asyncoperation", "connectionreference", "new_externalproduct"},
         ),
         (
             only(
