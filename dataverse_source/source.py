@@ -27,6 +27,7 @@ def dataverse(
     credentials: DataverseCredentials | TokenCredential | None = None,
     sync: str | None = dlt.config.value,
     deletes: str | None = dlt.config.value,
+    reconcile_interval: float | None = dlt.config.value,
     sweep_interval: float | None = dlt.config.value,
     max_deletes: float | None = dlt.config.value,
     max_rows_per_load: int | None = dlt.config.value,
@@ -61,8 +62,9 @@ def dataverse(
             is a requirement.
         deletes: ``remove`` removes deleted rows; ``keep`` keeps them and lists them in
             ``_dataverse_deletions`` (``table``, ``key``, ``seen_at``).
-        sweep_interval: hours between comparisons of all keys, which find deleted rows; 0 for every
-            run.
+        reconcile_interval: hours between comparisons of all rows with the destination, which
+            correct every difference; 0 for every run.
+        sweep_interval: former name of ``reconcile_interval``.
         max_deletes: most of a loaded table's rows that one run may remove, as a share from 0 to 1;
             a run that would remove more stops and changes nothing.
         max_rows_per_load: rows after which a long read ends its load package; an interrupted first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from typing import IO
 
 import pyarrow as pa
 
@@ -20,7 +21,7 @@ class Spool:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
+        self._file: IO[bytes] | None = None
         self._count = 0
 
     def __enter__(self) -> Spool:
@@ -31,6 +32,8 @@ class Spool:
 
     def add(self, table: pa.Table) -> None:
         """Writes a table behind the others."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         self._file.seek(0, os.SEEK_END)
         with pa.ipc.new_stream(self._file, table.schema, options=_COMPRESSED) as writer:
             writer.write_table(table)
@@ -40,6 +43,7 @@ class Spool:
         """The tables in the order in which they were added; any number of times."""
         position = 0
         for _ in range(self._count):
+            assert self._file is not None  # noqa: S101 (it has tables)
             self._file.seek(position)
             with pa.ipc.open_stream(self._file) as reader:
                 table = reader.read_all()
@@ -48,4 +52,5 @@ class Spool:
 
     def close(self) -> None:
         """Removes the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()

@@ -68,12 +68,21 @@ class TableSettings:
             "`_dataverse_deletions` (`table`, `key`, `seen_at`)",
         ),
     )
+    reconcile_interval: float | None = field(
+        default=None,
+        metadata=_about(
+            values.number("a number of hours, 0 for every run"),
+            "hours between comparisons of all rows with the destination, which correct every "
+            "difference; 0 for every run",
+            unset="24 for `cursor`, 168 for `changes`",
+        ),
+    )
     sweep_interval: float | None = field(
         default=None,
         metadata=_about(
             values.number("a number of hours, 0 for every run"),
-            "hours between comparisons of all keys, which find deleted rows; 0 for every run",
-            unset="24 for `cursor`, never for `changes`",
+            "former name of `reconcile_interval`",
+            unset="`reconcile_interval`",
         ),
     )
     max_deletes: float | None = field(

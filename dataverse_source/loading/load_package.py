@@ -15,7 +15,7 @@ from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.extract.source import SourceInjectableContext
 
 from dataverse_source.sync.context import Destination
-from dataverse_source.sync.write.destination import LoadedTable, NothingLoaded
+from dataverse_source.sync.write.destination import Ask, LoadedTable, NothingLoaded, ask_here
 
 DestinationFactory = Callable[[str, str], Destination]
 """Returns a table in the destination, by its name and its key column."""
@@ -50,16 +50,20 @@ class Package:
         return bool(self.states.get(resource, {}).get("tables", {}).get(logical_name))
 
 
-def current_package() -> Package:
-    """The load package that is being filled. Call it on dlt's own thread."""
+def current_package(ask: Ask = ask_here) -> Package:
+    """The load package that is being filled. Call it on dlt's own thread.
+
+    Args:
+        ask: has dlt's own thread call a function, for the threads that read tables.
+    """
     try:
         package = dlt.current.load_package_state()
     except CurrentLoadPackageStateNotAvailable:
-        return Package(None, datetime.now(timezone.utc), _destination(), selected=_selected())
+        return Package(None, datetime.now(timezone.utc), _destination(ask), selected=_selected())
     began = datetime.fromisoformat(str(package["state"]["created_at"])).astimezone(timezone.utc)
     states = dlt.current.source_state().get("resources", {})
     schema = dlt.current.source_schema()
-    return Package(package["load_id"], began, _destination(), states, _selected(), schema)
+    return Package(package["load_id"], began, _destination(ask), states, _selected(), schema)
 
 
 def _selected() -> Collection[str] | None:
@@ -69,11 +73,11 @@ def _selected() -> Collection[str] | None:
     return frozenset(container[SourceInjectableContext].source.selected_resources)
 
 
-def _destination() -> DestinationFactory:
+def _destination(ask: Ask) -> DestinationFactory:
     """Returns tables in the destination of the pipeline that runs."""
     context = Container()[PipelineContext]
     if not context.is_active():
         return lambda _name, _key: NothingLoaded()
     pipeline = cast(dlt.Pipeline, context.pipeline())
     schema = dlt.current.source_schema()
-    return lambda name, key: LoadedTable(pipeline, schema, name, key)
+    return lambda name, key: LoadedTable(pipeline, schema, name, key, ask)

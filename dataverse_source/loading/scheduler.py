@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from dlt.common.runtime import signals
 
 from dataverse_source.sync.read.workers import WorkerPool
+from dataverse_source.sync.write.dlt_thread import DltThread
 
 T = TypeVar("T")
 
@@ -47,11 +48,13 @@ class TableScheduler:
 
     Args:
         concurrency: returns how many requests at once make sense now.
+        dlt_thread: answers what the threads that read tables ask dlt's pipeline.
     """
 
-    def __init__(self, concurrency: Callable[[], int]) -> None:
+    def __init__(self, concurrency: Callable[[], int], dlt_thread: DltThread | None = None) -> None:
         self._workers = WorkerPool(MOST_TABLES)
         self._concurrency = concurrency
+        self._dlt_thread = dlt_thread or DltThread()
         self._unfinished = 0
         self._running: set[Future[Any]] = set()
 
@@ -79,6 +82,8 @@ class TableScheduler:
                     finally:
                         self._unfinished -= 1
             finally:
+                if running:
+                    self._dlt_thread.leave()
                 self._unfinished -= len(running)
                 self._running.difference_update(running)
                 for future, job in running.items():
@@ -88,9 +93,10 @@ class TableScheduler:
     def _next(self, running: Iterable[Future[Any]]) -> Future[Any] | None:
         """A complete table of this resource; waits a little if no resource has one."""
         signals.raise_if_signalled()
+        self._dlt_thread.answer()
         own = next((one for one in running if one.done()), None)
         if own is None and not any(one.done() for one in self._running):
-            self._workers.first_done(self._running, POLL_SECONDS)
+            self._workers.first_done({*self._running, self._dlt_thread.waiting}, POLL_SECONDS)
         return own
 
 

@@ -30,6 +30,7 @@ from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.cursor import read_range
 from dataverse_source.sync.run_table import range_items, table_items
+from dataverse_source.sync.write.dlt_thread import DltThread
 
 T = TypeVar("T")
 
@@ -68,7 +69,8 @@ class Tables:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._runs = TableRuns(connection)
-        self._scheduler = TableScheduler(lambda: connection.client.concurrency)
+        self._dlt_thread = DltThread()
+        self._scheduler = TableScheduler(lambda: connection.client.concurrency, self._dlt_thread)
         self._lock = threading.Lock()
         self._selection: Selection | None = None
         self._refused: tuple[str | None, frozenset[str]] = None, frozenset()
@@ -89,7 +91,13 @@ class Tables:
             DataverseError: a table failed; if the run isolates tables, only errors that affect
                 all of them are raised.
         """
-        run, package = current_run(), current_package()
+        with self._dlt_thread:
+            yield from self._items(name, state, cursor)
+
+    def _items(
+        self, name: str, state: dict[str, Any], cursor: Incremental[datetime] | None
+    ) -> Iterator[Any]:
+        run, package = current_run(), current_package(self._dlt_thread.ask)
         run.count(self._connection.client)
         tables, readings = self._tables(name, package, run), []
         refused = self._refused_tables(package, run)

@@ -12,7 +12,7 @@ import itertools
 import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,7 +39,6 @@ from dataverse_source.sync.read.stored_links import (
 )
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import DeltaLink, TableState
-from dataverse_source.sync.sweep import is_due, sweep
 
 EXPIRED = "0x80044352"
 """ExpiredVersionStamp: a delta link is too old, or the table's schema has changed since."""
@@ -92,7 +91,8 @@ def sync_changes(run: TableRun, state: TableState) -> SyncSteps:
         if state.delta is None:
             state = _with_first_delta_link(run, state)
         state = yield from read_all(run, state)
-        return replace(state, more=True)  # the next package reads what has changed meanwhile
+        # The next package reads what has changed meanwhile, and compares the table.
+        return replace(state, more=True, compared=None)
     try:
         _check_age(run, state)
         return (yield from _follow(run, replace(state, more=False, refused_links=0)))
@@ -108,25 +108,26 @@ def sync_changes(run: TableRun, state: TableState) -> SyncSteps:
 def _with_first_delta_link(run: TableRun, state: TableState) -> TableState:
     """The state with a delta link for everything that changes from now on."""
     try:
-        link = run.reader.first_delta_link()
+        link = run.reader.newest_delta_link()
     except ResponseError as refusal:
         if _is_not_tracked(refusal):
             raise NotTrackedError(_reason(refusal)) from refusal
         raise
-    return _with_delta_link(run, replace(state, tracking_refusal=None), link)
+    return _with_delta_link(run, replace(state, tracking_refusal=None), link, run.now())
 
 
-def _with_delta_link(run: TableRun, state: TableState, link: str | None) -> TableState:
+def _with_delta_link(
+    run: TableRun, state: TableState, link: str | None, given: datetime
+) -> TableState:
     if link is None:
         raise ProtocolError(
             "The last page of changes has no delta link",
             where=run.name,
             remedy="Set sync = 'cursor' or 'full' for the table: they need no delta link.",
         )
-    now = run.now()
-    settle_from = (state.delta and state.delta.settle_from) or now
+    settle_from = (state.delta and state.delta.settle_from) or given
     all_columns = not selects_only(link, run.reader.key)
-    return replace(state, delta=DeltaLink(shorten(link), all_columns, now, settle_from))
+    return replace(state, delta=DeltaLink(shorten(link), all_columns, given, settle_from))
 
 
 def has_expired(refusal: ResponseError) -> bool:
@@ -154,13 +155,35 @@ def _check_age(run: TableRun, state: TableState) -> None:
         raise _DeltaLinkRefusedError("its delta link is older than Dataverse keeps tracked changes")
 
 
+def _check_version(before: int | None, link: str | None) -> None:
+    """Raises if version numbers are lower than before: the environment was restored or reset."""
+    now = delta_link_version(link) if link else None
+    if before is not None and now is not None and now < before:
+        raise _DeltaLinkRefusedError(
+            f"Dataverse's version numbers have gone back from {before} to {now}, as when an "
+            "environment is restored"
+        )
+
+
 def _follow(run: TableRun, state: TableState) -> SyncSteps:
-    """Outputs what the delta holds."""
+    """Outputs what the delta holds.
+
+    Rows change while a delta of several pages is read, and the docs do not say whether its link
+    leaves them out. So such a delta is read twice: first by keys alone, for a link, and then for
+    the rows, which hold everything up to that link.
+    """
     if state.delta is None:
         raise _DeltaLinkRefusedError("it has no delta link")
-    delta = _Delta()
+    delta, link, given = _Delta(), None, None
     first_version = delta_link_version(state.delta.link)
-    for page in _pages(run, state.delta):
+    pages = _pages(run, state.delta)
+    first = next(pages)
+    if first.next_link is not None:
+        link, given = _newest_delta_link(run, state.delta), run.now()
+        pages = _pages(run, state.delta)
+        first = next(pages)
+    _check_version(first_version, link or first.delta_link)
+    for page in itertools.chain([first], pages):
         rows = _take(page, delta, VERSION in page.rows.column_names)
         if rows.num_rows:
             lowest = pc.min(rows[VERSION]).as_py()
@@ -168,11 +191,12 @@ def _follow(run: TableRun, state: TableState) -> SyncSteps:
             yield RowBatch(rows)
     state, late = yield from read_late(run, state)
     if delta.link is not None and delta.is_empty and _is_fresh(run, state):
-        return (yield from _swept(run, state, delta))
+        return _checked(state, delta)
     gone = difference((yield from _resolve_open_keys(run, delta)), late)
     if len(gone):
         yield DeletedKeys(gone)
-    return (yield from _swept(run, _with_delta_link(run, state, delta.link), delta))
+    state = _with_delta_link(run, state, link or delta.link, given or run.now())
+    return _checked(state, delta)
 
 
 def _is_fresh(run: TableRun, state: TableState) -> bool:
@@ -206,7 +230,7 @@ def _pages(run: TableRun, delta: DeltaLink) -> Iterator[Page]:
     try:
         return _started(reader.changes(url, run.workers))
     except ResponseError as refusal:
-        if delta.all_columns or not _may_take_key_only(refusal):
+        if delta.all_columns or not _may_take_other_columns(refusal):
             raise _refused(refusal) from refusal
     url = restore(delta.link, reader.client.environment_url, reader.key)
     try:
@@ -215,12 +239,28 @@ def _pages(run: TableRun, delta: DeltaLink) -> Iterator[Page]:
         raise _refused(refusal) from refusal
 
 
+def _newest_delta_link(run: TableRun, delta: DeltaLink) -> str | None:
+    """The link at the end of the delta, read by keys alone if Dataverse allows that."""
+    reader = run.reader
+    url = restore(delta.link, reader.client.environment_url, reader.key)
+    try:
+        return reader.newest_delta_link(url)
+    except ResponseError as refusal:
+        if not _may_take_other_columns(refusal):
+            raise _refused(refusal) from refusal
+    url = restore(delta.link, reader.client.environment_url, reader.select)
+    try:
+        return reader.newest_delta_link(url)
+    except ResponseError as refusal:
+        raise _refused(refusal) from refusal
+
+
 def _started(pages: Iterator[Page]) -> Iterator[Page]:
     return itertools.chain([next(pages)], pages)
 
 
-def _may_take_key_only(refusal: ResponseError) -> bool:
-    """Whether Dataverse may accept the delta link with only the column it was made for."""
+def _may_take_other_columns(refusal: ResponseError) -> bool:
+    """Whether Dataverse may accept the delta link with other columns than these."""
     return refusal.status == 400 and (refusal.code or "").lower() not in NOT_TRACKED
 
 
@@ -249,9 +289,6 @@ def _resolve_open_keys(run: TableRun, delta: _Delta) -> Generator[Output, None, 
     return difference(pa.concat_arrays([deleted, open_keys]), there)
 
 
-def _swept(run: TableRun, state: TableState, delta: _Delta) -> SyncSteps:
-    """Compares the keys if that is due, or if the delta held all rows of the table."""
-    if not delta.holds_all_rows and not is_due(run, state, None):
-        return state
-    seen = concat([*delta.changed, *delta.bare])
-    return (yield from sweep(run, state, seen=seen))
+def _checked(state: TableState, delta: _Delta) -> TableState:
+    """The state; a delta of all rows holds no deletes, so the table has to be compared then."""
+    return replace(state, compared=None) if delta.holds_all_rows else state

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol, Union
+from typing import Any, Protocol, Union
 
 import pyarrow as pa
 from dlt.common.schema.typing import TColumnSchema, TTableReferenceInline
@@ -47,8 +47,8 @@ SyncSteps = Generator[Output, None, TableState]
 class Destination(Protocol):
     """What a run asks about the loaded table."""
 
-    def keys(self) -> pa.Array | None:
-        """Keys of the loaded rows; None if the destination cannot be asked."""
+    def versions(self, column: str | None) -> Iterator[Sequence[Sequence[Any]]] | None:
+        """Key and value of ``column`` of the loaded rows, in chunks; None if it cannot be asked."""
 
     def recorded(self) -> pa.Array:
         """Keys of the rows that are kept although Dataverse no longer has them."""

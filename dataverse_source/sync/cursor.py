@@ -14,24 +14,19 @@ from datetime import datetime, timedelta
 import pyarrow.compute as pc
 from dlt.extract.incremental import Incremental
 
-from dataverse_source.arrow.keys import concat
 from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.read.query import MODIFIED_ON, modified_filters
 from dataverse_source.sync.read.table_reader import VERSION, VERSION_MARGIN
 from dataverse_source.sync.read.workers import prefetch
 from dataverse_source.sync.state import Checkpoint, TableState, Watermark
-from dataverse_source.sync.sweep import is_due, sweep
-
-SWEEP_HOURS = 24.0
-"""How often keys are compared unless ``sweep_interval`` says otherwise."""
 
 MOST_CHECKPOINTS = 40
 """Most checkpoints in a state, however long the lookback is and however often the table is read."""
 
 
 def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
-    """All rows at first, then the newer ones, and from time to time a comparison of keys.
+    """All rows at first, then the newer ones.
 
     Args:
         run: the run of the table.
@@ -42,11 +37,9 @@ def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
     if not state.complete or state.watermark is None:
         return (yield from read_all(run, replace(state, complete=False, watermark=watermark)))
     state = replace(state, more=False)
-    keys = []
     filters, order = _newer(run, watermark, column)
     began, highest = run.now(), 0
     for rows in prefetch(run.reader.batches(filters, order=order), run.workers):
-        keys.append(rows[run.reader.key])
         if column == VERSION and rows.num_rows:
             highest = max(highest, pc.max(rows[VERSION]).as_py() or 0)
         if rows.num_rows:
@@ -57,10 +50,7 @@ def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
         watermark = Watermark(checkpoints=checkpoints)
     else:
         watermark = Watermark(modified_since=began)
-    state = replace(state, watermark=watermark)
-    if is_due(run, state, SWEEP_HOURS):
-        state = yield from sweep(run, state, seen=concat(keys))
-    return state
+    return replace(state, watermark=watermark)
 
 
 def read_range(run: TableRun, cursor: Incremental[datetime]) -> Iterator[RowBatch]:

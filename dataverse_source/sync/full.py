@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dataverse_source.arrow.keys import concat
 from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.whole_table import read_rows
 from dataverse_source.sync.state import TableState
-from dataverse_source.sync.sweep import sweep
 from dataverse_source.sync.write.history import begins
 
 
@@ -18,7 +16,7 @@ def read_all(run: TableRun, state: TableState) -> SyncSteps:
 
     Rows read in one package replace the destination's table: that removes deleted rows and needs
     no merge. Rows of several packages are merged, so that the table is never empty for long; a
-    comparison of keys then finds the deleted rows. A history is never replaced.
+    comparison with the destination then finds the deleted rows. A history is never replaced.
     """
     limit = run.settings.max_rows_per_load
     if len(run.reader.table.key_columns) > 1:
@@ -29,19 +27,13 @@ def read_all(run: TableRun, state: TableState) -> SyncSteps:
         split = limit is not None or run.settings.deletes == "keep"
         merges = split and run.destination.has_rows()
     replaces = state.resume is None and not merges
-    began, keys = run.now(), []
+    began = run.now()
     batches = Drain(read_rows(run.reader, run.workers, state.resume, limit, replaces=replaces))
     for rows in batches:
         yield RowBatch(rows, replace=replaces)
-        if not replaces:
-            keys.append(rows[run.reader.key])
     left = batches.result
     if left.resume is not None:
         return replace(state, resume=left.resume, more=True)
     more = state.resume is not None or left.parallel
-    done = replace(state, complete=True, resume=None, more=more)
-    if replaces:
-        return replace(done, compared=began)
-    # A parallel read may miss rows that are deleted and created again meanwhile.
-    there = concat(keys) if left.from_start and not left.parallel else None
-    return (yield from sweep(run, done, seen=concat(keys), there=there))
+    compared = began if replaces else None
+    return replace(state, complete=True, resume=None, more=more, compared=compared, proof=None)

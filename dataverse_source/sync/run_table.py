@@ -12,6 +12,7 @@ from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.cursor import sync_cursor
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.plan import Plan, make_plan, without_tracking
+from dataverse_source.sync.reconcile import WrittenRows, is_due, reconcile
 from dataverse_source.sync.state import TableState, TrackingRefusal, read_state, write_state
 from dataverse_source.sync.write.batches import large_batches
 from dataverse_source.sync.write.items import TableWriter
@@ -83,6 +84,14 @@ def _write(run: TableRun, plan: Plan, state: TableState) -> Generator[Any, None,
 
 
 def _sync(run: TableRun, plan: Plan, state: TableState) -> SyncSteps:
+    with WrittenRows(run) as written:
+        state = yield from written.record(_sync_by_mode(run, plan, state))
+        if not written.replaces and is_due(run, state):
+            state = yield from reconcile(run, state, written)
+    return state
+
+
+def _sync_by_mode(run: TableRun, plan: Plan, state: TableState) -> SyncSteps:
     if plan.mode == "full":
         return (yield from _read_in_full(run, state))
     if plan.column is not None:

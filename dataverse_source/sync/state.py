@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -69,6 +69,19 @@ class TrackingRefusal:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """The destination was equal to Dataverse when they were last compared.
+
+    Attributes:
+        rows: on either side.
+        digest: of their keys and versions, see `dataverse_source.sync.comparison.Fingerprint`.
+    """
+
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class TableState:
     """What is stored of a table.
 
@@ -80,7 +93,9 @@ class TableState:
         refused_links: delta links that Dataverse refused in a row.
         watermark: of a cursor table.
         resume: where the next load package continues a read of all rows.
-        compared: when the keys were last compared with the destination's.
+        compared: when the rows were last compared with the destination's; None: they have to be.
+        proof: what that comparison has proved.
+        reread_by: the last run that had to read all rows again.
         tracking_refusal: Dataverse does not track the table's changes.
         more: another load package has to follow in the same run.
     """
@@ -93,13 +108,16 @@ class TableState:
     watermark: Watermark | None = None
     resume: ResumePoint | None = None
     compared: datetime | None = None
+    proof: Proof | None = None
+    reread_by: str | None = None
     tracking_refusal: TrackingRefusal | None = None
     more: bool = False
 
     def restarted(self, mode: str, columns: str) -> TableState:
         """The state before any row is read; keeps only what Dataverse refused."""
-        return replace(
-            TableState(mode, columns),
+        return TableState(
+            mode,
+            columns,
             refused_links=self.refused_links,
             tracking_refusal=self.tracking_refusal,
         )
@@ -122,6 +140,7 @@ def read_state(stored: Mapping[str, Any]) -> TableState:
     if stored.get("link") or intervals:
         resume = ResumePoint(stored.get("link"), intervals, stored.get("begun_by"))
     refused = moment(stored.get("refused"))
+    proved = stored.get("proved")
     return TableState(
         mode=stored.get("mode", ""),
         columns=stored.get("columns", ""),
@@ -131,6 +150,8 @@ def read_state(stored: Mapping[str, Any]) -> TableState:
         watermark=Watermark(since, checkpoints) if since or checkpoints else None,
         resume=resume,
         compared=moment(stored.get("swept")),
+        proof=Proof(proved["rows"], proved["digest"]) if proved else None,
+        reread_by=stored.get("reread_by"),
         tracking_refusal=TrackingRefusal(refused, stored.get("refusal", "")) if refused else None,
         more=bool(stored.get("more")),
     )
@@ -144,6 +165,8 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
         "complete": state.complete,
         "refused_links": state.refused_links,
         "swept": _text(state.compared),
+        "proved": asdict(state.proof) if state.proof else None,
+        "reread_by": state.reread_by,
         "more": state.more,
     }
     if state.delta:

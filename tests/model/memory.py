@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -142,9 +142,9 @@ class LoadedInMemory:
         self._destination = destination
         self._name = name
 
-    def keys(self) -> pa.Array | None:
+    def versions(self, column: str | None) -> Iterator[list[tuple[Any, Any]]] | None:
         rows = self._destination.tables.get(self._name, {})
-        return pa.array([key[0] if isinstance(key, tuple) else key for key in rows], pa.string())
+        return iter([[(key, row.get(column or "")) for key, row in rows.items()]])
 
     def has_rows(self) -> bool:
         return bool(self._destination.tables.get(self._name))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import dlt
 import pyarrow as pa
@@ -16,6 +19,9 @@ from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from dataverse_source.arrow.keys import no_keys
+from dataverse_source.arrow.schema import TEXT
+
+T = TypeVar("T")
 
 DELETIONS = "_dataverse_deletions"
 """Table with the keys of the rows that are kept although Dataverse no longer has them."""
@@ -23,7 +29,22 @@ DELETIONS = "_dataverse_deletions"
 VALID_TO = "_dataverse_valid_to"
 """Column of a table with a history: when a version ended; null for the present one."""
 
-KEYS_AT_ONCE = 100_000
+ROWS_AT_ONCE = 100_000
+"""Rows that one question fetches, so that dlt's thread is never busy for long."""
+
+Row = Sequence[Any]
+
+
+class Ask(Protocol):
+    """Calls a function on dlt's own thread, see `dataverse_source.sync.write.dlt_thread`."""
+
+    def __call__(self, question: Callable[[], T]) -> T:
+        """What ``question`` returns."""
+
+
+def ask_here(question: Callable[[], T]) -> T:
+    """Calls ``question`` on this thread, for callers that are on dlt's own thread."""
+    return question()
 
 
 def merge_strategies() -> Sequence[str] | None:
@@ -41,36 +62,56 @@ def merge_strategies() -> Sequence[str] | None:
 class LoadedTable:
     """One table in the destination of the running pipeline.
 
+    Its methods may be called by any thread: dlt's own thread does what touches dlt.
+
     Args:
         pipeline: the pipeline.
         schema: the dlt schema of the table.
         name: entity set name of the table.
         key: its key column.
+        ask: has dlt's own thread call a function.
     """
 
-    def __init__(self, pipeline: dlt.Pipeline, schema: Schema, name: str, key: str) -> None:
+    def __init__(
+        self, pipeline: dlt.Pipeline, schema: Schema, name: str, key: str, ask: Ask = ask_here
+    ) -> None:
         self._pipeline = pipeline
         self._schema = schema
         self._name = name
         self._key = key
+        self._ask = ask
 
-    def keys(self) -> pa.Array | None:
-        """Keys of the loaded rows; None if the destination cannot be asked.
+    def versions(self, column: str | None) -> Iterator[Sequence[Row]] | None:
+        """Key and value of ``column`` of the loaded rows, in chunks.
 
         For a table with a history: of the versions that have not ended.
+
+        Args:
+            column: the second value; None: null instead.
+
+        Returns:
+            None if the destination cannot be asked.
         """
         present = (VALID_TO, None) if VALID_TO in self.columns() else None
-        return self._select(self._name, self._key, present)
+        return self._select(self._name, [self._key, column], present)
 
     def has_rows(self) -> bool:
         """Whether any rows are loaded; True if the destination cannot be asked."""
-        found = self._select(self._name, self._key, limit=1)
-        return found is None or len(found) > 0
+        found = self._select(self._name, None)
+        return found is None or any(bool(row[0]) for rows in found for row in rows)
 
     def columns(self) -> Mapping[str, TColumnSchema]:
         """The columns that dlt knows of the table, by name."""
-        table = self._schema.naming.normalize_table_identifier(self._name)
-        return self._schema.tables[table]["columns"] if table in self._schema.tables else {}
+        return self._columns
+
+    @cached_property
+    def _columns(self) -> Mapping[str, TColumnSchema]:
+        def known() -> dict[str, TColumnSchema]:
+            table = self._schema.naming.normalize_table_identifier(self._name)
+            tables = self._schema.tables
+            return copy.deepcopy(dict(tables[table]["columns"])) if table in tables else {}
+
+        return self._ask(known)
 
     def recorded(self) -> pa.Array:
         """Keys of the rows recorded in `DELETIONS`."""
@@ -78,44 +119,87 @@ class LoadedTable:
 
     @cached_property
     def _recorded(self) -> pa.Array:
-        found = self._select(DELETIONS, "key", ("table", self._name))
-        return no_keys() if found is None else found
+        def is_there() -> bool:
+            return self._schema.naming.normalize_table_identifier(DELETIONS) in self._schema.tables
+
+        if not self._ask(is_there):
+            return no_keys()
+        found = self._select(DELETIONS, ["key"], ("table", self._name))
+        keys = [str(key) for rows in found or () for (key,) in rows]
+        return pa.array(keys, TEXT)
 
     def _select(
         self,
         table: str,
-        column: str,
+        columns: Sequence[str | None] | None,
         only: tuple[str, str | None] | None = None,
-        limit: int | None = None,
-    ) -> pa.Array | None:
-        """Values of a text column, of all rows or of those where ``only`` has its value."""
+    ) -> Iterator[Sequence[Row]] | None:
+        """Rows in chunks, of all rows or of those where the column ``only[0]`` is ``only[1]``.
+
+        Args:
+            table: to read.
+            columns: to select, None for null; without columns: whether there is any row.
+            only: column and value, None for null.
+        """
+        chunks = self._chunks(table, columns, only)
+        first = self._ask(lambda: next(chunks))
+        return None if first is None else self._rest(first, chunks)
+
+    def _rest(
+        self, chunk: Sequence[Row] | None, chunks: Generator[Sequence[Row] | None, None, None]
+    ) -> Iterator[Sequence[Row]]:
+        try:
+            while chunk:
+                yield chunk
+                chunk = self._ask(lambda: next(chunks, None))
+        finally:
+            with suppress(CancelledError):  # dlt's thread has left
+                self._ask(chunks.close)
+
+    def _chunks(
+        self,
+        table: str,
+        columns: Sequence[str | None] | None,
+        only: tuple[str, str | None] | None,
+    ) -> Generator[Sequence[Row] | None, None, None]:
+        """The chunks of `_select`, only to be iterated on dlt's thread: None: no SQL client."""
         naming = self._schema.naming
         if self._schema.name not in self._pipeline.schema_names:
-            return no_keys()  # the very first run
+            yield []  # the very first run
+            return
         try:
             with self._pipeline.sql_client(self._schema.name) as client:
+
+                def escaped(column: str) -> str:
+                    return client.escape_column_name(naming.normalize_identifier(column))
+
                 name = client.make_qualified_table_name(naming.normalize_table_identifier(table))
-                escaped = client.escape_column_name(naming.normalize_identifier(column))
-                sql = f"SELECT {escaped} FROM {name}"  # noqa: S608
+                if columns is None:
+                    sql = f"SELECT CASE WHEN EXISTS (SELECT 1 FROM {name}) THEN 1 ELSE 0 END"  # noqa: S608
+                else:
+                    shown = ", ".join("NULL" if one is None else escaped(one) for one in columns)
+                    sql = f"SELECT {shown} FROM {name}"  # noqa: S608
                 values: list[str] = []
                 if only is not None:
-                    where = client.escape_column_name(naming.normalize_identifier(only[0]))
-                    if only[1] is None:
-                        sql = f"{sql} WHERE {where} IS NULL"
-                    else:
-                        sql, values = f"{sql} WHERE {where} = %s", [only[1]]
+                    condition = "IS NULL" if only[1] is None else "= %s"
+                    sql = f"{sql} WHERE {escaped(only[0])} {condition}"
+                    values = [] if only[1] is None else [only[1]]
                 with client.execute_query(sql, *values) as cursor:
-                    return _texts(cursor, limit)
+                    rows: Sequence[Row] = cursor.fetchmany(ROWS_AT_ONCE)
+                    yield rows
+                    while rows:
+                        rows = cursor.fetchmany(ROWS_AT_ONCE)
+                        yield rows
         except DatabaseUndefinedRelation:
-            return no_keys()
+            yield []
         except SqlClientNotAvailable:
-            return None
+            yield None
 
 
 class NothingLoaded:
     """The table when no pipeline is running, as when a source is iterated by hand."""
 
-    def keys(self) -> pa.Array | None:
+    def versions(self, column: str | None) -> Iterator[Sequence[Row]] | None:  # noqa: ARG002
         """None: there is no destination."""
         return None
 
@@ -130,13 +214,3 @@ class NothingLoaded:
     def recorded(self) -> pa.Array:
         """None."""
         return no_keys()
-
-
-def _texts(cursor: Any, limit: int | None) -> pa.Array:
-    """The first column of all rows, or of the first ``limit``."""
-    chunks: list[pa.Array] = []
-    while True:
-        rows: Sequence[Sequence[Any]] = cursor.fetchmany(limit or KEYS_AT_ONCE)
-        chunks.append(pa.array([None if row[0] is None else str(row[0]) for row in rows], "string"))
-        if limit is not None or len(rows) < KEYS_AT_ONCE:
-            return pa.concat_arrays(chunks)

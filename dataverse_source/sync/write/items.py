@@ -16,7 +16,7 @@ import pyarrow as pa
 from dlt.common.schema.typing import TColumnSchema
 from dlt.extract.hints import TResourceHints
 
-from dataverse_source.arrow.keys import concat, difference, intersection
+from dataverse_source.arrow.keys import concat, difference, intersection, no_keys
 from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema
 from dataverse_source.config.log import logger
 from dataverse_source.sync.context import DeletedKeys, RowBatch, SyncSteps, TableRun
@@ -63,6 +63,9 @@ class TableWriter:
         self._variants = _variants(self._hinted, run.destination.columns())
         self._hints_sent = False
         self._has_mark = True
+        self._replaces = False
+        self._recorded = run.destination.recorded()
+        self._records = self._keeps or len(self._recorded) > 0
         self._keys: list[pa.Array] = []
         self._deleted: list[pa.Array] = []
 
@@ -76,11 +79,11 @@ class TableWriter:
                 yield self._rows(output)
                 continue
             logger.info("%s: %d rows were deleted in Dataverse", self._run.name, len(output.keys))
-            if self._keeps:
+            if self._records:
                 self._deleted.append(output.keys)
-            else:
+            if not self._keeps:
                 yield self._tombstones(output)
-        if self._keeps:
+        if self._records:
             yield from self._deletions()
         return outputs.result
 
@@ -91,7 +94,8 @@ class TableWriter:
             self._has_mark = self._history or not (
                 output.replace and self._run.settings.sync == "full"
             )
-        if self._keeps:
+        self._replaces = output.replace
+        if self._records:
             self._keys.append(concat([rows[self._schema.primary_key]]))
         rows = self._run.labels.add_to(rows)
         if self._history:
@@ -152,12 +156,17 @@ class TableWriter:
         )
 
     def _deletions(self) -> Generator[Any, None, None]:
-        """Records the deleted rows; removes the records of those that exist again."""
-        recorded, deleted = self._run.destination.recorded(), concat(self._deleted)
-        back = difference(intersection(concat(self._keys), recorded), deleted)
+        """Records the deleted rows that are kept; removes the records that are no longer true."""
+        recorded, deleted, keys = self._recorded, concat(self._deleted), concat(self._keys)
+        if self._keeps:
+            new = difference(deleted, recorded)
+            old = difference(intersection(keys, recorded), deleted)
+        else:
+            new = no_keys()
+            old = recorded if self._replaces else intersection(recorded, concat([keys, deleted]))
         now = self._run.now()
-        parts = [_records(self._run.name, difference(deleted, recorded), now, mark=None)]
-        parts.append(_records(self._run.name, back, now, mark=True))
+        parts = [_records(self._run.name, new, now, mark=None)]
+        parts.append(_records(self._run.name, old, now, mark=True))
         rows = pa.concat_tables(parts)
         if rows.num_rows:
             yield dlt.mark.with_hints(rows, _deletions_hints(), create_table_variant=True)

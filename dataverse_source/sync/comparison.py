@@ -1,0 +1,222 @@
+"""Compares the keys and versions of a table in Dataverse with those in the destination.
+
+A DuckDB database holds both sides. It moves what exceeds `MEMORY` to a temporary folder, so memory
+stays flat however many rows there are.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataverse_source.arrow.schema import INTEGER, TEXT
+
+MEMORY = "256MB"
+"""Memory of DuckDB for one comparison; what exceeds it is on disk."""
+
+CHUNK = 5_000
+"""Keys of differences that are returned at once."""
+
+Kind = Literal["missing", "outdated", "extra"]
+
+_SCHEMA = pa.schema([("key", TEXT), ("version", INTEGER)])
+
+_TABLES = """
+CREATE TABLE dataverse (key VARCHAR, version BIGINT);
+CREATE TABLE loaded (key VARCHAR, version BIGINT);
+CREATE TABLE written (key VARCHAR, version BIGINT, deleted BOOLEAN);
+CREATE TABLE kept (key VARCHAR);
+CREATE TABLE differences (key VARCHAR, kind VARCHAR);
+"""
+
+_DESTINATION = """
+SELECT key, version FROM loaded ANTI JOIN written USING (key) ANTI JOIN kept USING (key)
+UNION ALL
+SELECT key, max(version) FROM written GROUP BY key HAVING NOT bool_or(deleted)
+"""
+"""What the destination holds once this run's rows are loaded."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The rows of one side.
+
+    Attributes:
+        rows: how many.
+        digest: 16 hexadecimal digits, the same for the same keys and versions in any order: the
+            sum, modulo 2**64, of the last 8 bytes (little-endian) of MD5 of ``key:version``.
+    """
+
+    rows: int
+    digest: str
+
+
+class Comparison:
+    """Keys and versions of both sides, until the end of a ``with`` block.
+
+    Args:
+        versions: whether versions are compared, or keys alone.
+        newest_wins: whether the destination takes the newest of several rows of one key that this
+            run writes. If not, keys that this run has written are not among the differences.
+    """
+
+    def __init__(self, *, versions: bool = True, newest_wins: bool = True) -> None:
+        import duckdb  # takes a while, and few runs need it
+
+        self._versions = versions
+        self._settled = "written WHERE deleted" if newest_wins else "written"
+        self._folder = tempfile.TemporaryDirectory(prefix="dataverse-", ignore_cleanup_errors=True)
+        path = Path(self._folder.name)
+        self._database = duckdb.connect(
+            ":memory:",
+            config={"memory_limit": MEMORY, "threads": 2, "temp_directory": str(path / "more")},
+        )
+        self._database.execute("SET preserve_insertion_order = false")
+        self._database.execute(_TABLES)
+
+    def __enter__(self) -> Comparison:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+        self._folder.cleanup()
+
+    def add_loaded(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Adds rows of the destination: key and version each, as its driver returns them."""
+        keys = [str(key) for key, _ in rows]
+        versions = [_number(version) for _, version in rows]
+        self._insert("loaded", pa.table([keys, versions], schema=_SCHEMA))
+
+    def add_dataverse(self, rows: pa.Table) -> None:
+        """Adds rows of Dataverse, from `keys_and_versions`."""
+        self._insert("dataverse", rows)
+
+    def add_written(self, rows: pa.Table, *, deleted: bool = False) -> None:
+        """Adds rows, from `keys_and_versions`, that this run writes or deletes."""
+        flags = pa.array([deleted] * rows.num_rows, pa.bool_())
+        self._insert("written", rows.append_column("deleted", flags))
+
+    def add_kept(self, keys: pa.Array) -> None:
+        """Adds keys of rows that stay although Dataverse does not have them."""
+        self._insert("kept", pa.table({"key": keys}))
+
+    def look_again(self, keys: pa.Array, found: pa.Table) -> None:
+        """Replaces what is known of Dataverse's rows with these keys by ``found``."""
+        self._database.register("batch", pa.table({"key": keys}))
+        self._database.execute("DELETE FROM dataverse WHERE key IN (SELECT key FROM batch)")
+        self._database.unregister("batch")
+        self.add_dataverse(found)
+
+    def restart_dataverse(self) -> None:
+        """Removes Dataverse's side, to be read again."""
+        self._database.execute("TRUNCATE dataverse")
+
+    def differences(self) -> dict[Kind, int]:
+        """How many keys differ, by kind.
+
+        ``missing`` are not in the destination, ``outdated`` have another version there or are
+        there more than once, ``extra`` are not in Dataverse.
+        """
+        self._database.execute("TRUNCATE differences")
+        self._database.execute(
+            f"""
+            WITH destination AS (
+                SELECT key, max(version) AS version, count(*) AS times
+                FROM ({_DESTINATION}) GROUP BY key
+            )
+            INSERT INTO differences
+            SELECT coalesce(a.key, b.key), CASE
+                WHEN b.key IS NULL THEN 'missing'
+                WHEN a.key IS NULL THEN 'extra'
+                ELSE 'outdated' END
+            FROM dataverse AS a FULL JOIN destination AS b ON a.key = b.key
+            WHERE (a.key IS NULL OR b.key IS NULL OR b.times > 1
+                OR a.version IS DISTINCT FROM b.version)
+                AND coalesce(a.key, b.key) NOT IN (SELECT key FROM {self._settled})
+            """  # noqa: S608
+        )
+        counts: dict[Kind, int] = {"missing": 0, "outdated": 0, "extra": 0}
+        found = self._database.execute("SELECT kind, count(*) FROM differences GROUP BY kind")
+        counts.update(dict(found.fetchall()))
+        return counts
+
+    def keys(self, kinds: Iterable[Kind], most: int | None = None) -> Iterator[pa.Array]:
+        """The keys that differ, in chunks.
+
+        Args:
+            kinds: of differences.
+            most: keys to return; None: all.
+        """
+        limit = "" if most is None else f"LIMIT {most}"
+        wanted = ", ".join(f"'{kind}'" for kind in kinds)
+        last = ""
+        while True:
+            found = self._database.execute(
+                f"SELECT key FROM (SELECT key FROM differences WHERE kind IN ({wanted}) "  # noqa: S608
+                f"ORDER BY key {limit}) WHERE key > ? ORDER BY key LIMIT {CHUNK}",
+                [last],
+            ).fetchall()
+            if not found:
+                return
+            last = found[-1][0]
+            yield pa.array([key for (key,) in found], TEXT)
+
+    def count(self) -> int:
+        """How many rows Dataverse has."""
+        found = self._database.execute("SELECT count(*) FROM dataverse").fetchone()
+        return int(found[0]) if found else 0
+
+    def fingerprints(self) -> tuple[Fingerprint, Fingerprint]:
+        """The rows of Dataverse, and of the destination once this run's rows are loaded."""
+        return self._fingerprint("SELECT * FROM dataverse"), self._fingerprint(_DESTINATION)
+
+    def _fingerprint(self, rows: str) -> Fingerprint:
+        text = "key || ':' || coalesce(version::VARCHAR, '')"
+        found = self._database.execute(
+            f"SELECT count(*), coalesce(sum(md5_number_lower({text})), 0) FROM ({rows})"  # noqa: S608
+        ).fetchone()
+        count, total = found or (0, 0)
+        return Fingerprint(int(count), f"{int(total) % 2**64:016x}")
+
+    def _insert(self, table: str, rows: pa.Table) -> None:
+        if rows.num_rows:
+            shown = "*" if self._versions or table == "kept" else "* REPLACE (NULL AS version)"
+            self._database.register("batch", rows)
+            self._database.execute(f"INSERT INTO {table} SELECT {shown} FROM batch")  # noqa: S608
+            self._database.unregister("batch")
+
+
+def keys_and_versions(rows: pa.Table, key: str, version: str | None) -> pa.Table:
+    """Two columns of ``rows``: its keys, and its versions as integers.
+
+    Args:
+        rows: of a table.
+        key: name of the key column.
+        version: name of the version column: a number, or a time, which becomes whole seconds;
+            None: the versions are null.
+    """
+    if version is None:
+        numbers = pa.chunked_array([pa.nulls(rows.num_rows, INTEGER)])
+    else:
+        numbers = rows[version]
+        if pa.types.is_timestamp(numbers.type):
+            numbers = pc.cast(numbers, pa.timestamp("s", "UTC"), safe=False)
+        numbers = numbers.cast(INTEGER)
+    return pa.table([rows[key].cast(TEXT), numbers], schema=_SCHEMA)
+
+
+def _number(version: object) -> int | None:
+    """A version as the destination's driver returns it: whole seconds if it is a time."""
+    if isinstance(version, str):
+        version = datetime.fromisoformat(version) if "-" in version else int(version)
+    if isinstance(version, datetime):
+        aware = version if version.tzinfo else version.replace(tzinfo=timezone.utc)
+        return int(aware.timestamp() // 1)
+    return None if version is None else int(version)  # type: ignore[call-overload]

@@ -1,0 +1,280 @@
+"""Compares a table in Dataverse with the destination, row by row, and corrects every difference.
+
+One pass reads the key and version of all rows, which costs about a fiftieth of reading the rows;
+the destination returns the same. Rows that are missing or have another version are read again,
+extra rows are deleted. Every suspect is looked at a second time, as rows may change meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from types import TracebackType
+
+import pyarrow as pa
+
+from dataverse_source.arrow.keys import concat, difference
+from dataverse_source.arrow.spool import Spool
+from dataverse_source.config.log import logger
+from dataverse_source.sync.comparison import Comparison, Fingerprint, Kind, keys_and_versions
+from dataverse_source.sync.context import DeletedKeys, Output, RowBatch, SyncSteps, TableRun
+from dataverse_source.sync.drain import Drain
+from dataverse_source.sync.read.query import MODIFIED_ON
+from dataverse_source.sync.read.table_reader import KEYS_A_REQUEST, VERSION
+from dataverse_source.sync.state import Proof, TableState
+
+DEFAULT_HOURS = {"cursor": 24.0, "changes": 168.0}
+"""Hours between two comparisons by sync mode, unless ``reconcile_interval`` is set."""
+
+FEW = 500
+"""Up to this many rows are always read again by key."""
+
+COST_OF_A_PAGE = 5
+"""A page of a full read costs about as much as this many requests by key."""
+
+
+class WrittenRows:
+    """Keys and versions of what a run outputs, in a file.
+
+    Attributes:
+        replaces: the rows replace the destination's table.
+    """
+
+    def __init__(self, run: TableRun) -> None:
+        self._key, self._version = run.reader.key, version_column(run)
+        self._rows, self._deleted = Spool(), Spool()
+        self.replaces = False
+
+    def __enter__(self) -> WrittenRows:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._rows.close()
+        self._deleted.close()
+
+    def record(self, steps: SyncSteps) -> SyncSteps:
+        """The same output, recorded."""
+        outputs = Drain(steps)
+        for output in outputs:
+            if isinstance(output, DeletedKeys):
+                self._deleted.add(_keys_only(output.keys))
+            else:
+                self.replaces = output.replace
+                self._rows.add(keys_and_versions(output.table, self._key, self._version))
+            yield output
+        return outputs.result
+
+    def add_to(self, comparison: Comparison) -> None:
+        """Adds all that was recorded."""
+        for rows in self._rows:
+            comparison.add_written(rows)
+        for rows in self._deleted:
+            comparison.add_written(rows, deleted=True)
+
+
+def is_due(run: TableRun, state: TableState) -> bool:
+    """Whether this run has to compare the table: after its first load, then at an interval.
+
+    Rows that were kept by ``deletes = 'keep'`` are removed as soon as it is ``'remove'``.
+    """
+    if not state.complete or len(run.reader.table.key_columns) > 1:
+        return False
+    if state.compared is None:
+        return True
+    given = (run.settings.reconcile_interval, run.settings.sweep_interval)
+    hours = next((one for one in given if one is not None), DEFAULT_HOURS.get(state.mode))
+    if hours is not None and run.now() - state.compared >= timedelta(hours=hours):
+        return True
+    return run.settings.deletes == "remove" and len(run.destination.recorded()) > 0
+
+
+def version_column(run: TableRun) -> str | None:
+    """The column that changes with every change of a row; None if the table has none."""
+    names = run.reader.schema.arrow.names
+    return next((one for one in (VERSION, MODIFIED_ON) if one in names), None)
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a table in Dataverse compares with the destination.
+
+    Attributes:
+        dataverse: rows and digest there.
+        destination: rows and digest there.
+        counts: how many keys differ, by kind.
+        examples: some of these keys, by kind.
+    """
+
+    dataverse: Fingerprint
+    destination: Fingerprint
+    counts: dict[Kind, int]
+    examples: dict[Kind, list[str]]
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether no row differs."""
+        return not any(self.counts.values())
+
+
+def compare(run: TableRun, examples: int = 10) -> Report | None:
+    """Compares the table without changing anything; None if the destination cannot be asked.
+
+    Args:
+        run: the run of the table; call it on dlt's own thread, while its pipeline is active.
+        examples: how many keys of each kind to return.
+
+    Raises:
+        DataverseError: the table can't be read.
+    """
+    with _new_comparison(run) as comparison:
+        if not _read_both(run, comparison):
+            return None
+        counts = comparison.differences()
+        keys: dict[Kind, list[str]] = {
+            kind: concat(list(comparison.keys([kind], examples))).to_pylist() for kind in counts
+        }
+        return Report(*comparison.fingerprints(), counts, keys)
+
+
+def reconcile(run: TableRun, state: TableState, written: WrittenRows) -> SyncSteps:
+    """Compares the table and outputs what corrects the destination.
+
+    Args:
+        run: the run of the table.
+        state: of the table.
+        written: what this run has output; it is not loaded yet.
+
+    Returns:
+        The state. If too many rows differ to be read by key, the next load package reads all.
+    """
+    began = run.now()
+    with _new_comparison(run) as comparison:
+        if not _read_both(run, comparison):
+            logger.warning(
+                "%s: deleted rows are not found, because this destination cannot return its keys",
+                run.name,
+            )
+            return replace(state, compared=began)
+        written.add_to(comparison)
+        counts = comparison.differences()
+        if any(counts.values()):
+            logger.info(
+                "%s: the destination differs: %d rows are missing, %d outdated, %d extra",
+                run.name,
+                *counts.values(),
+            )
+        wrong = counts["missing"] + counts["outdated"]
+        if not _are_few(run, comparison, wrong) and state.reread_by != run.run_id:
+            logger.warning(
+                "%s: %d rows are missing in the destination or outdated there; all its rows are "
+                "read again",
+                run.name,
+                wrong,
+            )
+            return replace(state, complete=False, more=True, proof=None, reread_by=run.run_id)
+        yield from _correct(run, comparison, ["missing", "outdated"])
+        yield from _remove(run, comparison, counts["extra"])
+        ours, theirs = comparison.fingerprints()
+        if ours != theirs:
+            logger.warning(
+                "%s: rows changed while they were compared; the next run compares them again",
+                run.name,
+            )
+            return replace(state, compared=None, proof=None)
+    logger.info("%s: proved equal: %s rows, digest %s", run.name, f"{ours.rows:,}", ours.digest)
+    return replace(state, compared=began, proof=Proof(ours.rows, ours.digest))
+
+
+def _new_comparison(run: TableRun) -> Comparison:
+    return Comparison(
+        versions=_compared_column(run) is not None, newest_wins=version_column(run) == VERSION
+    )
+
+
+def _compared_column(run: TableRun) -> str | None:
+    """The version column, if the destination has it too."""
+    column = version_column(run)
+    return column if column in run.destination.columns() else None
+
+
+def _read_both(run: TableRun, comparison: Comparison) -> bool:
+    """Reads the destination first, so that a row created since does not look deleted."""
+    loaded = run.destination.versions(_compared_column(run))
+    if loaded is None:
+        return False
+    for rows in loaded:
+        comparison.add_loaded(rows)
+    for page in _dataverse_rows(run):
+        comparison.add_dataverse(page)
+    recorded = run.destination.recorded()
+    if run.settings.deletes == "keep" and len(recorded):
+        comparison.add_kept(recorded)
+    return True
+
+
+def _dataverse_rows(run: TableRun) -> Iterator[pa.Table]:
+    column = _compared_column(run)
+    for rows in run.reader.keys(column):
+        yield keys_and_versions(rows, run.reader.key, column)
+
+
+def _are_few(run: TableRun, comparison: Comparison, count: int) -> bool:
+    """Whether reading so many rows by key is cheaper than reading the table."""
+    if count <= FEW:
+        return True
+    pages = comparison.count() / run.reader.page_size
+    return count / KEYS_A_REQUEST <= pages * COST_OF_A_PAGE
+
+
+def _correct(
+    run: TableRun, comparison: Comparison, kinds: list[Kind], most: int | None = None
+) -> Generator[Output, None, int]:
+    """Reads rows by key and outputs them, or their keys if they are deleted.
+
+    Returns:
+        How many of them Dataverse has.
+    """
+    count = 0
+    for keys in comparison.keys(kinds, most):
+        found = []
+        for rows in run.reader.rows_of(keys):
+            found.append(keys_and_versions(rows, run.reader.key, version_column(run)))
+            yield RowBatch(rows)
+        there = concat([rows["key"] for rows in found])
+        count += len(there)
+        deleted = difference(keys, there)
+        if len(deleted):
+            comparison.add_written(_keys_only(deleted), deleted=True)
+            yield DeletedKeys(deleted)
+        for rows in found:
+            comparison.add_written(rows)
+        comparison.look_again(keys, pa.concat_tables([*found, _keys_only(keys[:0])]))
+    return count
+
+
+def _remove(run: TableRun, comparison: Comparison, count: int) -> Generator[Output, None, None]:
+    """Outputs the keys of extra rows, after a second look at them."""
+    if _are_few(run, comparison, count):
+        yield from _correct(run, comparison, ["extra"])
+        return
+    # A second pass is cheaper; but if it can't be trusted, every key is asked for.
+    if (yield from _correct(run, comparison, ["extra"], FEW)):
+        yield from _correct(run, comparison, ["extra"])
+        return
+    comparison.restart_dataverse()
+    for page in _dataverse_rows(run):
+        comparison.add_dataverse(page)
+    comparison.differences()
+    for keys in comparison.keys(["extra"]):
+        comparison.add_written(_keys_only(keys), deleted=True)
+        yield DeletedKeys(keys)
+
+
+def _keys_only(keys: pa.Array) -> pa.Table:
+    return keys_and_versions(pa.table({"key": keys}), "key", None)

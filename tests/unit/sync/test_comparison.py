@@ -1,0 +1,101 @@
+"""The comparison on disk says what sets in memory say; its digest is the one that is documented."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timezone
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataverse_source.sync.comparison import Comparison, keys_and_versions
+
+ROWS = st.dictionaries(st.sampled_from("abcdefghij"), st.integers(0, 3))
+
+
+def table(rows: dict[str, int]) -> pa.Table:
+    columns = {"id": list(rows), "versionnumber": pa.array(rows.values(), pa.int64())}
+    return keys_and_versions(pa.table(columns), "id", "versionnumber")
+
+
+def digest(rows: dict[str, int]) -> str:
+    parts = [
+        int.from_bytes(hashlib.md5(f"{key}:{version}".encode()).digest()[8:], "little")
+        for key, version in rows.items()
+    ]
+    return f"{sum(parts) % 2**64:016x}"
+
+
+@settings(max_examples=25)
+@given(ROWS, ROWS, ROWS, st.sets(st.sampled_from("abcdefghij")))
+def test_differences_are_those_of_sets(
+    there: dict[str, int], loaded: dict[str, int], written: dict[str, int], deleted: set[str]
+) -> None:
+    deleted -= written.keys()
+    after = {**loaded, **written}
+    after = {key: version for key, version in after.items() if key not in deleted}
+    with Comparison() as comparison:
+        comparison.add_loaded(list(loaded.items()))
+        comparison.add_written(table(written))
+        comparison.add_written(table(dict.fromkeys(deleted, 0)), deleted=True)
+        comparison.add_dataverse(table(there))
+        counts = comparison.differences()
+        found = {
+            kind: {key for keys in comparison.keys([kind]) for key in keys.to_pylist()}
+            for kind in counts
+        }
+        ours, theirs = comparison.fingerprints()
+    assert found["missing"] == there.keys() - after.keys() - deleted
+    assert found["extra"] == after.keys() - there.keys()
+    assert found["outdated"] == {
+        key for key in there.keys() & after.keys() if there[key] != after[key]
+    }
+    assert counts == {kind: len(keys) for kind, keys in found.items()}
+    assert (ours.rows, ours.digest) == (len(there), digest(there))
+    assert (theirs.rows, theirs.digest) == (len(after), digest(after))
+
+
+def test_rows_that_are_loaded_twice_are_outdated() -> None:
+    with Comparison() as comparison:
+        comparison.add_loaded([("a", 1), ("a", 1)])
+        comparison.add_dataverse(table({"a": 1}))
+        assert comparison.differences() == {"missing": 0, "outdated": 1, "extra": 0}
+
+
+def test_keys_are_compared_alone_where_there_are_no_versions() -> None:
+    with Comparison(versions=False) as comparison:
+        comparison.add_loaded([("a", None), ("b", None)])
+        comparison.add_written(table({"b": 4}))
+        comparison.add_dataverse(table({"a": 1, "b": 2, "c": 3}))
+        assert comparison.differences() == {"missing": 1, "outdated": 0, "extra": 0}
+
+
+@pytest.mark.parametrize(
+    "loaded",
+    [
+        datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
+        datetime(2026, 1, 2, 3, 4, 5),
+        "2026-01-02 03:04:05+00:00",
+        "2026-01-02 03:04:05",
+    ],
+)
+def test_times_are_the_same_however_a_driver_returns_them(loaded: object) -> None:
+    when = pa.array([datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)], pa.timestamp("us", "UTC"))
+    rows = keys_and_versions(pa.table({"id": ["a"], "modifiedon": when}), "id", "modifiedon")
+    with Comparison() as comparison:
+        comparison.add_loaded([("a", loaded)])
+        comparison.add_dataverse(rows)
+        assert not any(comparison.differences().values())
+
+
+def test_many_differences_come_in_chunks_and_each_once() -> None:
+    with Comparison() as comparison:
+        comparison.add_dataverse(table({f"{number:06}": number for number in range(12_000)}))
+        comparison.differences()
+        chunks = list(comparison.keys(["missing"]))
+        some = list(comparison.keys(["missing"], 700))
+    assert [len(one) for one in chunks] == [5000, 5000, 2000]
+    assert len(pa.concat_arrays(chunks).unique()) == 12_000
+    assert sum(map(len, some)) == 700
