@@ -55,6 +55,9 @@ def make_settings(**given: Any) -> Settings:
             own = _checked(f"table_settings.{name}.", own, OF_A_TABLE, problems)
             of_tables[name] = replace(defaults, **own)
             explicit |= {name} if "sync" in own else set()
+    for name in found.get("exclude", ()):
+        if name in tables:
+            problems.found.append(_in_both(name))
     problems.raise_all()
     found |= {"defaults": defaults, "table_settings": of_tables}
     return Settings(**found, explicit_sync=frozenset(explicit))
@@ -67,6 +70,15 @@ def table_not_loaded(name: str, names: Sequence[str]) -> ConfigurationError:
         where=f"[{SECTION}.table_settings.{name}]",
         remedy=did_you_mean(name, names) or f"Use the same name as in tables: {', '.join(names)}.",
         setting=f"table_settings.{name}",
+    )
+
+
+def _in_both(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"tables and exclude both name {name}",
+        where=f"[{SECTION}] exclude",
+        remedy="Remove it from one of them: exclude is for tables that patterns match.",
+        setting="exclude",
     )
 
 

@@ -31,7 +31,7 @@ def open_table(
     settings = connection.settings.of_table(
         configured_as or name, str(table.entity_set_name), table.logical_name
     )
-    columns = tuple(select_columns(table, settings.select))
+    columns = tuple(select_columns(table, settings.select, settings.exclude_columns))
     schema = table_schema(table, columns)
     return TableReader(connection.client, table, columns, schema, replace(settings, **changed))
 

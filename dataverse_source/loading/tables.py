@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from dlt.common.schema.typing import TTableSchema
 from dlt.extract.incremental import Incremental
 
+from dataverse_source.client.lasting_errors import cannot_be_listed
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError, ResponseError
 from dataverse_source.loading.connection import Connection
@@ -158,8 +159,8 @@ class Tables:
         with self._lock:
             if package.load_id != self._refused[0]:
                 refused = refused_tables(self._connection.client, self._new_tables(package, run))
-                self._report_refused(refused, run)
                 names = frozenset(table.logical_name for table, _ in refused)
+                self._report_refused(self._leave_out(refused, package, run), run)
                 self._refused = package.load_id, names
             return self._refused[1]
 
@@ -170,6 +171,23 @@ class Tables:
             return []
         new = [table for name, table in selected if not package.knows(name, table.logical_name)]
         return [one for one in new if run.includes(one.logical_name)]
+
+    def _leave_out(
+        self,
+        refused: Sequence[tuple[Table, DataverseError]],
+        package: Package,
+        run: RunContext,
+    ) -> list[tuple[Table, DataverseError]]:
+        """Records tables of patterns that Dataverse cannot list; returns the other failures."""
+        configured = {table.logical_name: name for name, table in self._selected(package)}
+        others = []
+        for table, error in refused:
+            name = configured[table.logical_name]
+            if cannot_be_listed(error) and is_pattern(name):
+                run.leave_out(str(table.entity_set_name), name, error)
+            else:
+                others.append((table, error))
+        return others
 
     def _report_refused(
         self, refused: Sequence[tuple[Table, DataverseError]], run: RunContext

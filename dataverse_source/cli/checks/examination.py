@@ -109,7 +109,7 @@ def _examine(
     login = tokens.where.partition(", ")[0]
     found.ok("sign_in", "Sign-in", f"token from {login}", where=tokens.where)
     known, user_id = _environment(found, client)
-    chosen = _chosen(found, names, known)
+    chosen = _chosen(found, names, known, settings.exclude)
     if chosen:
         _tables(found, client, settings, chosen, user_id)
 
@@ -209,13 +209,13 @@ def _limits(found: Findings, client: DataverseClient) -> None:
 
 
 def _chosen(
-    found: Findings, names: Sequence[str], known: Sequence[Table]
+    found: Findings, names: Sequence[str], known: Sequence[Table], exclude: Sequence[str]
 ) -> list[tuple[str, Table]]:
     """The tables each with the name or pattern that matches it; reports names that match none."""
     chosen: dict[str, tuple[str, Table]] = {}
     for name in names:
         try:
-            for table in select_tables([name], known):
+            for table in select_tables([name], known, exclude):
                 chosen.setdefault(table.logical_name, (name, table))
         except UnknownNameError as error:
             found.fail("table", name, error, table=name)
