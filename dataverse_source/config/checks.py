@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dataverse_source.config.problems import Problems
+from dataverse_source.config.problems import Problems, misplaced_secret
 from dataverse_source.config.setting_names import SECTION, environment_variable
 from dataverse_source.config.settings import (
     OF_A_TABLE,
@@ -16,7 +16,7 @@ from dataverse_source.config.settings import (
     TableSettings,
 )
 from dataverse_source.config.values import Kind, is_pattern
-from dataverse_source.errors import ConfigurationError, did_you_mean
+from dataverse_source.errors import ConfigurationError, did_you_mean, has_secret
 
 _EXAMPLES = {
     "environment_url": f"https://contoso.crm4.dynamics.com (or {SANDBOX} for the built-in sandbox)",
@@ -92,6 +92,8 @@ def _checked(
             if key not in known:
                 raise _unknown(prefix, key, known)
             if value is not None:
+                if has_secret(str(value)):
+                    raise misplaced_secret(prefix + key)
                 found[key] = _read(prefix + key, value, SETTINGS[key].kind)
     return found
 

@@ -15,6 +15,7 @@ from dlt.extract.incremental import Incremental
 
 from dataverse_source.client.lasting_errors import cannot_be_listed
 from dataverse_source.config.log import logger
+from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import DataverseError, ResponseError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.delete_limit import limit_deletes
@@ -26,11 +27,14 @@ from dataverse_source.loading.read_access import refused_tables
 from dataverse_source.loading.run_context import RunContext, current_run
 from dataverse_source.loading.scheduler import Job, TableScheduler
 from dataverse_source.loading.table_checks import Selection, select_tables
-from dataverse_source.loading.table_runs import TableRuns
+from dataverse_source.loading.table_runs import WAITS, TableRuns
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.cursor import read_range
 from dataverse_source.sync.run_table import range_items, table_items
+
+MOST_ATTEMPTS = len(WAITS) + 3
+"""Attempts to read a table whose columns change meanwhile, or are refused."""
 
 T = TypeVar("T")
 
@@ -219,6 +223,15 @@ class Tables:
             except Exception as error:  # also those of pyarrow and of the destination's driver
                 if not run.isolates or stops_the_run(error, known=bool(reading.stored)):
                     raise
+                configured_as = reading.configured_as
+                if (
+                    isinstance(error, DataverseError)
+                    and cannot_be_listed(error)
+                    and is_pattern(configured_as)
+                    and not reading.stored
+                ):
+                    run.leave_out(name, configured_as, error)
+                    return
                 run.record_failure(reading.table.logical_name, name, table_error(name, error))
                 return
             run.giving = name
@@ -235,19 +248,21 @@ class Tables:
     ) -> T:
         """The table's items, of which ``take`` takes the first, or all.
 
-        If that fails because the table's columns were changed meanwhile, it is tried once more
-        with the present columns.
+        If that fails because the table's columns have changed, or because Dataverse does not know
+        a new one yet, it is tried again with the columns that can be read.
         """
         run = self._runs.new(reading.table.logical_name, reading.configured_as, reading.package)
-        try:
-            return take(_items(reading, run, stored))
-        except ResponseError as error:
-            changed = self._runs.after_schema_change(
-                run, reading.configured_as, reading.package, error
-            )
-            if changed is None:
-                raise
-        return take(_items(reading, changed, stored))
+        for attempt in range(MOST_ATTEMPTS):
+            try:
+                return take(_items(reading, run, stored))
+            except ResponseError as error:
+                changed = self._runs.after_refusal(
+                    run, reading.configured_as, reading.package, error, attempt
+                )
+                if changed is None:
+                    raise
+                run = changed
+        return take(_items(reading, run, stored))
 
     def _tables(self, name: str, package: Package, run: RunContext) -> list[Table]:
         """The tables that a name matches; the first call checks all tables of the source."""

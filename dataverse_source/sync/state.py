@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -82,6 +82,9 @@ class TableState:
         resume: where the next load package continues a read of all rows.
         compared: when the keys were last compared with the destination's.
         tracking_refusal: Dataverse does not track the table's changes.
+        hidden_columns: columns whose values column security hid or masked when the rows were
+            read, each with which of the two.
+        refused_columns: columns of the metadata that Dataverse refuses in queries.
         more: another load package has to follow in the same run.
     """
 
@@ -94,14 +97,18 @@ class TableState:
     resume: ResumePoint | None = None
     compared: datetime | None = None
     tracking_refusal: TrackingRefusal | None = None
+    hidden_columns: Mapping[str, str] = field(default_factory=dict)
+    refused_columns: tuple[str, ...] = ()
     more: bool = False
 
     def restarted(self, mode: str, columns: str) -> TableState:
-        """The state before any row is read; keeps only what Dataverse refused."""
+        """The state before any row is read; keeps what Dataverse refuses and hides."""
         return replace(
             TableState(mode, columns),
             refused_links=self.refused_links,
             tracking_refusal=self.tracking_refusal,
+            hidden_columns=self.hidden_columns,
+            refused_columns=self.refused_columns,
         )
 
 
@@ -132,6 +139,8 @@ def read_state(stored: Mapping[str, Any]) -> TableState:
         resume=resume,
         compared=moment(stored.get("swept")),
         tracking_refusal=TrackingRefusal(refused, stored.get("refusal", "")) if refused else None,
+        hidden_columns=dict(stored.get("hidden_columns", {})),
+        refused_columns=tuple(stored.get("refused_columns", ())),
         more=bool(stored.get("more")),
     )
 
@@ -145,6 +154,8 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
         "refused_links": state.refused_links,
         "swept": _text(state.compared),
         "more": state.more,
+        "hidden_columns": dict(state.hidden_columns),
+        "refused_columns": list(state.refused_columns),
     }
     if state.delta:
         values["token"] = state.delta.link
