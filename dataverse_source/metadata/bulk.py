@@ -105,7 +105,7 @@ def changed_since(client: MetadataClient, stamp: str) -> str | None:
 def _tables(
     client: MetadataClient, query: Mapping[str, Any], logical_names: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for start in range(0, len(logical_names), TABLES_PER_REQUEST):
         chunk = logical_names[start : start + TABLES_PER_REQUEST]
         answer = _call(client, {**query, "Criteria": _in(chunk)})

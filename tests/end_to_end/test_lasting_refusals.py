@@ -145,6 +145,34 @@ def test_a_column_that_queries_refuse_is_left_out_and_tried_again(
     assert destination_rows(new_pipeline(), "accounts", "accountid")[key]["new_code"] == "now"
 
 
+def test_a_column_that_only_some_web_servers_know(
+    sandbox: Sandbox, run: Run, new_pipeline: NewPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_runs, "WAITS", (0.0, 0.0, 0.0))
+    run("accounts", "contacts")
+    sandbox.add_column("account", Column("new_code", "String"), known_to=())
+    run("accounts", "contacts")
+    assert_equal(new_pipeline(), sandbox, "accounts")
+    assert "new_code" not in new_pipeline().default_schema.tables["accounts"]["columns"]
+    sandbox.spread_columns()
+    run("accounts", "contacts")
+    assert "new_code" in new_pipeline().default_schema.tables["accounts"]["columns"]
+
+
+@pytest.mark.parametrize("form", ["403", "403_page", "503"])
+def test_administration_mode(
+    sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setattr("dataverse_source.client.retry.MAX_WAIT", 0.0)
+    monkeypatch.setattr("dataverse_source.client.retry.MIN_WAIT", 0.0)
+    sandbox.switches = sandbox.switches.changed(administration_mode=form)
+    sandbox.administration_mode = True
+    with pytest.raises(DataverseError) as failed:
+        run("accounts")
+    assert "admin centre" in str(failed.value)
+    assert "security roles" not in str(failed.value)
+
+
 @pytest.mark.parametrize(
     ("status", "words", "what"),
     [
