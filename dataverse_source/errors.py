@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
@@ -47,8 +48,40 @@ __all__ = [
 ]
 
 
+_SECRETS = re.compile(
+    r"[\w~.-]{0,4}\dQ~[\w~.-]{16,}"  # client secrets of Entra
+    r"|(?<![\w+/=])[A-Za-z0-9+/]{43}=(?![\w+/=])"  # older ones: 32 bytes in base64
+    r"|eyJ[\w-]+\.[\w-]*\.?[\w-]*"  # signed tokens: {" in base64url (RFC 7515, section 3.1)
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    re.DOTALL,
+)
+_PARTS = re.compile(  # user and password of a URL, values in connection strings
+    r"(?<=://)[^/\s@]+:[^/\s@]+(?=@)|(?:(?<=secret=)|(?<=password=)|(?<=pwd=)|(?<=sig=))[^;&\s\"']+",
+    re.IGNORECASE,
+)
+_known_secrets: set[str] = set()
+
+
+def remember_secret(secret: str) -> None:
+    """Has `mask_secrets` mask this text as well; a short or plain word is not remembered."""
+    if len(secret) >= 8 and not secret.isalpha():
+        _known_secrets.add(secret)
+
+
+def has_secret(text: str) -> bool:
+    """Whether a text contains a secret of this process, or what has the form of one."""
+    return any(secret in text for secret in _known_secrets) or bool(_SECRETS.search(text))
+
+
+def mask_secrets(text: str) -> str:
+    """``text`` with the secrets of this process, and all that looks like a secret, masked."""
+    for secret in _known_secrets:
+        text = text.replace(secret, "***")
+    return _PARTS.sub("***", _SECRETS.sub("***", text))
+
+
 class DataverseError(Exception):
-    """Base of all errors of this package.
+    """Base of all errors of this package. Secrets are masked in all of its texts.
 
     Args:
         what: what failed, one sentence without a full stop.
@@ -63,6 +96,9 @@ class DataverseError(Exception):
     """
 
     tries = 1
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, mask_secrets(value) if isinstance(value, str) else value)
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 def dataverse(
     environment_url: str | None = dlt.config.value,
     tables: list[str] | None = dlt.config.value,
+    exclude: list[str] | None = dlt.config.value,
     credentials: DataverseCredentials | TokenCredential | None = None,
     sync: str | None = dlt.config.value,
     deletes: str | None = dlt.config.value,
@@ -52,6 +53,7 @@ def dataverse(
             or ``sandbox`` for the local one; a path after the host is ignored.
         tables: entity set names (``accounts``), logical names (``account``), or patterns of either
             (``new_*``).
+        exclude: tables that patterns in ``tables`` leave out: names, or patterns of them.
         credentials: who signs in: settings, or an object with ``get_token``, such as
             azure-identity's.
         sync: sync mode: ``changes`` follows Dataverse's change tracking, deletes included;

@@ -7,6 +7,7 @@ Set the environment in .dlt/config.toml and the credentials in .dlt/secrets.toml
 """
 
 import argparse
+import os
 import sys
 
 import dlt
@@ -24,6 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Load Dataverse accounts into DuckDB.")
     parser.add_argument("--top", type=int, metavar="N", help="print N accounts, load nothing")
     options = parser.parse_args()
+    os.umask(0o077)  # files with rows and state are for this user only
     return_freed_memory()  # of this process; leave it out in a process with other tasks
     try:
         if options.top is not None:

@@ -5,6 +5,7 @@ uv run pipelines/environment.py
 Set tables and environment in .dlt/config.toml and the credentials in .dlt/secrets.toml.
 """
 
+import os
 import sys
 
 import dlt
@@ -16,6 +17,7 @@ from dataverse_source import DataverseError, dataverse, load, return_freed_memor
 
 def main() -> int:
     """Run the pipeline; the exit code is 0 only if everything is loaded."""
+    os.umask(0o077)  # files with rows and state are for this user only
     return_freed_memory()  # of this process; leave it out in a process with other tasks
     try:
         pipeline = dlt.pipeline(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -109,6 +110,7 @@ def program(ctx: click.Context, no_color: bool, traceback: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    os.umask(0o077)  # files with rows, state and settings are for this user only
     for stream in (sys.stdout, sys.stderr):
         # A character that the terminal cannot show must not end the program.
         if isinstance(stream, io.TextIOWrapper):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from dlt.extract import DltSource
 
 from dataverse_source.config.settings import Settings
+from dataverse_source.config.values import names_in
 from dataverse_source.loading.catalog.resource import CATALOG
 from dataverse_source.loading.configuration import Credentials, configured, resolved
 from dataverse_source.loading.connection import Connection
@@ -30,6 +32,9 @@ def settings_for(tables: Sequence[str], **given: Any) -> tuple[Settings, Credent
     values = resolved(**given)
     # With the pattern, table_settings of other tables are not reported as a mistake.
     values["tables"] = [*tables, EVERY_TABLE]
+    with contextlib.suppress(ValueError):  # checked below
+        excluded = names_in(values["exclude"] or ())
+        values["exclude"] = [name for name in excluded if name not in tables]
     settings, credentials = configured(None, **values)
     return replace(settings, tables=tuple(tables)), credentials
 

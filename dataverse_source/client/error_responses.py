@@ -8,6 +8,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dataverse_source.client.lasting_errors import (
+    CANNOT_BE_LISTED,
+    closed_environment,
+    is_no_list,
+)
 from dataverse_source.client.retry import is_transient_status
 from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.errors import (
@@ -160,6 +165,8 @@ def is_worth_a_retry(answer: ErrorAnswer) -> bool:
     code = (answer.code or "").lower()
     if code == _TOKEN_EXPIRED or re.search("version stamp.*expired", answer.message, re.IGNORECASE):
         return False
+    if is_no_list(code, answer.message):
+        return False
     if code == _METADATA_CHANGED or is_throttled(answer):
         return True
     return is_transient_status(answer.status)
@@ -190,6 +197,11 @@ def _meaning(answer: ErrorAnswer) -> tuple[type[ResponseError], str, str | None]
     code = (answer.code or "").lower()
     if code in SET_UP:
         return (AccessDeniedError, *SET_UP[code])
+    if is_no_list(code, answer.message):
+        return (ResponseError, *CANNOT_BE_LISTED)
+    closed = closed_environment(answer.message) if answer.status in (403, 503) else None
+    if closed is not None:
+        return (AccessDeniedError if answer.status == 403 else ServerError, *closed)
     if is_throttled(answer):
         limit = LIMITS.get(code, "too many requests")
         return (
@@ -231,7 +243,8 @@ def _denied(answer: ErrorAnswer) -> tuple[type[ResponseError], str, str | None]:
         return (
             AccessDeniedError,
             "The request was blocked before it came to Dataverse",
-            "A firewall, a proxy, or the environment's IP firewall may be the one.",
+            "Check in the Power Platform admin centre whether the environment is in administration "
+            "mode or disabled; if not, check firewalls, proxies and the environment's IP firewall.",
         )
     return (
         AccessDeniedError,

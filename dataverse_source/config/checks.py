@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dataverse_source.config.problems import Problems
+from dataverse_source.config.problems import Problems, misplaced_secret
 from dataverse_source.config.setting_names import SECTION, environment_variable
 from dataverse_source.config.settings import (
     OF_A_TABLE,
@@ -16,7 +16,7 @@ from dataverse_source.config.settings import (
     TableSettings,
 )
 from dataverse_source.config.values import Kind, is_pattern
-from dataverse_source.errors import ConfigurationError, did_you_mean
+from dataverse_source.errors import ConfigurationError, did_you_mean, has_secret
 
 _EXAMPLES = {
     "environment_url": f"https://contoso.crm4.dynamics.com (or {SANDBOX} for the built-in sandbox)",
@@ -55,6 +55,9 @@ def make_settings(**given: Any) -> Settings:
             own = _checked(f"table_settings.{name}.", own, OF_A_TABLE, problems)
             of_tables[name] = replace(defaults, **own)
             explicit |= {name} if "sync" in own else set()
+    for name in found.get("exclude", ()):
+        if name in tables:
+            problems.found.append(_in_both(name))
     problems.raise_all()
     found |= {"defaults": defaults, "table_settings": of_tables}
     return Settings(**found, explicit_sync=frozenset(explicit))
@@ -70,6 +73,15 @@ def table_not_loaded(name: str, names: Sequence[str]) -> ConfigurationError:
     )
 
 
+def _in_both(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"tables and exclude both name {name}",
+        where=f"[{SECTION}] exclude",
+        remedy="Remove it from one of them: exclude is for tables that patterns match.",
+        setting="exclude",
+    )
+
+
 def _checked(
     prefix: str, given: Mapping[str, Any], known: frozenset[str], problems: Problems
 ) -> dict[str, Any]:
@@ -80,6 +92,8 @@ def _checked(
             if key not in known:
                 raise _unknown(prefix, key, known)
             if value is not None:
+                if has_secret(str(value)):
+                    raise misplaced_secret(prefix + key)
                 found[key] = _read(prefix + key, value, SETTINGS[key].kind)
     return found
 

@@ -6,7 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from dataverse_source.config.setting_names import environment_variable, where_to_set
 from dataverse_source.errors import ConfigurationError
+
+
+def misplaced_secret(setting: str) -> ConfigurationError:
+    """The error for a setting that contains a secret; the secret itself is not shown."""
+    return ConfigurationError(
+        f"Setting {setting} contains a secret",
+        where=environment_variable(setting),
+        remedy=f"Remove it there, and set {where_to_set('client_secret')}. Create a new secret if "
+        "others can read the file or the logs.",
+        setting=setting,
+    )
 
 
 @dataclass

@@ -139,6 +139,15 @@ class TableSettings:
             for_one_table=True,
         ),
     )
+    exclude_columns: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            values.names("a list of column names or patterns"),
+            "columns that are not read: logical names, or patterns such as `address2_*`",
+            unset="none",
+            for_one_table=True,
+        ),
+    )
     filter: str | None = field(
         default=None,
         metadata=_about(
@@ -174,6 +183,14 @@ class Settings:
             "(`new_*`)",
             unset="required",
         )
+    )
+    exclude: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            values.names("a list of table names or patterns"),
+            "tables that patterns in `tables` leave out: names, or patterns of them",
+            unset="none",
+        ),
     )
     max_concurrency: int | None = field(
         default=None,
@@ -247,7 +264,7 @@ def _settings_of(owner: type[TableSettings | Settings]) -> dict[str, Setting]:
         if "kind" not in one.metadata:
             continue
         about = dict(one.metadata)
-        default = one.default if one.default is not MISSING else None
+        default = one.default if one.default not in (MISSING, ()) else None
         shown = f"`{default:g}`" if isinstance(default, float) else f"`{default}`".lower()
         found[one.name] = Setting(
             about["kind"],

@@ -19,6 +19,7 @@ from dataverse_source.errors import (
     UnknownApplicationError,
     UnknownTenantError,
     WrongSecretError,
+    mask_secrets,
 )
 
 __all__ = ["UNKNOWN_TENANT", "sign_in_error", "without_secrets"]
@@ -26,8 +27,6 @@ __all__ = ["UNKNOWN_TENANT", "sign_in_error", "without_secrets"]
 _AADSTS = re.compile(r"AADSTS(\d+)")
 # Descriptions end with "Trace ID: ... Correlation ID: ... Timestamp: ...".
 _TAIL = re.compile(r"\s*Trace ID:.*", re.DOTALL)
-# Signed tokens begin with {" in base64url (RFC 7515, section 3.1).
-_SIGNED_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]*\.?[\w-]*")
 _MESSAGE_LENGTH = 500
 # The form of ids in Entra; none of its secrets looks like that.
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -203,7 +202,7 @@ def without_secrets(words: str, secrets: tuple[str, ...] = ()) -> str:
     """``words`` of others, with secrets and everything that looks like a token masked."""
     for secret in secrets:
         words = words.replace(secret, "***")
-    return _SIGNED_TOKEN.sub("***", words)
+    return mask_secrets(words)
 
 
 def _generic(auth_type: str) -> Refusal:

@@ -9,9 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from dataverse_source.config.problems import misplaced_secret
 from dataverse_source.config.setting_names import CREDENTIALS, environment_variable, where_to_set
-from dataverse_source.credentials.spec import DataverseCredentials, TokenCredential, settings_in
-from dataverse_source.errors import ConfigurationError, did_you_mean
+from dataverse_source.credentials.spec import (
+    SECRETS,
+    DataverseCredentials,
+    TokenCredential,
+    settings_in,
+)
+from dataverse_source.errors import ConfigurationError, did_you_mean, has_secret
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,7 @@ def parsed(credentials: DataverseCredentials | TokenCredential) -> SignIn:
     if not isinstance(credentials, DataverseCredentials):
         return External(credentials)
     given = settings_in(credentials)
+    _refuse_secrets(given)
     common = given["client_id"], login_of(credentials)
     match _auth_type(given):
         case "managed_identity":
@@ -140,6 +147,12 @@ def identity(sign_in: SignIn) -> str:
         return sign_in.auth_type
     who = sign_in.auth_type, sign_in.login.tenant_id, sign_in.client_id
     return " ".join(filter(None, who))
+
+
+def _refuse_secrets(given: Mapping[str, str]) -> None:
+    for name, value in given.items():
+        if name not in SECRETS and has_secret(value):
+            raise misplaced_secret(name)
 
 
 def _auth_type(given: Mapping[str, str]) -> str:

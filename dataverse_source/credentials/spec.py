@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Protocol, runtime_checkable
 
 from dlt.common.configuration.specs import CredentialsConfiguration, configspec
 from dlt.common.typing import TSecretStrValue
 
 from dataverse_source.config.setting_names import CREDENTIALS
+from dataverse_source.errors import remember_secret
 
+SECRETS = ("client_secret", "certificate_password")
+# The forms in which tools print an id: in capitals, in braces.
+_ID = re.compile(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?", re.IGNORECASE)
 _PLACEHOLDER = "<configure me>"  # what `dlt init` writes into secrets.toml
 
 
@@ -68,6 +73,15 @@ class TokenCredential(Protocol):
 
 
 def settings_in(credentials: DataverseCredentials) -> dict[str, str]:
-    """All fields, without the blanks and line ends that copying leaves behind; "" if not set."""
-    found = {name: str(value or "").strip() for name, value in credentials.items()}
-    return {name: "" if value == _PLACEHOLDER else value for name, value in found.items()}
+    """All fields, without the blanks and line ends that copying leaves behind; "" if not set.
+
+    Ids are in small letters and without braces, so that one id is always the same text.
+    """
+    found = {}
+    for name, value in credentials.items():
+        text = str(value or "").strip()
+        is_id = None if name in SECRETS else _ID.fullmatch(text)
+        found[name] = is_id[1].lower() if is_id else "" if text == _PLACEHOLDER else text
+    for name in SECRETS:
+        remember_secret(found[name])
+    return found

@@ -30,6 +30,7 @@ from dataverse_source.config.setting_names import CREDENTIALS, SECTION
 from dataverse_source.config.settings import OF_THE_SOURCE, SANDBOX, SETTINGS, Settings
 from dataverse_source.config.values import mapping_in
 from dataverse_source.credentials import DataverseCredentials, TokenCredential
+from dataverse_source.credentials.spec import settings_in
 from dataverse_source.errors import ConfigurationError
 
 Credentials = DataverseCredentials | TokenCredential
@@ -68,10 +69,14 @@ def configured(credentials: Any, **given: Any) -> tuple[Settings, Credentials]:
     if "table_settings" in given:
         given["table_settings"] = _with_environment(given["table_settings"], files)
     settings, found = None, None
+    sign_in_problems = Problems()
+    with sign_in_problems.noted():  # first, as its secrets must not be shown by the others
+        found = resolved_credentials(credentials)
+        if isinstance(found, DataverseCredentials):
+            settings_in(found)
     with problems.noted():
         settings = make_settings(**given)
-    with problems.noted():
-        found = resolved_credentials(credentials)
+    problems.found.extend(sign_in_problems.found)
     _check_trust(given.get("ca_bundle"), problems)
     _check_sign_in(found, given.get("environment_url"), problems)
     problems.raise_all(lambda error: _with_places(error, given, files))

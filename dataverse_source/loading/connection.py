@@ -105,7 +105,9 @@ class Connection:
         )
         environment = f"{client.environment_url} {self.settings.api_version}"
         cache = MetadataCache(_pipeline_folder(), environment, tokens.identity)
-        return client, MetadataReader(client, self.settings.tables, cache)
+        return client, MetadataReader(
+            client, self.settings.tables, cache, exclude=self.settings.exclude
+        )
 
 
 def reached(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from dataverse_source.client.batch import BatchRequest
 from dataverse_source.client.client import DataverseClient
+from dataverse_source.client.lasting_errors import cannot_be_listed
 from dataverse_source.client.responses import Response
 from dataverse_source.config.log import logger
 from dataverse_source.errors import (
@@ -42,9 +43,9 @@ def refusal(answer: Response) -> DataverseError | None:
 def refused_tables(
     client: DataverseClient, tables: Sequence[Table]
 ) -> list[tuple[Table, DataverseError]]:
-    """The tables that the user may not read, each with the error.
+    """The tables that the user may not read or Dataverse cannot list, each with the error.
 
-    Only missing privileges count: other errors may be temporary, or be caused by the request.
+    Only these errors count: others may be temporary, or be caused by the request.
     If Dataverse accepts no batch, the result is empty.
 
     Raises:
@@ -60,6 +61,8 @@ def refused_tables(
             return found
         for table, answer in zip(some, answers, strict=True):
             refused = refusal(answer)
-            if isinstance(refused, AccessDeniedError):
+            if refused is not None and (
+                isinstance(refused, AccessDeniedError) or cannot_be_listed(refused)
+            ):
                 found.append((table, refused))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import dlt
@@ -48,6 +49,7 @@ class LoadReport:
         destination: where the rows are, such as the path of the DuckDB file; no secret in it.
         dataset: the schema in the destination that holds the tables.
         counters: requests to Dataverse, and the time lost to limits and faults.
+        left_out: tables that patterns match but Dataverse cannot list, with the reason.
     """
 
     tables: tuple[TableReport, ...]
@@ -55,10 +57,12 @@ class LoadReport:
     destination: str
     dataset: str
     counters: Counters = field(default_factory=Counters)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """A few lines for the terminal."""
         lines = [str(table) for table in self.tables]
+        lines += [f"{name}: left out, Dataverse cannot list it" for name in self.left_out]
         if self.counters.requests:
             lines.append(str(self.counters))
         lines.append(f"{self.seconds:.1f} s, dataset {self.dataset} in {self.destination}")

@@ -80,6 +80,7 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
         destination_name(pipeline),
         pipeline.dataset_name,
         run.counters,
+        run.left_out,
     )
 
 

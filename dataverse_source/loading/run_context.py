@@ -43,6 +43,7 @@ class RunContext(ContainerInjectableContext):
             `DestinationMemory`.
         rows_before: rows in the destination before the run, by table.
         up_to_date: logical names of the tables for which ``reasons`` no longer hold.
+        left_out: tables that patterns match but Dataverse cannot list, with the reason.
         clients: the clients used, each with its counters before the run.
     """
 
@@ -57,6 +58,7 @@ class RunContext(ContainerInjectableContext):
     reasons: dict[str, str] = field(default_factory=dict)
     rows_before: dict[str, int | None] = field(default_factory=dict)
     up_to_date: set[str] = field(default_factory=set)
+    left_out: dict[str, str] = field(default_factory=dict)
     clients: dict[int, tuple[Any, Counters]] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.Lock)
 
@@ -88,6 +90,16 @@ class RunContext(ContainerInjectableContext):
             return
         logger.error("%s was not loaded: %s", name, error)
         self.failures[logical_name] = name, error
+
+    def leave_out(self, name: str, pattern: str, error: DataverseError) -> None:
+        """Records that a table is not loaded, as Dataverse cannot list it; the run succeeds."""
+        logger.warning(
+            "The pattern %r leaves out %s: %s. Add it to exclude to stop asking for it",
+            pattern,
+            name,
+            error.why or error.what,
+        )
+        self.left_out[name] = error.why or error.what
 
     def count(self, client: Any) -> None:
         """Counts the requests of ``client`` from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,12 @@ from dataverse_source.sync.read.table_reader import TableReader
 
 
 def open_table(
-    connection: Connection, name: str, configured_as: str | None = None, **changed: Any
+    connection: Connection,
+    name: str,
+    configured_as: str | None = None,
+    *,
+    without: Collection[str] = (),
+    **changed: Any,
 ) -> TableReader:
     """A reader of the table with its settings.
 
@@ -22,6 +28,7 @@ def open_table(
         connection: to the environment.
         name: entity set name or logical name.
         configured_as: the name or pattern in the settings that matches the table.
+        without: logical names of columns that are not read.
         **changed: settings that differ from the configured ones, such as ``page_size``.
 
     Raises:
@@ -31,7 +38,8 @@ def open_table(
     settings = connection.settings.of_table(
         configured_as or name, str(table.entity_set_name), table.logical_name
     )
-    columns = tuple(select_columns(table, settings.select))
+    selected = select_columns(table, settings.select, settings.exclude_columns)
+    columns = tuple(one for one in selected if one.name not in without)
     schema = table_schema(table, columns)
     return TableReader(connection.client, table, columns, schema, replace(settings, **changed))
 

@@ -13,7 +13,9 @@ from typing import Any, TypeVar, cast
 from dlt.common.schema.typing import TTableSchema
 from dlt.extract.incremental import Incremental
 
+from dataverse_source.client.lasting_errors import cannot_be_listed
 from dataverse_source.config.log import logger
+from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import DataverseError, ResponseError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.delete_limit import limit_deletes
@@ -25,12 +27,15 @@ from dataverse_source.loading.read_access import refused_tables
 from dataverse_source.loading.run_context import RunContext, current_run
 from dataverse_source.loading.scheduler import Job, TableScheduler
 from dataverse_source.loading.table_checks import Selection, select_tables
-from dataverse_source.loading.table_runs import TableRuns
+from dataverse_source.loading.table_runs import WAITS, TableRuns
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.cursor import read_range
 from dataverse_source.sync.run_table import range_items, table_items
 from dataverse_source.sync.write.dlt_thread import DltThread
+
+MOST_ATTEMPTS = len(WAITS) + 3
+"""Attempts to read a table whose columns change meanwhile, or are refused."""
 
 T = TypeVar("T")
 
@@ -166,8 +171,8 @@ class Tables:
         with self._lock:
             if package.load_id != self._refused[0]:
                 refused = refused_tables(self._connection.client, self._new_tables(package, run))
-                self._report_refused(refused, run)
                 names = frozenset(table.logical_name for table, _ in refused)
+                self._report_refused(self._leave_out(refused, package, run), run)
                 self._refused = package.load_id, names
             return self._refused[1]
 
@@ -178,6 +183,23 @@ class Tables:
             return []
         new = [table for name, table in selected if not package.knows(name, table.logical_name)]
         return [one for one in new if run.includes(one.logical_name)]
+
+    def _leave_out(
+        self,
+        refused: Sequence[tuple[Table, DataverseError]],
+        package: Package,
+        run: RunContext,
+    ) -> list[tuple[Table, DataverseError]]:
+        """Records tables of patterns that Dataverse cannot list; returns the other failures."""
+        configured = {table.logical_name: name for name, table in self._selected(package)}
+        others = []
+        for table, error in refused:
+            name = configured[table.logical_name]
+            if cannot_be_listed(error) and is_pattern(name):
+                run.leave_out(str(table.entity_set_name), name, error)
+            else:
+                others.append((table, error))
+        return others
 
     def _report_refused(
         self, refused: Sequence[tuple[Table, DataverseError]], run: RunContext
@@ -209,6 +231,15 @@ class Tables:
             except Exception as error:  # also those of pyarrow and of the destination's driver
                 if not run.isolates or stops_the_run(error, known=bool(reading.stored)):
                     raise
+                configured_as = reading.configured_as
+                if (
+                    isinstance(error, DataverseError)
+                    and cannot_be_listed(error)
+                    and is_pattern(configured_as)
+                    and not reading.stored
+                ):
+                    run.leave_out(name, configured_as, error)
+                    return
                 run.record_failure(reading.table.logical_name, name, table_error(name, error))
                 return
             run.giving = name
@@ -225,19 +256,21 @@ class Tables:
     ) -> T:
         """The table's items, of which ``take`` takes the first, or all.
 
-        If that fails because the table's columns were changed meanwhile, it is tried once more
-        with the present columns.
+        If that fails because the table's columns have changed, or because Dataverse does not know
+        a new one yet, it is tried again with the columns that can be read.
         """
         run = self._runs.new(reading.table.logical_name, reading.configured_as, reading.package)
-        try:
-            return take(_items(reading, run, stored))
-        except ResponseError as error:
-            changed = self._runs.after_schema_change(
-                run, reading.configured_as, reading.package, error
-            )
-            if changed is None:
-                raise
-        return take(_items(reading, changed, stored))
+        for attempt in range(MOST_ATTEMPTS):
+            try:
+                return take(_items(reading, run, stored))
+            except ResponseError as error:
+                changed = self._runs.after_refusal(
+                    run, reading.configured_as, reading.package, error, attempt
+                )
+                if changed is None:
+                    raise
+                run = changed
+        return take(_items(reading, run, stored))
 
     def _tables(self, name: str, package: Package, run: RunContext) -> list[Table]:
         """The tables that a name matches; the first call checks all tables of the source."""

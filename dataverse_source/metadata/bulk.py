@@ -42,11 +42,22 @@ def read_columns(client: MetadataClient, logical_names: Sequence[str]) -> dict[s
         ProtocolError: an answer is malformed.
         DataverseError: see `dataverse_source.client.client.DataverseClient.get`.
     """
-    query = {
-        "Properties": _properties("LogicalName", "Attributes"),
-        "AttributeQuery": {"Properties": _properties(*COLUMN_PROPERTIES, *TYPED_PROPERTIES)},
-    }
-    return _tables(client, query, logical_names)
+    return _tables(client, _COLUMNS, logical_names)
+
+
+def columns_request(logical_names: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Path and query of a request for `tables_in`: the columns of at most 50 tables."""
+    return _request({**_COLUMNS, "Criteria": _in(logical_names[:TABLES_PER_REQUEST])})
+
+
+def tables_in(answer: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The tables of an answer of the function by logical name.
+
+    Raises:
+        ProtocolError: the answer is malformed.
+    """
+    tables = items(answer, "EntityMetadata", FUNCTION)
+    return {text(table, "LogicalName"): table for table in tables}
 
 
 def read_descriptions(
@@ -94,27 +105,32 @@ def changed_since(client: MetadataClient, stamp: str) -> str | None:
 def _tables(
     client: MetadataClient, query: Mapping[str, Any], logical_names: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for start in range(0, len(logical_names), TABLES_PER_REQUEST):
         chunk = logical_names[start : start + TABLES_PER_REQUEST]
         answer = _call(client, {**query, "Criteria": _in(chunk)})
-        for table in items(answer, "EntityMetadata", FUNCTION):
-            found[text(table, "LogicalName")] = table
+        found |= tables_in(answer)
     return found
 
 
 def _call(
     client: MetadataClient, query: Mapping[str, Any], stamp: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
+    answer = client.get_json(*_request(query, stamp))
+    if "EntityMetadata" not in answer:
+        raise ProtocolError(f"The answer of {FUNCTION} contains no tables", where=FUNCTION)
+    return answer
+
+
+def _request(
+    query: Mapping[str, Any], stamp: Mapping[str, str] | None = None
+) -> tuple[str, dict[str, str]]:
     values = {"Query": json.dumps(query, separators=(",", ":"))}
     if stamp:
         values |= {**stamp, "DeletedMetadataFilters": ALL_DELETED}
     named = {f"@p{number}": value for number, value in enumerate(values.values(), start=1)}
     call = ",".join(f"{name}={alias}" for name, alias in zip(values, named, strict=True))
-    answer = client.get_json(f"{FUNCTION}({call})", named)
-    if "EntityMetadata" not in answer:
-        raise ProtocolError(f"The answer of {FUNCTION} contains no tables", where=FUNCTION)
-    return answer
+    return f"{FUNCTION}({call})", named
 
 
 def _properties(*names: str) -> dict[str, Any]:
@@ -130,3 +146,9 @@ def _in(logical_names: Sequence[str]) -> dict[str, Any]:
         "Value": {"Type": "System.String[]", "Value": f"[{names}]"},
     }
     return {"FilterOperator": "And", "Conditions": [condition]}
+
+
+_COLUMNS = {
+    "Properties": _properties("LogicalName", "Attributes"),
+    "AttributeQuery": {"Properties": _properties(*COLUMN_PROPERTIES, *TYPED_PROPERTIES)},
+}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Mapping, Sequence
 
+from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import UnknownNameError, did_you_mean
 from dataverse_source.metadata.model import Column, Table
 
@@ -32,7 +34,9 @@ def readable_columns(table: Table) -> tuple[Column, ...]:
     )
 
 
-def select_columns(table: Table, names: Sequence[str] | None) -> tuple[Column, ...]:
+def select_columns(
+    table: Table, names: Sequence[str] | None, exclude: Sequence[str] = ()
+) -> tuple[Column, ...]:
     """The columns to read: the key first, the others in the table's order.
 
     The key, modifiedon and versionnumber are always included if the table has them.
@@ -41,6 +45,7 @@ def select_columns(table: Table, names: Sequence[str] | None) -> tuple[Column, .
         table: with its columns.
         names: logical names (``parentcustomerid``) or names in rows
             (``_parentcustomerid_value``); None: `readable_columns`.
+        exclude: names or patterns of columns that are not read.
 
     Raises:
         UnknownNameError: lists all columns that do not exist or cannot be read; or the table has
@@ -50,6 +55,8 @@ def select_columns(table: Table, names: Sequence[str] | None) -> tuple[Column, .
         chosen = {column.name for column in readable_columns(table)}
     else:
         chosen = _named(table, names)
+    chosen -= _excluded(table, exclude)
+    if names is not None or exclude:
         always = (*ALWAYS_READ, *table.key_columns)
         chosen |= {name for name in always if table.has(name) and table.column(name).in_rows}
     if not table.has(table.primary_id):
@@ -60,6 +67,21 @@ def select_columns(table: Table, names: Sequence[str] | None) -> tuple[Column, .
     key = tuple(table.column(name) for name in table.key_columns)
     others = (one for one in table.columns if one.name in chosen and one not in key)
     return (*key, *others)
+
+
+def _excluded(table: Table, exclude: Sequence[str]) -> set[str]:
+    """Logical names of the columns that ``exclude`` matches; a name must match one."""
+    names = {column.name for column in table.columns}
+    matched = {one: set(fnmatch.filter(names, one.lower())) for one in exclude}
+    unknown = [one for one, found in matched.items() if not found and not is_pattern(one)]
+    if unknown:
+        hints = (did_you_mean(name, names) for name in unknown)
+        raise UnknownNameError(
+            f"Table {table.logical_name!r} has no column {', '.join(map(repr, unknown))}, which "
+            "exclude_columns names",
+            remedy=" ".join(filter(None, hints)) or "Remove it from exclude_columns.",
+        )
+    return set().union(*matched.values())
 
 
 def _named(table: Table, names: Sequence[str]) -> set[str]:

@@ -45,6 +45,7 @@ COLUMN_PROPERTIES = (
     "IsPrimaryId",
     "SourceType",
     "IsValidODataAttribute",
+    "IsSecured",
 )
 
 PRECISION_TYPES = frozenset({"DecimalType", "DoubleType", "MoneyType"})
@@ -146,6 +147,7 @@ def _column(answer: Mapping[str, Any]) -> Column:
         date_behavior=_value(answer.get("DateTimeBehavior")) if kind == "DateTimeType" else None,
         targets=tuple(answer.get("Targets") or ()) if kind in LOOKUP_TYPES else (),
         metadata_id=answer.get("MetadataId") or None,
+        secured=bool(answer.get("IsSecured")),
     )
 
 

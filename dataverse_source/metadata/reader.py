@@ -31,7 +31,11 @@ from dataverse_source.metadata.parse import (
     description_from,
     table_from,
 )
-from dataverse_source.metadata.table_selection import find_table, select_tables
+from dataverse_source.metadata.table_selection import (
+    find_table,
+    select_tables,
+    unknown_exclusions,
+)
 
 __all__ = ["MetadataReader"]
 
@@ -49,6 +53,7 @@ class MetadataReader:
         configured: names and patterns of the tables that will be asked for; all of them are read
             as soon as one is asked for.
         cache: metadata that earlier runs have kept.
+        exclude: names and patterns of tables that patterns do not stand for.
     """
 
     def __init__(
@@ -56,9 +61,11 @@ class MetadataReader:
         client: MetadataClient,
         configured: Sequence[str] = (),
         cache: MetadataCache | None = None,
+        exclude: Sequence[str] = (),
     ) -> None:
         self._client = client
         self._configured = tuple(configured)
+        self._exclude = tuple(exclude)
         self._cache = cache
         self._snapshot: Snapshot | None = None
         self._resolved: dict[str, Table] = {}
@@ -89,7 +96,7 @@ class MetadataReader:
         Raises:
             UnknownNameError: see `dataverse_source.metadata.table_selection.select_tables`.
         """
-        return select_tables(names, self.tables())
+        return select_tables(names, self.tables(), self._exclude)
 
     def configured(self) -> tuple[Table, ...]:
         """The overview entries of all configured tables that exist, each once.
@@ -144,6 +151,8 @@ class MetadataReader:
             self._configured_tables = None
 
     def _find_configured(self) -> tuple[Table, ...]:
+        for name, hint in unknown_exclusions(self._exclude, self.tables()).items():
+            logger.warning("exclude: %r matches no table. %s", name, hint)
         found: dict[str, Table] = {}
         for name in self._configured:
             try:

@@ -60,7 +60,9 @@ def find_table(name: str, tables: Sequence[Table]) -> Table:
     return table
 
 
-def select_tables(names: Sequence[str], tables: Sequence[Table]) -> tuple[Table, ...]:
+def select_tables(
+    names: Sequence[str], tables: Sequence[Table], exclude: Sequence[str] = ()
+) -> tuple[Table, ...]:
     """The tables that names and patterns stand for, each once.
 
     They are in the order of ``names``; those of one pattern are sorted by entity set name.
@@ -69,6 +71,7 @@ def select_tables(names: Sequence[str], tables: Sequence[Table]) -> tuple[Table,
         names: entity set names, logical names, or patterns of either with ``*``, ``?`` and
             ``[...]`` (see `fnmatch`), in any case.
         tables: all tables of the environment.
+        exclude: names and patterns of tables that patterns do not stand for.
 
     Raises:
         UnknownNameError: a name that `find_table` refuses, or a pattern that matches no table
@@ -77,16 +80,23 @@ def select_tables(names: Sequence[str], tables: Sequence[Table]) -> tuple[Table,
     chosen: dict[str, Table] = {}
     named = {find_table(one, tables).logical_name for one in names if not is_pattern(one)}
     for name in names:
-        found = _matching(name, tables, named) if is_pattern(name) else [find_table(name, tables)]
+        if is_pattern(name):
+            found = _matching(name, tables, named, exclude)
+        else:
+            found = [find_table(name, tables)]
         for table in found:
             chosen.setdefault(table.logical_name, table)
     return tuple(chosen.values())
 
 
-def _matching(pattern: str, tables: Sequence[Table], named: set[str]) -> list[Table]:
+def _matching(
+    pattern: str, tables: Sequence[Table], named: set[str], exclude: Sequence[str]
+) -> list[Table]:
     """The tables that a pattern stands for; logs which it leaves out, and why."""
     matches = [table for table in tables if matches_pattern(table, pattern)]
-    reasons = {table.logical_name: why_left_out(table) for table in matches}
+    reasons = {
+        table.logical_name: _excluded(table, exclude) or why_left_out(table) for table in matches
+    }
     chosen = [table for table in matches if not reasons[table.logical_name]]
     for name, reason in reasons.items():
         if reason and name not in named:
@@ -98,12 +108,23 @@ def _matching(pattern: str, tables: Sequence[Table], named: set[str]) -> list[Ta
         raise UnknownNameError(
             f"The pattern {pattern!r} matches no table that can be read",
             why=left_out,
-            remedy="Write the name of a private or virtual table itself to have it read.",
+            remedy="Write the name of a private or virtual table into tables to have it read.",
         )
     raise UnknownNameError(
         f"The environment has no table like {pattern!r}, or the application user cannot see it",
         remedy=_nearest(pattern, tables) or _WHICH_NAMES,
     )
+
+
+def _excluded(table: Table, exclude: Sequence[str]) -> str | None:
+    found = next((one for one in exclude if matches_pattern(table, one)), None)
+    return f"exclude names it ({found})" if found else None
+
+
+def unknown_exclusions(exclude: Sequence[str], tables: Sequence[Table]) -> dict[str, str]:
+    """The entries of ``exclude`` that match no table, each with a hint (or an empty string)."""
+    unused = (one for one in exclude if not any(matches_pattern(table, one) for table in tables))
+    return {name: did_you_mean(name, _names(tables)) for name in unused}
 
 
 def matches_pattern(table: Table, pattern: str) -> bool:

@@ -75,6 +75,9 @@ class TableRun:
         load_began: when the load package began that takes the rows.
         run_id: id of the pipeline run, which may take several load packages.
         sync_is_explicit: ``sync`` is set for this very table.
+        hidden_columns: columns whose values column security hides or masks, each with which of
+            the two; None if that is unknown.
+        refused_columns: columns of the metadata that Dataverse refuses in queries; not read.
     """
 
     reader: TableReader
@@ -87,6 +90,8 @@ class TableRun:
     load_began: datetime | None = None
     run_id: str = ""
     sync_is_explicit: bool = False
+    hidden_columns: Mapping[str, str] | None = None
+    refused_columns: tuple[str, ...] = ()
 
     @property
     def settings(self) -> TableSettings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -61,7 +61,12 @@ def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
     plan = make_plan(
         run.reader.table, run.settings, state, run.now(), explicit=run.sync_is_explicit
     )
-    if state.mode == plan.mode and state.columns == run.columns:
+    before = state.hidden_columns
+    hidden = before if run.hidden_columns is None else run.hidden_columns
+    state = replace(state, hidden_columns=hidden, refused_columns=run.refused_columns)
+    if hidden != before:
+        _log_hidden(run, hidden)
+    if state.mode == plan.mode and state.columns == run.columns and hidden == before:
         logger.info("%s: %s", run.name, plan)
         return plan, state
     if not state.mode and plan.fell_back:
@@ -70,12 +75,26 @@ def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
         logger.info("%s: %s", run.name, plan)
     elif state.mode != plan.mode:
         logger.warning("%s: %s All its rows are read again", run.name, plan)
+    elif hidden != before:
+        logger.warning("%s: column security has changed; all its rows are read again", run.name)
     else:
         logger.warning(
             "%s: its columns, filter or environment have changed; all its rows are read again",
             run.name,
         )
     return plan, state.restarted(plan.mode, run.columns)
+
+
+def _log_hidden(run: TableRun, hidden: Mapping[str, str]) -> None:
+    for access in sorted(set(hidden.values())):
+        names = ", ".join(sorted(name for name, found in hidden.items() if found == access))
+        logger.warning(
+            "%s: column security: these columns are %s for the application user: %s. Give it a "
+            "column security profile that may read them, or leave them out (exclude_columns)",
+            run.name,
+            access,
+            names,
+        )
 
 
 def _write(run: TableRun, plan: Plan, state: TableState) -> Generator[Any, None, TableState]:

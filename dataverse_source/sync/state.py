@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -97,6 +97,9 @@ class TableState:
         proof: what that comparison has proved.
         reread_by: the last run that had to read all rows again.
         tracking_refusal: Dataverse does not track the table's changes.
+        hidden_columns: columns whose values column security hid or masked when the rows were
+            read, each with which of the two.
+        refused_columns: columns of the metadata that Dataverse refuses in queries.
         more: another load package has to follow in the same run.
     """
 
@@ -111,15 +114,18 @@ class TableState:
     proof: Proof | None = None
     reread_by: str | None = None
     tracking_refusal: TrackingRefusal | None = None
+    hidden_columns: Mapping[str, str] = field(default_factory=dict)
+    refused_columns: tuple[str, ...] = ()
     more: bool = False
 
     def restarted(self, mode: str, columns: str) -> TableState:
-        """The state before any row is read; keeps only what Dataverse refused."""
-        return TableState(
-            mode,
-            columns,
+        """The state before any row is read; keeps what Dataverse refuses and hides."""
+        return replace(
+            TableState(mode, columns),
             refused_links=self.refused_links,
             tracking_refusal=self.tracking_refusal,
+            hidden_columns=self.hidden_columns,
+            refused_columns=self.refused_columns,
         )
 
 
@@ -153,6 +159,8 @@ def read_state(stored: Mapping[str, Any]) -> TableState:
         proof=Proof(proved["rows"], proved["digest"]) if proved else None,
         reread_by=stored.get("reread_by"),
         tracking_refusal=TrackingRefusal(refused, stored.get("refusal", "")) if refused else None,
+        hidden_columns=dict(stored.get("hidden_columns", {})),
+        refused_columns=tuple(stored.get("refused_columns", ())),
         more=bool(stored.get("more")),
     )
 
@@ -168,6 +176,8 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
         "proved": asdict(state.proof) if state.proof else None,
         "reread_by": state.reread_by,
         "more": state.more,
+        "hidden_columns": dict(state.hidden_columns),
+        "refused_columns": list(state.refused_columns),
     }
     if state.delta:
         values["token"] = state.delta.link

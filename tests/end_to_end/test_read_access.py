@@ -18,9 +18,17 @@ from dataverse_source.loading.read_access import TABLES_PER_REQUEST, refused_tab
 from dataverse_source.loading.run_context import observed
 from dataverse_source.metadata.model import Table
 from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.schema.schema_changes import with_column_changed
 from tests.support.comparing import assert_equal, destination_rows
 from tests.support.loads import NewPipeline, NewSource
 from tests.unit.loading.test_progress import Notes
+
+
+@pytest.fixture(autouse=True)
+def no_secured_columns(sandbox: Sandbox) -> None:
+    """Every batch of these tests is one about permissions, none about column security."""
+    schema = with_column_changed(sandbox.store.schema, "account", "new_taxnumber", secured=False)
+    sandbox.store.change_schema(schema)
 
 
 def hide(sandbox: Sandbox, *tables: str) -> None:

@@ -1,13 +1,14 @@
-"""Checks sign-in, environment and tables in at most five requests.
+"""Checks sign-in, environment and tables in at most six requests.
 
 The login service takes two (discovery document, token), and one more if no tenant is set;
-Dataverse gets two batches. Failed requests are not retried.
+Dataverse gets two batches, and one more if columns are secured. Failed requests are not retried.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from dataverse_source.cli.checks.findings import Findings, StoppedError
@@ -21,10 +22,12 @@ from dataverse_source.config.settings import Settings
 from dataverse_source.credentials import RenewingTokens, token_source
 from dataverse_source.credentials.sign_in import External, parsed
 from dataverse_source.errors import DataverseError, UnknownNameError
+from dataverse_source.loading.column_access import hidden_columns, in_words
 from dataverse_source.loading.configuration import Credentials
 from dataverse_source.loading.connection import reached
+from dataverse_source.metadata.bulk import columns_request, tables_in
 from dataverse_source.metadata.model import Table
-from dataverse_source.metadata.parse import TABLE_PROPERTIES, items, table_from
+from dataverse_source.metadata.parse import TABLE_PROPERTIES, columns_from, items, table_from
 from dataverse_source.metadata.table_selection import select_tables
 
 WORST_SKEW = 300.0
@@ -109,7 +112,7 @@ def _examine(
     login = tokens.where.partition(", ")[0]
     found.ok("sign_in", "Sign-in", f"token from {login}", where=tokens.where)
     known, user_id = _environment(found, client)
-    chosen = _chosen(found, names, known)
+    chosen = _chosen(found, names, known, settings.exclude)
     if chosen:
         _tables(found, client, settings, chosen, user_id)
 
@@ -209,13 +212,13 @@ def _limits(found: Findings, client: DataverseClient) -> None:
 
 
 def _chosen(
-    found: Findings, names: Sequence[str], known: Sequence[Table]
+    found: Findings, names: Sequence[str], known: Sequence[Table], exclude: Sequence[str]
 ) -> list[tuple[str, Table]]:
     """The tables each with the name or pattern that matches it; reports names that match none."""
     chosen: dict[str, tuple[str, Table]] = {}
     for name in names:
         try:
-            for table in select_tables([name], known):
+            for table in select_tables([name], known, exclude):
                 chosen.setdefault(table.logical_name, (name, table))
         except UnknownNameError as error:
             found.fail("table", name, error, table=name)
@@ -233,5 +236,33 @@ def _tables(
     user_id: str,
 ) -> None:
     with found.trying("tables", TABLES["tables"], then={}):
-        answers = client.batch(questions_of([table for _, table in chosen], user_id))
+        tables = [table for _, table in chosen]
+        questions = questions_of(tables, user_id)
+        columns = BatchRequest(*columns_request([table.logical_name for table in tables]))
+        *answers, described = client.batch([*questions, columns])
     check_tables(found, settings, chosen, answers)
+    _column_security(found, client, tables, described)
+
+
+def _column_security(
+    found: Findings, client: DataverseClient, tables: Sequence[Table], answer: Response
+) -> None:
+    """Names the columns that column security hides or masks; silent if there are none."""
+    try:
+        answers = tables_in(answer.json())
+        described = [
+            replace(table, columns=columns_from(answers[table.logical_name]))
+            for table in tables
+            if table.logical_name in answers
+        ]
+    except DataverseError:
+        return  # a run reads metadata in another way and names such columns
+    hidden = hidden_columns(client, described) or {}
+    for table in described:
+        columns = hidden.get(table.logical_name)
+        if columns:
+            name = str(table.entity_set_name)
+            text = f"column security {in_words(columns)}"
+            remedy = "Give the application user a column security profile that may read them, or "
+            remedy += f"leave them out: exclude_columns in table_settings.{name}."
+            found.warn("columns", name, text, remedy, table=name, columns=columns)

@@ -14,15 +14,17 @@ from dataclasses import dataclass
 
 from dataverse_source.cli.checks.findings import Findings
 from dataverse_source.client.batch import LONGEST, BatchRequest
+from dataverse_source.client.lasting_errors import cannot_be_listed
 from dataverse_source.client.responses import Response
 from dataverse_source.config.settings import Settings
+from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import AccessDeniedError, DataverseError
 from dataverse_source.loading.read_access import one_key, refusal
 from dataverse_source.metadata.model import Table
 
 QUESTIONS_A_TABLE = 3
 
-MOST_TABLES = (LONGEST - 1) // QUESTIONS_A_TABLE
+MOST_TABLES = (LONGEST - 2) // QUESTIONS_A_TABLE
 """Tables that fit into one batch."""
 
 DEPTHS = {
@@ -87,7 +89,12 @@ def check_tables(
         start = 1 + index * QUESTIONS_A_TABLE
         rights = _rights(table, held, answers[start : start + QUESTIONS_A_TABLE])
         sync = settings.of_table(name, str(table.entity_set_name), table.logical_name).sync
-        _judge(found, table, rights, sync)
+        if rights.refusal and cannot_be_listed(rights.refusal) and is_pattern(name):
+            text = f"left out of {name}: Dataverse cannot list its rows"
+            remedy = f"To stop asking for it, add {table.entity_set_name} to exclude."
+            found.warn("table", str(table.entity_set_name), text, remedy, readable=False)
+        else:
+            _judge(found, table, rights, sync)
     if len(chosen) > len(asked):
         found.not_tried(
             {"tables": f"{len(chosen) - len(asked)} more tables; name them to check them"}

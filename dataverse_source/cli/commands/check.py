@@ -34,7 +34,7 @@ INDENT = 2
 def command(screen: Screen, tables: tuple[str, ...], environment_url: str | None) -> int:
     """Check settings, sign-in, permissions and TABLES.
 
-    TABLES are names or patterns; by default those of the settings. At most five requests are
+    TABLES are names or patterns; by default those of the settings. At most six requests are
     sent, and nothing is loaded. The exit code is 1 if a check failed, 2 if the configuration is
     wrong.
     """

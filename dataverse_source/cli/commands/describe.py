@@ -36,12 +36,14 @@ def command(screen: Screen, table: str, environment_url: str | None) -> None:
 
 
 def _facts(connection: Connection, name: str) -> dict[str, Any]:
+    from dataverse_source.loading.column_access import hidden_columns
     from dataverse_source.loading.table_reading import open_table
 
     reader = open_table(connection, name)
     table, description = reader.table, connection.metadata.description(name)
     names = name, str(table.entity_set_name), table.logical_name
     explicit = connection.settings.sync_is_explicit(*names)
+    hidden = hidden_columns(connection.client, [table]) or {}
     return {
         "entity_set_name": table.entity_set_name,
         "logical_name": table.logical_name,
@@ -52,7 +54,7 @@ def _facts(connection: Connection, name: str) -> dict[str, Any]:
         "primary_key": list(table.key_columns),
         "primary_name": table.primary_name,
         "alternate_keys": _alternate_keys(connection, table),
-        "columns": _columns(table, description, reader.schema),
+        "columns": _columns(table, description, reader.schema, hidden.get(table.logical_name, {})),
         "choices": _choices(description),
         "relationships": _relationships(description),
     }
@@ -88,7 +90,9 @@ def _alternate_keys(connection: Connection, table: Table) -> list[dict[str, Any]
     ]
 
 
-def _columns(table: Table, description: Description, schema: TableSchema) -> list[dict[str, Any]]:
+def _columns(
+    table: Table, description: Description, schema: TableSchema, hidden: dict[str, str]
+) -> list[dict[str, Any]]:
     """All columns of the table; ``destination`` is empty for columns that are not read."""
     shown = dict(description.columns)
     fields: dict[str, dict[str, str]] = {}
@@ -102,6 +106,7 @@ def _columns(table: Table, description: Description, schema: TableSchema) -> lis
             "type": column.type,
             "destination": fields.get(column.name, {}),
             "targets": list(column.targets),
+            "secured": hidden.get(column.name, "readable") if column.secured else None,
             "not_read_because": None if column.name in fields else _why_not(column),
         }
         for column in table.columns
@@ -176,6 +181,9 @@ def _draw(console: Console, found: dict[str, Any]) -> None:
     console.print(grid(("column", "in Dataverse", "in the destination", "points at"), rows))
     left = len(found["columns"]) - len(read)
     console.print(f"\n{len(read):,} columns are read, {left:,} are not (--json shows why)")
+    for column in found["columns"]:
+        if column["secured"] in ("hidden", "masked"):
+            console.print(f"column security: {column['name']} is {column['secured']}")
     _draw_choices(console, found["choices"])
     _draw_relationships(console, found["relationships"])
 

@@ -12,6 +12,7 @@ from dataverse_source.cli.screen import Screen
 PIPELINE_SCRIPT = f'''\
 """Sync the tables that .dlt/config.toml names; run it as often as you like."""
 
+import os
 import sys
 
 import dlt
@@ -21,6 +22,7 @@ from dataverse_source import DataverseError, dataverse, load
 
 def main() -> int:
     """Run the pipeline; the exit code is 0 only if everything is loaded."""
+    os.umask(0o077)  # files with rows and state are for this user only
     pipeline = dlt.pipeline("{PIPELINE}", destination="duckdb", dataset_name="dataverse")
     try:
         print(load(pipeline, dataverse()))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.credentials.sign_in import parsed
+from dataverse_source.credentials.sign_in import identity, parsed
 from dataverse_source.errors import ConfigurationError
 
 ID = "66666666-7777-8888-9999-000000000000"
@@ -93,3 +93,25 @@ def test_a_way_that_does_not_exist() -> None:
     assert "Did you mean 'certificate'?" in text
     assert "managed_identity, azure_cli" in text
     assert "SOURCES__DATAVERSE__CREDENTIALS__AUTH_TYPE" in text
+
+
+def test_ids_in_other_forms_are_one_id() -> None:
+    forms = (ID, ID.upper(), f"{{{ID}}}", f" {{{ID.upper()}}}\n")
+    assert {identity(parsed(DataverseCredentials(client_id=one, client_secret="x", tenant_id=one)))
+            for one in forms} == {f"client_secret {ID} {ID}"}  # fmt: skip
+
+
+@pytest.mark.parametrize("secret", ["xYz8Q~abcdefghijklmnopqrstuvwxyz0123456789", "a" * 43 + "="])
+@pytest.mark.parametrize("name", ["tenant_id", "client_id", "auth_type", "authority_host"])
+def test_a_secret_in_another_setting_is_named_and_not_shown(name: str, secret: str) -> None:
+    settings = {"client_id": ID, "client_secret": "another", name: secret}
+    text = refused(**settings)
+    assert f"Setting {name} contains a secret" in text
+    assert "client_secret in [sources.dataverse.credentials]" in text
+    assert secret not in text
+
+
+def test_the_same_secret_in_two_settings_is_not_shown() -> None:
+    text = refused(client_id="s3cret-of-this-app", client_secret="s3cret-of-this-app")
+    assert "Setting client_id contains a secret" in text
+    assert "s3cret-of-this-app" not in text

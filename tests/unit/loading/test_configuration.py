@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import re
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -355,3 +356,30 @@ def test_the_preview_needs_no_tables(files: Files) -> None:
     assert "Missing setting environment_url" in text
     assert "page_sze" in text
     assert "Missing setting tables" not in text
+
+
+@pytest.mark.parametrize(
+    "name", ["environment_url", "tables", "api_version", "ca_bundle", "exclude"]
+)
+@pytest.mark.parametrize("secret", [SECRET, "eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl"])
+def test_a_secret_in_another_setting_is_not_shown(files: Files, name: str, secret: str) -> None:
+    files(RIGHT)
+    error = refused(**{name: [secret] if name in ("tables", "exclude") else secret})
+    everything = "".join(traceback.format_exception(error)) + repr(error.args) + repr(vars(error))
+    assert f"Setting {name} contains a secret" in everything
+    assert secret not in everything
+
+
+def test_the_secret_of_the_sign_in_is_masked_in_any_form(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(RIGHT, SIGN_IN.replace(SECRET, "of-no-known-form-1"))
+    error = refused(tables=["of-no-known-form-1"], page_size="of-no-known-form-1")
+    assert "of-no-known-form-1" not in "".join(traceback.format_exception(error))
+
+
+def test_a_table_is_either_named_or_excluded(files: Files) -> None:
+    files(RIGHT + "exclude = ['accounts', 'new_*']\n")
+    text = str(refused())
+    assert "tables and exclude both name accounts" in text
+    assert "Remove it from one of them" in text

@@ -161,3 +161,8 @@ def test_where_nothing_tells_of_changes_nothing_is_kept(
     sandbox.faults.plan("json_500", path="RetrieveMetadataChanges|organizations", times=1000)
     assert new_reader().table("accounts").columns
     assert not list(tmp_path.iterdir())
+
+
+def test_only_the_owner_may_read_the_file(new_reader: NewReader, tmp_path: Path) -> None:
+    read_all(new_reader())
+    assert kept_file(tmp_path).stat().st_mode & 0o777 == 0o600
