@@ -183,6 +183,7 @@ def test_packages_that_read_the_same_rows_again_and_again(
     run: Run, sandbox: Sandbox, new_pipeline: NewPipeline
 ) -> None:
     sandbox.switches = Switches().changed(skiptoken_expiry="0x80041129")
+    sandbox.identity.tokens.lifetime = 10**8
 
     def advance() -> None:
         sandbox.clock.advance(5000)

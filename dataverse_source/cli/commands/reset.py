@@ -84,4 +84,4 @@ def _forget(pipeline: dlt.Pipeline, logical_names: set[str]) -> None:
             for name in logical_names:
                 tables.pop(name, None)
     pipeline.normalize()
-    pipeline.load().raise_on_failed_jobs()
+    pipeline.load(raise_on_failed_jobs=True)

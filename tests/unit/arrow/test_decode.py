@@ -174,7 +174,6 @@ def test_unusual_forms_with_one_meaning(column: str, literal: str, expected: Any
         ("flag", "1"),
         ("day", '"2024-02-29T10:00:00Z"'),
         ("day", '""'),
-        ("moment", '"2024-02-29T10:20:30.1234567Z"'),
         ("moment", '"2024-02-30T10:20:30Z"'),
         ("moment", "5"),
         ("clock", '"soon"'),
@@ -293,10 +292,11 @@ def test_a_time_finer_than_a_microsecond_is_cut_off_with_one_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     page = raw(moment='"9999-12-31T23:59:59.9999999Z"', clock='"2024-02-29T10:20:30.1234560Z"')
+    schema = table_schema(Table("cut_thing", "cut_things", "id", columns=COLUMNS), COLUMNS)
     for _ in range(2):
-        row = only_row(decode_page(page, SCHEMA))
+        row = only_row(decode_page(page, schema))
         assert row["moment"] == datetime(9999, 12, 31, 23, 59, 59, 999999, timezone.utc)
     warnings = [one.message for one in caplog.records if one.levelname == "WARNING"]
     assert warnings == [
-        "new_thing.moment: times are cut off to microseconds; the rest cannot be loaded"
+        "cut_thing.moment: times are cut off to microseconds; the rest cannot be loaded"
     ]

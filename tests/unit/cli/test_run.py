@@ -141,6 +141,18 @@ def test_reset(cli: Cli, configured: Sandbox, pipeline: str, folder: Path) -> No
     assert read == {"accounts": (60, 60), "contacts": (0, 40)}
 
 
+def test_reset_of_a_table_that_was_dropped(
+    cli: Cli, configured: Sandbox, pipeline: str, folder: Path
+) -> None:
+    cli("run", "accounts", "contacts", "--pipeline", pipeline)
+    with duckdb.connect(str(folder / "rows.duckdb")) as connection:
+        connection.execute("DROP TABLE dataverse.accounts")
+    assert cli("reset", "accounts", "--pipeline", pipeline, "--yes").code == 0
+    told = cli("run", "accounts", "contacts", "--pipeline", pipeline)
+    assert told.code == 0, told.err
+    assert rows_in(folder, "accounts") == 60
+
+
 def test_reset_asks(
     cli: Cli, configured: Sandbox, pipeline: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
