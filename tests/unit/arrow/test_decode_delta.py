@@ -84,7 +84,7 @@ def test_a_deleted_row_without_a_key_is_refused() -> None:
 
 
 def test_a_deleted_row_whose_key_is_no_text_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="no text"):
+    with pytest.raises(ProtocolError, match="not text"):
         decode_page(body(deleted({"a": 1})), SCHEMA, delta=True)
 
 
