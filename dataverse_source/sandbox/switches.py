@@ -43,10 +43,18 @@ class Switches:
         elastic_tracking: change tracking of elastic tables, and of rows whose time to live
             ran out.
         ieee754_compatible: answer to ``Accept: application/json;IEEE754Compatible=true``.
+        budget: whether each web server counts service protection limits for itself, or one counter
+            serves all of them.
+        affinity_names: names of web servers in the affinity cookie: one for each server, or a new
+            one for each answer.
+        metadata_level: whether ``Accept: application/json;odata.metadata=full`` or ``none`` changes
+            what rows carry besides their values.
         throttle_form: body and ``Retry-After`` of a 429.
         page_size_out_of_range: ``odata.maxpagesize`` above the maximum, 0 or not a number.
         top_with_page_size: ``$top`` together with ``odata.maxpagesize``.
         last_fetchxml_page: annotations of the last page of a FetchXML query.
+        next_link: how a page says that more rows follow: by a next link, or only by the annotation
+            ``morerecords``, as some did in 2019 after an update of the server.
         stuck_cookie: next links whose cookie never moves on.
         skiptoken_expiry: whether a ``$skiptoken`` expires after
             ``skiptoken_lifetime_seconds``, and with which error code.
@@ -90,12 +98,16 @@ class Switches:
     version_commit_order: Literal["tokens_guarded", "unguarded"] = "tokens_guarded"
     elastic_tracking: Literal["refused", "ttl_silent", "ttl_tombstones"] = "refused"
     ieee754_compatible: Literal["ignored", "strings", "406", "415"] = "ignored"
+    metadata_level: Literal["heeded", "ignored"] = "heeded"
+    budget: Literal["per_server", "all_servers"] = "per_server"
+    affinity_names: Literal["of_servers", "never_repeat"] = "of_servers"
     throttle_form: Literal[
         "json_seconds", "json_decimal_seconds", "json_http_date", "json_no_header", "html"
     ] = "json_seconds"
     page_size_out_of_range: Literal["clamp", "refused"] = "clamp"
     top_with_page_size: Literal["top_ignored", "page_size_ignored"] = "top_ignored"
     last_fetchxml_page: Literal["absent", "false_and_cookie"] = "absent"
+    next_link: Literal["given", "flag_only"] = "given"
     stuck_cookie: Literal["off", "any"] = "off"
     skiptoken_expiry: Literal["never", "0x80041129", "0x8004112A"] = "never"
     user_refusal_status: Literal["403", "401"] = "403"

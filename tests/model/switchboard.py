@@ -16,6 +16,8 @@ LEFT_OUT = {
     "page_size_out_of_range": "settings refuse such a page size before anything is sent",
     "top_with_page_size": "the source never sends both",
     "last_fetchxml_page": "the source sends no FetchXML",
+    "next_link": "its value flag_only ends every chain of pages",
+    "metadata_level": "the source asks for no other level than the usual one",
     "stuck_cookie": "its value any ends every chain of pages; the fault repeated_next_link is it",
     "user_refusal_status": "no table can be read then; tests/end_to_end/test_failures.py has it",
     "unknown_segment_code": "no request is for a table that metadata does not have",

@@ -44,6 +44,10 @@ USABLE_SHARE = 0.98
 MOST_SERVERS = 16
 """Most servers assumed behind a host that does not tell them apart."""
 
+FEW_SERVERS = 4
+"""Servers believed at first sight; further ones count once their cookie has come twice. A host
+may give every answer a name of its own, which says nothing of how many servers there are."""
+
 _NUMBER = re.compile(
     r"-?[0-9]{1,3}(?:,[0-9]{3}){1,4}(?:\.[0-9]{1,9})?|-?[0-9]{1,12}(?:\.[0-9]{1,9})?", re.ASCII
 )
@@ -121,6 +125,7 @@ class _Server:
     windows: dict[str, SlidingWindow]
     limits: dict[str, float] = field(default_factory=dict)
     seen: float = 0.0
+    answers: int = 0
 
     def limit(self, what: str) -> float:
         return self.limits.get(what, self.documented[what])
@@ -185,6 +190,7 @@ class Budgets:
 
     limits: ServiceLimits = field(default_factory=ServiceLimits)
     _servers: dict[str, _Server] = field(default_factory=dict)
+    _names_repeat: bool = True
 
     def __post_init__(self) -> None:
         self._own = SlidingWindow(self.limits.window_seconds)
@@ -198,7 +204,8 @@ class Budgets:
         """
         unnamed = self._servers.get("")
         if unnamed is None or len(self._servers) > 1:
-            return max(len(self._servers), 1)
+            known = sum(server.answers > 1 for server in self._servers.values())
+            return max(known, min(len(self._servers), FEW_SERVERS), 1)
         booked = unnamed.windows["requests"].spent(unnamed.seen)
         own = self._own.spent(unnamed.seen)
         if booked < 1 or own < 4 * MOST_SERVERS:
@@ -214,12 +221,14 @@ class Budgets:
             left: from its headers.
             in_flight: estimated execution time of the requests in flight.
         """
-        if left.server:
+        name = left.server if self._names_repeat else ""
+        if name:
             self._servers.pop("", None)
         elif any(self._servers):
             return  # a gateway has answered in place of a server
-        server = self._server(left.server)
+        server = self._server(name)
         server.seen = now
+        server.answers += 1
         self._own.add(now, 1.0)
         for what, amount, told, late in (
             ("requests", 1.0, left.requests, in_flight / max(seconds, 0.001)),
@@ -233,6 +242,7 @@ class Budgets:
                 spent = limit - told if told else max(limit, window.spent(now))
                 window.correct(now, spent, late=max(late, 0.01 * limit))
         self._forget_servers(now)
+        self._doubt_names(now)
 
     def send_rate(self, now: float, cost: float, in_flight: InFlight) -> SendRate:
         """How fast to send requests.
@@ -269,7 +279,7 @@ class Budgets:
 
     def _rate(self, what: str, now: float, next_one: float, in_flight: float) -> float | None:
         """The even rate over all servers; None while less than `FAST_SHARE` is spent."""
-        unnamed = self.servers / len(self._servers)
+        unnamed = self.servers if "" in self._servers else 1.0
         limit = sum(server.limit(what) for server in self._servers.values())
         spent = sum(server.windows[what].spent(now) for server in self._servers.values())
         if spent + in_flight / unnamed <= FAST_SHARE * limit:
@@ -287,6 +297,22 @@ class Budgets:
         if any(server.is_in_doubt(what) for server in self._servers.values()):
             rate = max(rate, next_one / self._now_and_then)
         return rate
+
+    def _doubt_names(self, now: float) -> None:
+        """Takes all servers for one if their names hardly ever repeat."""
+        asked = self._own.spent(now)
+        if asked < 4 * MOST_SERVERS or len(self._servers) <= asked / 2:
+            return
+        spent = {
+            what: sum(server.windows[what].spent(now) for server in self._servers.values())
+            for what in ("requests", "execution")
+        }
+        self._names_repeat = False
+        self._servers.clear()
+        one = self._server("")
+        one.seen = now
+        for what, amount in spent.items():
+            one.windows[what].add(now, amount)
 
     def _server(self, name: str) -> _Server:
         if name not in self._servers:

@@ -20,6 +20,7 @@ from dataverse_source.sandbox.api.hooks import Hooks
 from dataverse_source.sandbox.api.impersonation import acting_caller, asked_headers
 from dataverse_source.sandbox.api.latency import LatencySettings, rows_of
 from dataverse_source.sandbox.api.limits import Limits
+from dataverse_source.sandbox.api.metadata_levels import asked_level, at_level
 from dataverse_source.sandbox.api.prerender import Prerendered
 from dataverse_source.sandbox.api.request_log import RequestLog
 from dataverse_source.sandbox.environment.environment import Caller, Environment
@@ -117,6 +118,10 @@ class Gateway:
         pinned = headers.pinned_server(request.headers.get("cookie", ""), servers)
         return random.randrange(servers) if pinned is None else pinned  # noqa: S311
 
+    def _counter(self, request: Request) -> int:
+        """The web server whose budget a request spends: its own, or the one of all servers."""
+        return request.server if self.environment.switches.budget == "per_server" else 0
+
     def _respond(self, exchange: _Exchange) -> Response:
         """The real answer; every exception becomes an error answer."""
         request = exchange.request
@@ -151,7 +156,7 @@ class Gateway:
         return self._limited(request, found["rest"] or "", exchange.caller)
 
     def _limited(self, request: Request, rest: str, caller: Caller) -> Response:
-        server = request.server
+        server = self._counter(request)
         refusal = self.limits.enter(caller.user_id, server)
         if refusal is not None:
             return throttling.throttled(
@@ -195,7 +200,12 @@ class Gateway:
             answer = partial(self._inner, caller, request)
             return answer_batch(request, answer, self.environment.store.transaction)
         side = self.metadata if segment in METADATA_SEGMENTS else self.data
-        return side.answer(request, rest, acting_caller(self.environment, caller, request.headers))
+        caller = acting_caller(self.environment, caller, request.headers)
+        response = side.answer(request, rest, caller)
+        level = asked_level(request)
+        if level is None or self.environment.switches.metadata_level == "ignored":
+            return response
+        return at_level(response, level, self.environment.schema)
 
     def _inner(self, caller: Caller, batch: Request, request: Request) -> Response:
         """Answers a request of a batch; service protection does not count it.
@@ -228,9 +238,9 @@ class Gateway:
         if exchange.caller is not None:
             user_id = exchange.caller.user_id
             shown += headers.session_headers(
-                self.limits.remaining(user_id, request.server),
+                self.limits.remaining(user_id, self._counter(request)),
                 self.limits.settings.dop_hint,
-                request.server,
+                headers.affinity_value(request.server, self.environment.switches.affinity_names),
             )
         return Answer(response.status, response.body, shown)
 

@@ -20,8 +20,15 @@ _FIXED = (
 )
 
 
-def affinity_value(server: int) -> str:
-    """The cookie's value that pins a client to one web server."""
+def affinity_value(server: int, names: str = "of_servers") -> str:
+    """The cookie's value that pins a client to one web server.
+
+    Args:
+        server: number of the web server.
+        names: a value of the switch ``affinity_names``.
+    """
+    if names == "never_repeat":
+        return uuid.uuid4().hex * 2
     return uuid.uuid5(uuid.NAMESPACE_OID, f"web server {server}").hex * 2
 
 
@@ -45,8 +52,8 @@ def tracing_headers() -> list[tuple[str, str]]:
     ]
 
 
-def session_headers(remaining: Remaining, dop_hint: int, server: int) -> list[tuple[str, str]]:
-    """Rate limits and cookies of an authenticated answer."""
+def session_headers(remaining: Remaining, dop_hint: int, affinity: str) -> list[tuple[str, str]]:
+    """Rate limits and cookies of an authenticated answer; ``affinity`` names the web server."""
     return [
         ("x-ms-dop-hint", str(dop_hint)),
         ("x-ms-ratelimit-burst-remaining-xrm-requests", str(remaining.requests)),
@@ -56,7 +63,7 @@ def session_headers(remaining: Remaining, dop_hint: int, server: int) -> list[tu
         ),
         (
             "Set-Cookie",
-            f"{AFFINITY_COOKIE}={affinity_value(server)}; path=/; secure; HttpOnly",
+            f"{AFFINITY_COOKIE}={affinity}; path=/; secure; HttpOnly",
         ),
         (
             "Set-Cookie",

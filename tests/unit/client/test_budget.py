@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,6 +136,30 @@ def test_servers_are_told_apart_by_their_cookies() -> None:
     assert budgets.servers == 3
     budgets.answered(700.0, COST, RemainingBudget("a"), 0.0)
     assert budgets.servers == 1
+
+
+def test_names_that_never_repeat_are_no_servers() -> None:
+    """One budget behind a host that gives every answer a cookie of its own."""
+    budgets, most = Budgets(ServiceLimits()), 0
+    for number in range(1, 4000):
+        left = RemainingBudget(f"name {number}", 6000.0 - number, 1200.0 - 0.01 * number)
+        budgets.answered(0.01 * number, 0.01, left, 0.0)
+        most = max(most, budgets.servers)
+    assert most <= 4
+    assert budgets.servers == 1
+    assert budgets.send_rate(40.0, 0.01, NOTHING).wait == 0.0
+    for number in range(4000, 5900):
+        left = RemainingBudget(f"name {number}", 6000.0 - number, 1200.0 - 0.01 * number)
+        budgets.answered(0.01 * number, 0.01, left, 0.0)
+    assert budgets.send_rate(59.0, 0.01, NOTHING).wait > 0.0
+
+
+def test_many_servers_whose_names_come_again_are_counted() -> None:
+    budgets, chance = Budgets(ServiceLimits()), Random(1)
+    for number in range(300):
+        name = str(chance.randrange(30))
+        budgets.answered(0.1 * number, COST, RemainingBudget(name, 5000.0, 900.0), 0.0)
+    assert budgets.servers == 30
 
 
 def test_servers_without_cookies_are_guessed_by_what_they_were_asked() -> None:

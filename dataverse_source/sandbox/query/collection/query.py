@@ -50,6 +50,7 @@ TOO_MANY_WITHOUT_COOKIE = "Paging without a paging cookie is limited to 50000 re
 """OverRetrievalUpperLimitWithoutPagingCookie (docs page "Page results")."""
 
 JSON = "application/json; odata.metadata=minimal"
+MORE_RECORDS = ',"@Microsoft.Dynamics.CRM.morerecords":true'
 BOM = "\ufeff"
 
 
@@ -292,10 +293,12 @@ def _envelope(query: Query, shape: Shape, page: Page, counted: int | None, size:
         quote = '"' if query.preferences.numbers_as_text else ""
         parts.append(f',"@odata.count":{quote}{min(counted, MAX_COUNT)}{quote}')
     parts.append(collection_annotations(query, counted))
+    if page.next_token is not None and not gives_links(query):
+        parts.append(MORE_RECORDS)
     parts.append(',"value":[')
     head = "".join(parts).encode()
     parts = ["]"]
-    if page.next_token is not None:
+    if page.next_token is not None and gives_links(query):
         kept = query.options.without("$skiptoken")
         joined = f"{kept}&" if kept else ""
         link = f"{query.base}/{query.path}?{joined}$skiptoken={page.next_token}"
@@ -307,6 +310,11 @@ def _envelope(query: Query, shape: Shape, page: Page, counted: int | None, size:
         headers["Preference-Applied"] = granted
     body = _joined(head, page.rows, "".join(parts).encode())
     return Response(200, body, headers)
+
+
+def gives_links(query: Query) -> bool:
+    """Whether pages have a next link (switch ``next_link``)."""
+    return query.scope.environment.switches.next_link == "given"
 
 
 def _granted(query: Query) -> tuple[str, ...]:

@@ -76,6 +76,23 @@ def navigation(schema: Schema, table: Table, name: str) -> Navigation | None:
     return None
 
 
+def navigation_names(schema: Schema, table: Table) -> list[str]:
+    """Names of all navigation properties of a table."""
+    name = table.logical_name
+    own = [one.referencing_navigation for one in schema.one_to_many if one.referencing == name]
+    many = [one.referenced_navigation for one in schema.one_to_many if one.referenced == name]
+    pairs = [
+        navigation
+        for pair in schema.many_to_many
+        for side, navigation in (
+            (pair.table1, pair.navigation1),
+            (pair.table2, pair.navigation2),
+        )
+        if side == name
+    ]
+    return list(dict.fromkeys([*own, *many, *pairs]))
+
+
 def navigation_of(schema: Schema, table: Table, column: Column, target: str) -> str | None:
     """The navigation property of a lookup column that leads to the table ``target``."""
     fallback = None

@@ -208,9 +208,11 @@ class Tracking:
         if self._has_delta_link(answer, more):
             parts.append(f',"@odata.deltaLink":{json_text(self._delta_link(answer))}')
         parts.append(queries.collection_annotations(query, None))
+        if more and not queries.gives_links(query):
+            parts.append(queries.MORE_RECORDS)
         parts.append(',"value":[')
         ending = "]"
-        if more:
+        if more and queries.gives_links(query):
             link = self._next_link(answer, shown[-1])
             ending += f',"@odata.nextLink":{json_text(link)}'
         body = b"".join(
