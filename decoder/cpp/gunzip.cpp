@@ -15,8 +15,8 @@
 namespace decoder {
 namespace {
 
-// How many times its size a page may become. Room for all of it is made beforehand, and a few
-// bytes must not claim gigabytes. The same bound as where pages are decompressed without us.
+// How many times its size a page may become; rows become five to thirty times as large. Room for
+// all of it is made beforehand, and a few bytes must not claim gigabytes.
 constexpr std::size_t MOST_TIMES = 100;
 
 constexpr std::size_t SMALLEST = 18;  // bytes of a header and a trailer

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from dataverse_source.arrow.decode import decode_page
 from dataverse_source.arrow.decode_compiled import read_compiled
 from dataverse_source.arrow.schema import TableSchema
-from dataverse_source.client.body import gunzipped
+from dataverse_source.client.body import decompressed
 from dataverse_source.config.compiled import SWITCH
 from dataverse_source.errors import DataverseError
 from tests.conformance.test_corpus_rows import guessed_schema, pages_of_examples
@@ -201,7 +201,7 @@ def test_compressed_bodies(data: st.DataObject) -> None:
 
     def unpacked() -> bytes | str:
         try:
-            return gunzipped(whole)
+            return decompressed(whole)
         except zlib.error as error:
             return str(error)
 
