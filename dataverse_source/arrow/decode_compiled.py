@@ -1,26 +1,14 @@
-"""Reads pages with the compiled decoder, where ``dlt-dataverse-decoder`` is installed.
-
-It is an option: it takes a fraction of the time, and refuses every page that is unusual, which is
-then decoded as if it were not there. So results and errors are the same with it and without.
-"""
+"""Reads pages with the compiled decoder, see `dataverse_source.config.compiled`."""
 
 from __future__ import annotations
 
-import functools
-import os
 from collections.abc import Mapping
-from types import ModuleType
 from typing import NamedTuple
 
 import pyarrow as pa
 
+from dataverse_source.config.compiled import compiled_decoder
 from dataverse_source.config.log import logger
-
-SWITCH = "DATAVERSE_DECODER"
-"""Environment variable; ``off`` switches the compiled decoder off for the process."""
-
-INTERFACE = 1
-"""`dataverse_decoder.INTERFACE` of the releases that can be used."""
 
 
 class RawPage(NamedTuple):
@@ -44,7 +32,7 @@ def read_compiled(body: bytes, types: Mapping[str, pa.DataType]) -> RawPage | No
         body: JSON in UTF-8.
         types: of the properties to read, by name.
     """
-    library = None if switched_off() else find_library()
+    library = compiled_decoder()
     if library is None:
         return None
     fields = [(name, _arrow_format(kind)) for name, kind in types.items()]
@@ -54,36 +42,6 @@ def read_compiled(body: bytes, types: Mapping[str, pa.DataType]) -> RawPage | No
         logger.debug("The compiled decoder leaves a page to the others: %s", refusal)
         return None
     return RawPage(pa.array(page), page.next_link, page.delta_link)
-
-
-def switched_off() -> bool:
-    """Whether the user wants no compiled decoder."""
-    return os.environ.get(SWITCH, "").strip().lower() in ("off", "false", "no", "0")
-
-
-@functools.cache
-def find_library() -> ModuleType | None:
-    """The module of the compiled decoder, None where there is none that can be used.
-
-    The log says so once a process.
-    """
-    try:
-        import dataverse_decoder
-    except ModuleNotFoundError:
-        return None
-    except ImportError as error:  # built for another machine, or without a library that it needs
-        logger.warning(
-            "The compiled decoder can't be loaded, pages are decoded without it: %s", error
-        )
-        return None
-    if dataverse_decoder.INTERFACE != INTERFACE:
-        logger.warning(
-            "The compiled decoder is of another version, pages are decoded without it. Install "
-            "the one that fits: pip install 'dlt-dataverse[fast]'"
-        )
-        return None
-    logger.info("Pages are decoded by the compiled decoder (%s=off switches it off)", SWITCH)
-    return dataverse_decoder
 
 
 def _arrow_format(kind: pa.DataType) -> str:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 
 namespace decoder {
 
@@ -21,6 +22,7 @@ struct Cursor {
     std::size_t left() const { return static_cast<std::size_t>(end - at); }
 
     void skip_space() {
+        if (*at > ' ') return;  // nearly always
         while (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') ++at;
     }
 
@@ -40,11 +42,12 @@ struct Cursor {
         if (!take(wanted)) throw Refused{why};
     }
 
-    // `word` must be the next text; it is compared byte by byte, so that the NUL ends it in time.
-    void expect_word(const char* word, const char* why) {
-        for (; *word != '\0'; ++word, ++at) {
-            if (*at != *word) throw Refused{why};
-        }
+    // `word` must be the next text.
+    template <std::size_t Size>
+    void expect_word(const char (&word)[Size], const char* why) {
+        constexpr std::size_t length = Size - 1;  // without the NUL of the literal
+        if (left() < length || std::memcmp(at, word, length) != 0) throw Refused{why};
+        at += length;
     }
 };
 

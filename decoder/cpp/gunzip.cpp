@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <new>
 
 #include "cursor.hpp"
 
@@ -14,8 +15,8 @@
 namespace decoder {
 namespace {
 
-// How many times its size a page may become. Room for all of it is made beforehand, and a few
-// bytes must not claim gigabytes. The same bound as where pages are decompressed without us.
+// How many times its size a page may become; rows become five to thirty times as large. Room for
+// all of it is made beforehand, and a few bytes must not claim gigabytes.
 constexpr std::size_t MOST_TIMES = 100;
 
 constexpr std::size_t SMALLEST = 18;  // bytes of a header and a trailer
@@ -70,21 +71,16 @@ bool inflate_all(const char* data, std::size_t size, char* out, std::size_t leng
 
 }  // namespace
 
-bool is_gzip(const char* data, std::size_t size) {
-    return size >= 2 && data[0] == '\x1f' && data[1] == '\x8b';
-}
-
-Buffer gunzip(const char* data, std::size_t size) {
+std::size_t gunzipped_size(const char* data, std::size_t size) {
     constexpr auto most = static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max());
     if (size < SMALLEST || size > most) throw Refused{"no compressed page"};
     const std::size_t length = claimed_length(data, size);
     if (length > most || length > MOST_TIMES * size) throw Refused{"an unusual compressed page"};
-    Buffer text;
-    text.resize(length + 1);
-    if (!inflate_all(data, size, text.data(), length)) throw Refused{"a damaged compressed page"};
-    text.data()[length] = '\0';
-    text.resize(length);
-    return text;
+    return length;
+}
+
+void gunzip(const char* data, std::size_t size, char* out, std::size_t length) {
+    if (!inflate_all(data, size, out, length)) throw Refused{"a damaged compressed page"};
 }
 
 const char* gunzip_library() {

@@ -3,18 +3,19 @@
 
 #include <cstddef>
 
-#include "buffer.hpp"
-
 namespace decoder {
 
-// Whether `data` begins as gzip does (RFC 1952); no JSON does.
-bool is_gzip(const char* data, std::size_t size);
-
-// What was compressed, and a NUL behind it that does not count.
+// How long `data` will be when it is decompressed, as it says itself (RFC 1952).
 //
 // Raises:
-//   Refused: `data` is damaged or unusual: several members, or much larger when decompressed.
-Buffer gunzip(const char* data, std::size_t size);
+//   Refused: too short to be gzip, or unusually long when decompressed.
+std::size_t gunzipped_size(const char* data, std::size_t size);
+
+// Decompresses `data` to the `length` bytes at `out`.
+//
+// Raises:
+//   Refused: it is damaged or cut, in several members, or not of that length.
+void gunzip(const char* data, std::size_t size, char* out, std::size_t length);
 
 // The library that does it.
 const char* gunzip_library();

@@ -92,11 +92,23 @@ PyObject* make_plan(PyObject*, PyObject* fields) {
     }
 }
 
-// Runs without the interpreter lock: touches nothing of Python's.
-Page read(const Plan& plan, const char* data, std::size_t size) {
-    if (!decoder::is_gzip(data, size)) return decoder::read_page(plan, data, size);
-    const decoder::Buffer text = decoder::gunzip(data, size);
-    return decoder::read_page(plan, text.data(), text.size());
+// Runs `work` without the interpreter lock; it must touch nothing of Python's.
+//
+// Returns:
+//   why the page is refused, null when it is not.
+template <typename Work>
+const char* refusal_of(const Work& work) {
+    const char* refused = nullptr;
+    Py_BEGIN_ALLOW_THREADS;
+    try {
+        work();
+    } catch (const decoder::Refused& refusal) {
+        refused = refusal.why;
+    } catch (const std::exception&) {  // no memory: whatever else decodes it may need less
+        refused = "no memory";
+    }
+    Py_END_ALLOW_THREADS;
+    return refused;
 }
 
 template <typename Exported>
@@ -138,17 +150,8 @@ PyObject* decode(PyObject*, PyObject* arguments) {
     if (PyBytes_AsStringAndSize(body, &data, &size) != 0) return nullptr;
 
     std::optional<Page> page;
-    const char* refused = nullptr;
-    Py_BEGIN_ALLOW_THREADS;
-    try {
-        page.emplace(read(*plan, data, static_cast<std::size_t>(size)));
-    } catch (const decoder::Refused& refusal) {
-        refused = refusal.why;
-    } catch (const std::exception&) {  // no memory: whatever else decodes it may need less
-        refused = "no memory";
-    }
-    Py_END_ALLOW_THREADS;
-
+    const char* const refused = refusal_of(
+        [&] { page.emplace(decoder::read_page(*plan, data, static_cast<std::size_t>(size))); });
     if (refused != nullptr) return PyUnicode_FromString(refused);
     try {
         return to_result(*plan, std::move(*page));
@@ -157,10 +160,31 @@ PyObject* decode(PyObject*, PyObject* arguments) {
     }
 }
 
+PyObject* gunzip(PyObject*, PyObject* argument) {
+    char* data = nullptr;
+    Py_ssize_t length = 0;
+    if (PyBytes_AsStringAndSize(argument, &data, &length) != 0) return nullptr;
+    const auto size = static_cast<std::size_t>(length);
+    std::size_t made = 0;
+    try {
+        made = decoder::gunzipped_size(data, size);
+    } catch (const decoder::Refused& refusal) {
+        return PyUnicode_FromString(refusal.why);
+    }
+    // Decompressed into the object itself: nobody else knows it yet.
+    Object whole(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(made)));
+    if (!whole) return nullptr;
+    char* const out = PyBytes_AsString(whole.get());
+    const char* const refused = refusal_of([&] { decoder::gunzip(data, size, out, made); });
+    if (refused != nullptr) return PyUnicode_FromString(refused);
+    return whole.release();
+}
+
 PyMethodDef methods[] = {
     {"make_plan", &make_plan, METH_O, "A plan from a list of (name, Arrow format)."},
     {"decode", &decode, METH_VARARGS,
      "(schema, array, next link, delta link) of a page, or why it is refused."},
+    {"gunzip", &gunzip, METH_O, "What was compressed, or why it is refused."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -1,7 +1,6 @@
 #include "names.hpp"
 
 #include "text.hpp"
-#include "vector.hpp"
 
 namespace decoder {
 namespace {
@@ -10,43 +9,44 @@ constexpr std::size_t MAX_LEARNED = 1000;  // names without a column that are ke
 
 }  // namespace
 
-Names::Names(const Plan& plan) {
+Names::Names(const Plan& plan) : names_(OTHER + 1) {
+    // A NUL, which is in no text; also what START and OTHER have, as nothing looks for them.
+    texts_.resize(BLOCK);
+    for (Name& name : names_) name.length = 1;
     for (std::size_t column = 0; column < plan.size(); ++column) add(plan[column].name, column);
 }
 
-Name& Names::read(Cursor& cursor, Name& previous) {
-    for (Name* const likely : previous.likely) {
-        if (likely == nullptr) break;
-        if (begins_with(cursor.at, cursor.end, likely->text.data(), likely->length)) {
-            cursor.at += likely->length;
-            return *likely;
-        }
-    }
-    Name& found = find(cursor);
-    if (&found != &other_) previous.likely[previous.likely[0] == nullptr ? 0 : 1] = &found;
-    return found;
-}
-
-Name& Names::add(std::string_view name, std::size_t column) {
+NameId Names::add(std::string_view name, std::size_t column) {
+    const auto id = static_cast<NameId>(names_.size());
     Name& added = names_.emplace_back();
-    added.text = '"' + std::string(name) + "\":";
-    added.length = added.text.size();
-    added.text.resize((added.length + VECTOR - 1) / VECTOR * VECTOR);
     added.column = column;
-    by_name_.emplace(name, &added);
-    return added;
+    added.text = static_cast<std::uint32_t>(texts_.size());
+    texts_ += '"';
+    texts_ += name;
+    texts_ += "\":";
+    added.length = static_cast<std::uint32_t>(texts_.size()) - added.text;
+    texts_.resize((texts_.size() + BLOCK - 1) / BLOCK * BLOCK);
+    by_name_.emplace(name, id);
+    return id;
 }
 
-Name& Names::find(Cursor& cursor) {
+NameId Names::find(Cursor& cursor, NameId previous) {
     cursor.skip_space();
     const char* const begin = cursor.at + 1;
     skip_text(cursor);
-    const std::string name(begin, cursor.at - 1);
-    if (name.find('\\') != std::string::npos) throw Refused{"a name with an escape"};
+    const std::string_view name(begin, static_cast<std::size_t>(cursor.at - 1 - begin));
+    if (name.find('\\') != std::string_view::npos) throw Refused{"a name with an escape"};
     cursor.expect(':', "a member without a colon");
-    const auto known = by_name_.find(name);
-    if (known != by_name_.end()) return *known->second;
-    if (learned_ == MAX_LEARNED) return other_;
+    const NameId found = find_or_learn(name);
+    NameId(&likely)[2] = names_[previous].likely;
+    likely[likely[0] == NOTHING ? 0 : 1] = found;
+    return found;
+}
+
+NameId Names::find_or_learn(std::string_view name) {
+    const auto known = by_name_.find(std::string(name));
+    if (known != by_name_.end()) return known->second;
+    if (learned_ == MAX_LEARNED || name.size() > MAX_LEARNED) return OTHER;
     ++learned_;
     return add(name, NO_COLUMN);
 }

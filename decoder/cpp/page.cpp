@@ -79,13 +79,14 @@ private:
     }
 
     void row() {
-        Name* name = &names_.start();
+        NameId name = Names::START;
         do {
-            name = &names_.read(cursor_, *name);
-            if (name->column == NO_COLUMN) {
+            name = names_.read(cursor_, name);
+            const std::size_t column = names_.column(name);
+            if (column == Names::NO_COLUMN) {
                 skip_value(cursor_);
             } else {
-                page_.rows.read_value(name->column, cursor_);
+                page_.rows.read_value(column, cursor_);
             }
         } while (cursor_.take(','));
         cursor_.expect('}', "a row has no end");

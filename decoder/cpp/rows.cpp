@@ -25,9 +25,12 @@ void set_bit(Buffer& bits, std::size_t row) {
 }
 
 bool read_bool(Cursor& cursor) {
-    const bool value = *cursor.at == 't';
-    cursor.expect_word(value ? "true" : "false", "not a boolean");
-    return value;
+    if (*cursor.at == 't') {
+        cursor.expect_word("true", "not a boolean");
+        return true;
+    }
+    cursor.expect_word("false", "not a boolean");
+    return false;
 }
 
 void read_into(Column& column, std::size_t row, Cursor& cursor) {
@@ -53,7 +56,7 @@ void read_into(Column& column, std::size_t row, Cursor& cursor) {
 
 }  // namespace
 
-Rows::Rows(const Plan& plan) : columns_(plan.size()) {
+Rows::Rows(const Plan& plan) : columns_(plan.size()), seen_(plan.size()) {
     for (std::size_t index = 0; index < plan.size(); ++index) {
         columns_[index].field = &plan[index];
         if (plan[index].kind == Kind::text) {
@@ -65,11 +68,8 @@ Rows::Rows(const Plan& plan) : columns_(plan.size()) {
     set_capacity(FIRST_CAPACITY);
 }
 
-void Rows::read_value(std::size_t index, Cursor& cursor) {
+void Rows::read_present(std::size_t index, Cursor& cursor) {
     Column& column = columns_[index];
-    if (column.seen == count_ + 1) throw Refused{"a property is there twice"};
-    column.seen = count_ + 1;
-    if (cursor.peek() == 'n') return cursor.expect_word("null", "an unknown word");
     read_into(column, count_, cursor);
     set_bit(column.validity, count_);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 #if defined(__SSE2__) || defined(_M_X64)
@@ -14,6 +15,21 @@
 namespace decoder {
 
 constexpr std::size_t VECTOR = 16;
+constexpr std::size_t BLOCK = 2 * VECTOR;
+
+#ifdef DECODER_SSE2
+
+// A bit for each byte of two blocks: whether they are the same.
+inline std::uint32_t equal_bytes(const char* left, const char* right) {
+    const auto half = [&](std::size_t offset) {
+        const __m128i one = _mm_loadu_si128(reinterpret_cast<const __m128i*>(left + offset));
+        const __m128i two = _mm_loadu_si128(reinterpret_cast<const __m128i*>(right + offset));
+        return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(one, two)));
+    };
+    return half(0) | half(VECTOR) << VECTOR;
+}
+
+#endif
 
 // Whether a byte of a JSON string needs a closer look: the quote that ends it, a backslash, a
 // control character (forbidden), or a byte beyond ASCII (must be UTF-8).
@@ -44,23 +60,22 @@ inline const char* find_special(const char* at, const char* end) {
     return at;
 }
 
-// Whether the text at `at` begins with the `length` bytes of `wanted`.
+// Whether the text at `at` begins with the `length` bytes of `wanted`; `length` is not 0.
 //
 // Args:
-//   wanted: can be read up to the next multiple of `VECTOR`.
+//   wanted: can be read up to the next multiple of `BLOCK`.
 inline bool begins_with(const char* at, const char* end, const char* wanted, std::size_t length) {
     const auto left = static_cast<std::size_t>(end - at);
     if (left < length) return false;
 #ifdef DECODER_SSE2
-    if (left >= (length + VECTOR - 1) / VECTOR * VECTOR) {
-        for (std::size_t done = 0; done < length; done += VECTOR) {
-            const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + done));
-            const __m128i there = _mm_loadu_si128(reinterpret_cast<const __m128i*>(wanted + done));
-            auto same = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(here, there)));
-            if (length - done < VECTOR) same |= 0xFFFFu << (length - done);
-            if ((same & 0xFFFFu) != 0xFFFFu) return false;
+    if (left >= (length + BLOCK - 1) / BLOCK * BLOCK) {
+        std::size_t done = 0;
+        for (; length - done > BLOCK; done += BLOCK) {
+            if (equal_bytes(at + done, wanted + done) != 0xFFFFFFFFu) return false;
         }
-        return true;
+        // Two vectors for every name of up to 32 bytes: no branch on how long it is.
+        const std::uint32_t counted = 0xFFFFFFFFu >> (BLOCK - (length - done));
+        return (equal_bytes(at + done, wanted + done) & counted) == counted;
     }
 #endif
     return std::memcmp(at, wanted, length) == 0;

@@ -1,6 +1,5 @@
 #include "oracle.hpp"
 
-#include <regex>
 #include <stdexcept>
 
 namespace oracle {
@@ -24,7 +23,7 @@ private:
     char next() const { return at_ < json_.size() ? json_[at_] : '\0'; }
 
     void space() {
-        while (next() != '\0' && std::string(" \t\r\n").find(next()) != std::string::npos) ++at_;
+        while (next() == ' ' || next() == '\t' || next() == '\r' || next() == '\n') ++at_;
     }
 
     void take(char wanted) {
@@ -97,15 +96,27 @@ private:
 
     std::string number() {
         const std::size_t begin = at_;
-        while (next() != '\0' && std::string("+-.0123456789eE").find(next()) != std::string::npos) {
+        if (next() == '-') ++at_;
+        const std::size_t whole = at_;
+        if (digits() > 1 && json_[whole] == '0') fail("a zero before a number");
+        if (next() == '.') {
             ++at_;
+            digits();
         }
-        // Long numbers would be deep recursion in std::regex.
-        std::string found = json_.substr(begin, at_ - begin);
-        static const std::regex grammar(R"(-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?)");
-        if (found.size() > 5000) return found;
-        if (!std::regex_match(found, grammar)) fail("not a number");
-        return found;
+        if (next() == 'e' || next() == 'E') {
+            ++at_;
+            if (next() == '+' || next() == '-') ++at_;
+            digits();
+        }
+        return json_.substr(begin, at_ - begin);
+    }
+
+    // How many there are; at least one.
+    std::size_t digits() {
+        const std::size_t begin = at_;
+        while (next() >= '0' && next() <= '9') ++at_;
+        if (at_ == begin) fail("not a number");
+        return at_ - begin;
     }
 
     std::string string() {
@@ -151,13 +162,13 @@ private:
     }
 
     unsigned hex() {
-        const std::string digits = json_.substr(at_, 4);
-        if (digits.size() != 4 ||
-            digits.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) {
+        const std::string four = json_.substr(at_, 4);
+        if (four.size() != 4 ||
+            four.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) {
             fail("no four digits");
         }
         at_ += 4;
-        return static_cast<unsigned>(std::stoul(digits, nullptr, 16));
+        return static_cast<unsigned>(std::stoul(four, nullptr, 16));
     }
 
     // Decodes and encodes again: what is not the shortest form does not come out as it went in.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,9 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataverse_source.arrow import decode_compiled
 from dataverse_source.arrow.decode import decode_page
+from dataverse_source.arrow.decode_compiled import read_compiled
 from dataverse_source.arrow.schema import TableSchema
+from dataverse_source.client.body import decompressed
+from dataverse_source.config.compiled import SWITCH
 from dataverse_source.errors import DataverseError
 from tests.conformance.test_corpus_rows import guessed_schema, pages_of_examples
 from tests.unit.arrow import test_decode_delta, test_decode_laws
@@ -26,11 +30,11 @@ MUTATED_PAGES = int(os.environ.get("DECODER_MUTATED_PAGES", "4000"))
 
 @contextmanager
 def without_decoder() -> Iterator[None]:
-    os.environ[decode_compiled.SWITCH] = "off"
+    os.environ[SWITCH] = "off"
     try:
         yield
     finally:
-        del os.environ[decode_compiled.SWITCH]
+        del os.environ[SWITCH]
 
 
 def outcome(page: bytes, schema: TableSchema, *, delta: bool) -> object:
@@ -54,7 +58,7 @@ def check(page: bytes, schema: TableSchema = SCHEMA, *, delta: bool = False) -> 
 def is_read(page: bytes, schema: TableSchema = SCHEMA) -> bool:
     """Whether the decoder reads the page by itself."""
     types = {field.wire_name: field.arrow_type for field in schema.fields}
-    return decode_compiled.read_compiled(page, types) is not None
+    return read_compiled(page, types) is not None
 
 
 def test_the_decoder_is_there_and_can_be_switched_off() -> None:
@@ -183,3 +187,24 @@ def test_documented_pages() -> None:
             check(text.encode(), schema)
             read += is_read(text.encode(), schema)
     assert read > 30
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_compressed_bodies(data: st.DataObject) -> None:
+    content = data.draw(st.binary(max_size=2000))
+    packed = bytearray(gzip.compress(content, data.draw(st.integers(0, 9))))
+    for _ in range(data.draw(st.integers(0, 2))):
+        packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
+    packed += data.draw(st.sampled_from([b"", b"", b"x", gzip.compress(b"more")]))
+    whole = bytes(packed[: data.draw(st.integers(0, len(packed)) | st.just(len(packed)))])
+
+    def unpacked() -> bytes | str:
+        try:
+            return decompressed(whole)
+        except zlib.error as error:
+            return str(error)
+
+    with_decoder = unpacked()
+    with without_decoder():
+        assert unpacked() == with_decoder

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from dataverse_decoder import _native
 
-__all__ = ["GUNZIP", "INTERFACE", "DecodedPage", "Decoder", "RefusedError"]
+__all__ = ["GUNZIP", "INTERFACE", "DecodedPage", "Decoder", "RefusedError", "gunzip"]
 
 INTERFACE = 1
 """Raised when `Decoder` changes so that who knows the former one can't use it."""
@@ -73,7 +73,7 @@ class Decoder:
         A property that a row leaves out is null; one that is no field is checked and left out.
 
         Args:
-            body: JSON in UTF-8, also compressed with gzip.
+            body: JSON in UTF-8.
 
         Raises:
             RefusedError: see there.
@@ -83,3 +83,16 @@ class Decoder:
             raise RefusedError(result)
         schema, array, next_link, delta_link = result
         return DecodedPage((schema, array), next_link, delta_link)
+
+
+def gunzip(data: bytes) -> bytes:
+    """What was compressed with gzip. Other threads run meanwhile.
+
+    Raises:
+        RefusedError: it is damaged or cut, in several members, or larger than 100 times its
+            compressed size.
+    """
+    result = _native.gunzip(data)
+    if isinstance(result, str):
+        raise RefusedError(result)
+    return result

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dataverse_source.arrow import decode_compiled
 from dataverse_source.arrow.decode import decode_page
+from dataverse_source.config import compiled
 from dataverse_source.errors import DataError
 from tests.unit.arrow.test_decode import FULL, SCHEMA, body, raw
 
@@ -38,11 +38,11 @@ Install = Callable[[str], None]
 
 @pytest.fixture(autouse=True)
 def found_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv(decode_compiled.SWITCH, raising=False)
+    monkeypatch.delenv(compiled.SWITCH, raising=False)
     monkeypatch.delitem(sys.modules, NAME, raising=False)
-    decode_compiled.find_library.cache_clear()
+    compiled.find_installed.cache_clear()
     yield
-    decode_compiled.find_library.cache_clear()
+    compiled.find_installed.cache_clear()
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_it_is_announced_once(install: Install, caplog: pytest.LogCaptureFixture
     ((level, text),) = decode_twice(caplog)
     assert level == logging.INFO
     assert "compiled decoder" in text
-    assert decode_compiled.SWITCH in text
+    assert compiled.SWITCH in text
 
 
 @pytest.mark.parametrize("value", ["off", "OFF", " false", "0", "no"])
@@ -88,7 +88,7 @@ def test_it_is_not_even_loaded_when_it_is_switched_off(
     value: str,
 ) -> None:
     install("raise SystemExit('loaded')")
-    monkeypatch.setenv(decode_compiled.SWITCH, value)
+    monkeypatch.setenv(compiled.SWITCH, value)
     assert decode_twice(caplog) == []
 
 
@@ -114,7 +114,7 @@ def test_what_it_refuses_has_the_errors_of_the_others(
     errors = []
     install(REFUSING)
     for switch in ("", "off"):
-        monkeypatch.setenv(decode_compiled.SWITCH, switch)
+        monkeypatch.setenv(compiled.SWITCH, switch)
         with pytest.raises(DataError) as caught:
             decode_page(raw(whole="1.5"), SCHEMA)
         errors.append(str(caught.value))
