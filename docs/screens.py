@@ -7,6 +7,7 @@ is written as SVG. Ports and ids, which differ from run to run, are replaced.
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import tempfile
 from pathlib import Path
@@ -61,9 +62,10 @@ def _lines(terminal: Terminal) -> list[Text]:
 
 def _line(row: dict[int, pyte.screens.Char]) -> Text:
     line = Text()
-    for column in range(COLUMNS):
-        one = row[column]
-        line.append(one.data, Style(color=_OWN_COLOURS.get(one.fg, one.fg), bold=one.bold))
+    cells = (row[column] for column in range(COLUMNS))
+    for (colour, bold), same in itertools.groupby(cells, lambda one: (one.fg, one.bold)):
+        text = "".join(one.data for one in same)
+        line.append(text, Style(color=_OWN_COLOURS.get(colour, colour), bold=bold))
     for pattern, word in STEADY:
         for found in reversed(list(re.finditer(pattern, line.plain))):
             style = line.get_style_at_offset(Console(), found.start())
