@@ -15,9 +15,7 @@ NOT_RUN = {
     "uv run pytest": "it would run this test; CI runs it",
     "python -m venv .venv && . .venv/bin/activate": "it installs packages from an index",
     "pip install 'dlt-dataverse[sandbox]'": "it installs packages from an index",
-    "python -m dataverse_source.sandbox --rows accounts=100000": "it serves until it is stopped; "
-    "tests/sandbox/test_command_line.py starts it",
-    "erDiagram": "a picture that pipelines/diagram.py draws",
+    "uv add 'dlt-dataverse[sandbox]'": "it installs packages from an index",
 }
 """Beginnings of blocks that are only parsed, and the reasons."""
 

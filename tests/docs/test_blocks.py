@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import yaml  # type: ignore[import-untyped]
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import ConfigTomlProvider, SecretsTomlProvider
 from dlt.common.configuration.providers.toml import StringTomlProvider
@@ -26,7 +27,7 @@ from tests.support.places import ROOT
 from tests.support.servers import CLIENT
 from tests.support.sign_in_material import assertion, certificate, key_pem, pem, written
 
-LANGUAGES = {"json", "mermaid", "python", "sh", "sql", "toml"}
+LANGUAGES = {"json", "python", "sh", "sql", "text", "toml", "yaml"}
 SECTION = "SOURCES__DATAVERSE__"
 NEEDED = {
     "environment_url": "https://contoso.crm4.dynamics.com",
@@ -181,12 +182,26 @@ def test_json(block: Block) -> None:
     json.loads(block.text)
 
 
+@pytest.mark.parametrize("block", named(blocks("yaml")))
+def test_yaml(block: Block) -> None:
+    assert yaml.safe_load(block.text)
+
+
 @pytest.mark.parametrize("block", named(blocks("sql")))
 def test_sql(block: Block) -> None:
     with duckdb.connect() as database:
         database.execute("CREATE SCHEMA dataverse")
         database.execute(
             "CREATE TABLE dataverse.accounts "
-            "(accountid TEXT, parentaccountid TEXT, _dataverse_valid_to TIMESTAMPTZ)"
+            "(accountid TEXT, name TEXT, industrycode BIGINT, parentaccountid TEXT, "
+            "_dataverse_valid_to TIMESTAMPTZ)"
+        )
+        database.execute(
+            'CREATE TABLE dataverse._dataverse_choices ("table" TEXT, "column" TEXT, value BIGINT, '
+            "label TEXT, language BIGINT)"
+        )
+        database.execute(
+            "CREATE TABLE dataverse._dlt_loads "
+            "(load_id TEXT, status BIGINT, inserted_at TIMESTAMPTZ)"
         )
         database.execute(block.text)

@@ -1,4 +1,4 @@
-"""What `dataverse_source` exports is what docs/python.md lists."""
+"""What `dataverse_source` exports is what docs/python.md and docs/api.md list."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ def test_every_exported_name_is_listed_and_nothing_else() -> None:
     page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)
     assert sorted(listed) == sorted(dataverse_source.__all__)
+
+
+def test_the_reference_has_every_exported_name() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    described = set(re.findall(r"^\.\. auto\w+:: [\w.]+\.(\w+)$", page, flags=re.MULTILINE))
+    assert set(dataverse_source.__all__) <= described
 
 
 def test_every_exported_name_can_be_imported() -> None:

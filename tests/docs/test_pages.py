@@ -18,6 +18,7 @@ from dataverse_source.config.settings import OF_A_TABLE, OF_THE_SOURCE, SETTINGS
 from dataverse_source.credentials import aadsts_errors
 from dataverse_source.metadata.model import Column, Table
 from tests.docs.blocks import pages, rows_of_tables, text_of
+from tests.support.places import ROOT
 
 # Docs "Web service error codes"; the code is not needed to explain the refusal.
 PRIVILEGE_DENIED = ("0x80040220", "0x80048306")
@@ -152,3 +153,25 @@ def test_figures_of_the_limits_are_those_of_the_code() -> None:
     assert f"{limits.execution_seconds / 60:.0f} minutes of execution time" in page
     assert f"and {limits.concurrent} requests at once" in page
     assert f"down to {page_size.SMALLEST}" in page
+
+
+def test_links_of_the_readme_lead_to_files_of_this_repository() -> None:
+    """They are absolute, so that they work on a package index too."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (repository,) = re.findall(
+        r'^Repository = "https://github.com/([^"]+)"$', project, re.MULTILINE
+    )
+    links = re.findall(r"\]\(([^)]+)\)", text_of("README.md"))
+    starts = (
+        f"https://github.com/{repository}/blob/main/",
+        f"https://raw.githubusercontent.com/{repository}/main/",
+    )
+    own = [link for link in links if not link.startswith("https://d")]
+    assert own
+    for link in own:
+        path = next(link.removeprefix(start) for start in starts if link.startswith(start))
+        assert (ROOT / path.partition("#")[0]).is_file(), link
+
+
+def test_the_readme_is_short() -> None:
+    assert len(text_of("README.md").split()) < 900

@@ -28,11 +28,14 @@ class Terminal:
         folder: that it runs in; settings and pipelines are kept there.
         sandbox: that the settings lead to.
         environment: more variables.
+
+    Attributes:
+        screen: what it shows, with colours.
     """
 
     def __init__(self, *arguments: str, folder: Path, sandbox: Sandbox, **environment: str) -> None:
-        self._screen = pyte.Screen(COLUMNS, LINES)
-        self._stream = pyte.ByteStream(self._screen)
+        self.screen = pyte.Screen(COLUMNS, LINES)
+        self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         kept = {
             name: text
@@ -59,7 +62,7 @@ class Terminal:
     @property
     def lines(self) -> list[str]:
         """The screen as it is, without the blanks at the ends."""
-        lines = [line.rstrip() for line in self._screen.display]
+        lines = [line.rstrip() for line in self.screen.display]
         while lines and not lines[-1]:
             lines.pop()
         return lines
@@ -95,10 +98,10 @@ class Terminal:
 
     def colours_of(self, text: str) -> set[str]:
         """The colours of a text where it is on the screen."""
-        for number, line in enumerate(self._screen.display):
+        for number, line in enumerate(self.screen.display):
             at = line.find(text)
             if at >= 0:
-                row = self._screen.buffer[number]
+                row = self.screen.buffer[number]
                 return {row[column].fg for column in range(at, at + len(text))}
         raise AssertionError(f"{text!r} is not on the screen")
 
