@@ -109,11 +109,11 @@ class DataverseError(Exception):
         remedy: str | None = None,
         request_id: str | None = None,
     ) -> None:
-        self.what = what
-        self.where = where
-        self.why = why
-        self.remedy = remedy
-        self.request_id = request_id
+        self.what = printable(what)
+        self.where = None if where is None else printable(where)
+        self.why = None if why is None else printable(why)
+        self.remedy = None if remedy is None else printable(remedy)
+        self.request_id = None if request_id is None else printable(request_id)
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -271,6 +271,18 @@ class TablesFailedError(DataverseError):
             where=", ".join(failures),
             why="\n".join(f"\n{name}: {error}" for name, error in failures.items()),
         )
+
+
+def printable(text: str) -> str:
+    """The text with its control characters escaped, so that a terminal shows and not obeys them.
+
+    Texts of answers may hold any. Line breaks and tabs stay.
+    """
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+# C0 and C1 controls, separators of lines, lone surrogates, and what changes the text's direction.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

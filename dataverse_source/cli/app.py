@@ -23,7 +23,8 @@ from dataverse_source.cli.failures import (
     exit_code,
     known_error,
 )
-from dataverse_source.cli.screen import Screen, discard_stdout, printable
+from dataverse_source.cli.screen import Screen, discard_stdout
+from dataverse_source.errors import printable
 
 NAME = "dataverse-source"
 

@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import date, datetime
@@ -15,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dataverse_source.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that change the text's direction and can make text look like another one."""
 
 PIPE_WIDTH = 160
 """Columns when there is no terminal and COLUMNS is not set."""
@@ -85,22 +83,6 @@ def discard_stdout() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
-
-
-def printable(text: str) -> str:
-    """The text with its control characters escaped, so that a terminal shows and not obeys them.
-
-    Line breaks and tabs stay.
-    """
-    return "".join(_escaped(one) if _is_control(one) else one for one in text)
-
-
-def _is_control(one: str) -> bool:
-    return (unicodedata.category(one) == "Cc" and one not in "\n\t") or one in BIDIRECTIONAL
-
-
-def _escaped(one: str) -> str:
-    return one.encode("unicode_escape").decode()
 
 
 def grid(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: int = -1) -> Table:

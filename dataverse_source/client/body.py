@@ -37,7 +37,7 @@ MOST_BYTES = 2**28
 """Bytes that a body may have, as received and decompressed. Pages are some tens of megabytes
 large; a larger page is asked for once more with fewer rows."""
 
-MOST_TIMES = 200
+MOST_TIMES = 100
 """How many times its compressed size a body may become, beyond `FREE_BYTES`. gzip makes rows 5 to
 30 times smaller; 1,000 times smaller is a body that is meant to fill the memory."""
 

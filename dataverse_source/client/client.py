@@ -36,7 +36,7 @@ from dataverse_source.client.session import timeouts
 from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, Permit
 from dataverse_source.client.token_source import TokenSource
 from dataverse_source.client.urls import environment_base, pinned, request_url
-from dataverse_source.errors import ProtocolError, safe_url
+from dataverse_source.errors import ProtocolError, printable, safe_url
 
 __all__ = ["Counters", "DataverseClient", "HasNextLink", "environment_base"]
 
@@ -329,6 +329,8 @@ class DataverseClient:
             if not isinstance(error, requests.RequestException):
                 raise
             raise network_fault(error, url, setting="environment_url") from error
+        if deadline.expired:  # a body without a length ends where the connection does
+            raise too_slow(url, self._longest)
         permit.answered(time.monotonic() - began, answer.headers)
         self._note(answer.headers)
         return Response(url, answer.status_code, answer.headers, received)
@@ -343,7 +345,11 @@ class DataverseClient:
         """Keeps what an answer says about the server."""
         self._server_time = retry.http_date(headers.get("Date") or "") or self._server_time
         limits = {name.lower(): text for name, text in headers.items()}
-        limits = {name: text for name, text in limits.items() if name.startswith(RATE_LIMIT)}
+        limits = {
+            name: printable(text[:50])
+            for name, text in limits.items()
+            if name.startswith(RATE_LIMIT)
+        }
         self._rate_limits = limits or self._rate_limits
 
     def _count_retry(self, failure: TransientError, seconds: float) -> None:

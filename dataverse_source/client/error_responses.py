@@ -138,7 +138,7 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 def _error_object(text: str) -> dict[str, object] | None:
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     error = body.get("error") if isinstance(body, dict) else None
     return error if isinstance(error, dict) else None

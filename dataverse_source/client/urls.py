@@ -12,6 +12,9 @@ from dataverse_source.errors import ConfigurationError, ProtocolError, safe_url
 
 __all__ = ["environment_base", "paging_cookie", "pinned", "request_url", "secure_base"]
 
+LONGEST_LINK = 65_536
+"""Characters; Dataverse takes URLs of half that length (docs: "Compose HTTP requests")."""
+
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 # Left readable in paths, such as EntityDefinitions(LogicalName='account'), and in query values,
 # such as name,accountid. All of them are allowed there by RFC 3986, section 3.
@@ -133,6 +136,13 @@ def pinned(link: str, base: str) -> str:
     Raises:
         ProtocolError: scheme, host or port differ, or the text is no absolute URL.
     """
+    if len(link) > LONGEST_LINK:
+        raise ProtocolError(
+            "A link is longer than any URL may be",
+            where=safe_url(link[:200]),
+            why=f"{len(link):,} characters",
+            remedy="This is a fault of the server. Try another page_size or select.",
+        )
     match = _LINK.fullmatch(link)
     default_port = _DEFAULT_PORTS[urlsplit(base).scheme]
     if match is None or match[1].lower() not in (base, f"{base}:{default_port}"):

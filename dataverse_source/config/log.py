@@ -11,6 +11,8 @@ import logging
 
 from dlt.common import logger as dlt_log
 
+from dataverse_source.errors import printable
+
 __all__ = ["NAME", "Log", "logger"]
 
 NAME = "dataverse_source"
@@ -50,7 +52,10 @@ class Log:
         return found
 
     def _write(self, level: int, text: str, args: tuple[object, ...]) -> None:
-        _logger().log(level, text, *args, stacklevel=_FRAMES)
+        log = _logger()
+        if log.isEnabledFor(level):
+            # Texts of answers may hold control characters, which must not reach a terminal.
+            log.log(level, printable(text % args if args else text), stacklevel=_FRAMES)
 
 
 def _logger() -> logging.Logger:

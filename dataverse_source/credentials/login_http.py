@@ -172,7 +172,7 @@ def json_object(text: str | bytes) -> dict[str, Any] | None:
     """The JSON object that a login service sent; None if it is none."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

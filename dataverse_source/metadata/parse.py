@@ -264,7 +264,11 @@ def items(answer: Mapping[str, Any], member: str, where: str | None = None) -> l
     found = answer.get(member)
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise ProtocolError("The answer to a metadata request contains no list", where=where)
-    if f"{member}@odata.nextLink" in answer or "@odata.nextLink" in answer:
+    if (
+        f"{member}@odata.nextLink" in answer
+        or "@odata.nextLink" in answer
+        or str(answer.get("@Microsoft.Dynamics.CRM.morerecords")).lower() == "true"
+    ):
         # Docs: "Query table definitions": there is no paging, all are returned. A part of the
         # columns must never be taken for all of them.
         raise ProtocolError("The answer to a metadata request is not complete", where=where)

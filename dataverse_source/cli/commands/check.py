@@ -10,7 +10,8 @@ import click
 
 from dataverse_source.cli.failures import FAILED, WRONG
 from dataverse_source.cli.options import environment_option, json_option
-from dataverse_source.cli.screen import Screen, printable
+from dataverse_source.cli.screen import Screen
+from dataverse_source.errors import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -44,8 +44,10 @@ USABLE_SHARE = 0.98
 MOST_SERVERS = 16
 """Most servers assumed behind a host that does not tell them apart."""
 
-_NUMBER = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
-_AFFINITY = re.compile(r"\bARRAffinity=([^;,\s]+)")
+_NUMBER = re.compile(
+    r"-?[0-9]{1,3}(?:,[0-9]{3}){1,4}(?:\.[0-9]{1,9})?|-?[0-9]{1,12}(?:\.[0-9]{1,9})?", re.ASCII
+)
+_AFFINITY = re.compile(r"\bARRAffinity=([^;,\s]{1,200})")
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,17 @@ from dataverse_source.sandbox.http.messages import DataverseFault, Request, Resp
 from dataverse_source.sandbox.http.wire import Answer
 
 _GATEWAY_NAMES = {502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Time-out"}
-_ALTERING = ("wrong_content_type", "no_value", "foreign_next_link", "repeated_next_link")
+_ALTERING = (
+    "wrong_content_type",
+    "no_value",
+    "foreign_next_link",
+    "repeated_next_link",
+    "no_next_link",
+    "more_without_link",
+)
+_MORE_RECORDS = b',"@Microsoft.Dynamics.CRM.morerecords":true}'
 _NEXT_LINK = re.compile(rb'"@odata\.nextLink"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_LINK_MEMBER = re.compile(rb',\s*"@odata\.nextLink"\s*:\s*"(?:[^"\\]|\\.)*"')
 _LINK_HOST = re.compile(rb'("@odata\.(?:nextLink|deltaLink)"\s*:\s*")https?://[^/"]+')
 
 
@@ -64,6 +73,10 @@ def alter(fault: Fault, request: Request, response: Response) -> Response:
     elif fault.kind == "repeated_next_link":
         link = request.base_url + request.path + (f"?{request.query}" if request.query else "")
         response.body = _with_next_link(response.body, link)
+    elif fault.kind in ("no_next_link", "more_without_link"):
+        response.body = _LINK_MEMBER.sub(b"", response.body)
+        if fault.kind == "more_without_link":
+            response.body = response.body.rstrip()[:-1] + _MORE_RECORDS
     return response
 
 

@@ -30,6 +30,8 @@ Kind = Literal[
     "no_value",
     "foreign_next_link",
     "repeated_next_link",
+    "no_next_link",
+    "more_without_link",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 
@@ -47,6 +49,8 @@ class Fault:
             ``truncated_gzip``: the compressed body is cut. ``wrong_content_type``: JSON that
             says it is HTML. ``no_value``: a 200 without ``value``. ``foreign_next_link``: a
             next link to ``location``. ``repeated_next_link``: a next link to the same page.
+            ``no_next_link``: the next link is left out. ``more_without_link``: it is left out, and
+            ``morerecords`` says that more rows follow.
         retry_after: seconds in ``Retry-After`` (``throttled``; ``html_503`` when not None).
         form: a value of the switch ``throttle_form``, None for the switch's own.
         seconds: how long a stall lasts.

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from dataverse_source.cli.screen import Screen, grid, printable
+from dataverse_source.cli.screen import Screen, grid
+from dataverse_source.errors import printable
 
 
 @pytest.mark.parametrize(
