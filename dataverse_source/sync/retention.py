@@ -7,10 +7,13 @@ from datetime import timedelta
 
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.config.log import logger
-from dataverse_source.errors import ResponseError
+from dataverse_source.errors import ProtocolError, ResponseError
 
 DEFAULT_DAYS = 7
 """Docs "Use change tracking to synchronize data with external systems"."""
+
+MOST_DAYS = 36_500
+"""A longer time means the same, and would not fit Python's clock."""
 
 COLUMN = "expirechangetrackingindays"
 
@@ -34,8 +37,8 @@ class Retention:
         try:
             answer = self._client.get_json("organizations", {"$select": COLUMN})
             (organization,) = answer["value"]
-            days = organization.get(COLUMN)
-        except (ResponseError, KeyError, ValueError) as error:
+            days = int(organization[COLUMN] or DEFAULT_DAYS)
+        except (ResponseError, ProtocolError, KeyError, TypeError, ValueError) as error:
             logger.info("The organization does not return %s: %s", COLUMN, error)
-            days = None
-        return DEFAULT_DAYS if days is None else int(days)
+            days = DEFAULT_DAYS
+        return min(days, MOST_DAYS)

@@ -16,6 +16,7 @@ from dataverse_source.arrow.schema import TableSchema, table_schema
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.client.urls import pinned
 from dataverse_source.config.settings import MAX_PAGE_SIZE, TableSettings
+from dataverse_source.errors import ProtocolError
 from dataverse_source.metadata.column_selection import holds_files
 from dataverse_source.metadata.model import Column, Table
 from dataverse_source.sync.read.prefetch import PagePrefetch, link_at_the_end
@@ -177,7 +178,7 @@ class TableReader:
         try:
             counts = self.client.get_json(path)["EntityRecordCountCollection"]["Values"]
             return int(counts[0])
-        except (KeyError, IndexError, TypeError, ValueError):
+        except (ProtocolError, KeyError, IndexError, TypeError, ValueError):
             return None
 
     def highest_version(self) -> int:
