@@ -83,8 +83,6 @@ def read_rows(
         plan = _ParallelPlan(resume.intervals, ReadLimits(_most_pages(reader, None), limit))
         return (yield from _read_parallel(reader, workers, plan))
     from_start, url, pages = _open_chain(reader, resume.link if resume else None)
-    if from_start and resume is not None:
-        limit = None  # the next link would be refused as this one was, package after package
     began = time.monotonic()
     page = next(pages)
     if from_start and page.next_link and time.monotonic() - began >= SLOW_PAGE_SECONDS:
@@ -126,7 +124,7 @@ def _open_chain(reader: TableReader, link: str | None) -> tuple[bool, str, Itera
                 raise
             logger.warning(
                 "%s: Dataverse refused the link to the next rows (%s); the table is read from its "
-                "start again, in one load package",
+                "start again",
                 reader.name,
                 refusal.code or refusal.status,
             )
