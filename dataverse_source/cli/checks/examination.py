@@ -265,4 +265,4 @@ def _column_security(
             text = f"column security {in_words(columns)}"
             remedy = "Give the application user a column security profile that may read them, or "
             remedy += f"leave them out: exclude_columns in table_settings.{name}."
-            found.warn("columns", name, text, remedy, table=name, columns=columns)
+            found.warn("columns", f"{name} columns", text, remedy, of=name, columns=columns)

@@ -12,6 +12,7 @@ import pytest
 from dataverse_source.cli.app import run
 from dataverse_source.cli.checks.tables import MOST_TABLES
 from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.schema.schema_changes import with_column_changed
 from tests.support.command_line import Cli
 
 MOST_REQUESTS = 6
@@ -26,6 +27,28 @@ STEPS = [
     "limits",
     "metadata",
 ]
+
+
+@pytest.fixture(autouse=True)
+def no_secured_columns(configured: Sandbox) -> None:
+    """Column security is a check of its own."""
+    secure(configured, "new_taxnumber", secured=False)
+
+
+def secure(sandbox: Sandbox, column: str, *, secured: bool) -> None:
+    schema = with_column_changed(sandbox.store.schema, "account", column, secured=secured)
+    sandbox.store.change_schema(schema)
+
+
+def test_columns_that_column_security_hides(cli: Cli, configured: Sandbox) -> None:
+    secure(configured, "telephone1", secured=True)
+    told = cli("check", "accounts", "--json")
+    assert told.code == 0
+    found = next(one for one in told.json()["steps"] if one["step"] == "columns")
+    assert (found["title"], found["status"]) == ("accounts columns", "warning")
+    assert found["details"] == "column security hides telephone1"
+    assert "column security profile" in found["remedy"]
+    assert len(configured.requests) <= MOST_REQUESTS
 
 
 def statuses(value: Any) -> dict[str, str]:
@@ -63,14 +86,14 @@ def test_all_is_well(cli: Cli, configured: Sandbox) -> None:
     assert configured.client_secret not in told.out
 
 
-def test_without_a_tenant_it_takes_six_requests(
+def test_without_a_tenant_it_takes_five_requests(
     cli: Cli, configured: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SOURCES__DATAVERSE__CREDENTIALS__TENANT_ID")
     told = cli("check", "*", "--json")
     assert told.code == 0, told.err
     assert len(told.json()["steps"]) > len(STEPS) + 20
-    assert len(configured.requests) == MOST_REQUESTS
+    assert len(configured.requests) == MOST_REQUESTS - 1  # no column is secured
 
 
 def test_the_tables_are_those_of_the_settings(
