@@ -58,12 +58,16 @@ class Switches:
         stuck_cookie: next links whose cookie never moves on.
         skiptoken_expiry: whether a ``$skiptoken`` expires after
             ``skiptoken_lifetime_seconds``, and with which error code.
+        total_record_count: what RetrieveTotalRecordCount answers: counts up to a day old, or 0 for
+            all tables, as seen in one organization.
         user_refusal_status: HTTP status for a disabled user and for a user without a role.
         cascade_tombstones: whether rows deleted by cascade, bulk delete or retention appear
             in the delta.
         merged_rows: what the merge of two accounts or contacts updates.
         reappearing_row: a deleted row that comes back under the same key.
         expand_all_attributes: ``EntityDefinitions?$expand=Attributes`` over all tables.
+        local_global_option_set: ``GlobalOptionSet`` of a column with a choice of its own: that
+            choice, as recorded, or null, as the docs print.
         secured_columns: columns that column security hides from the caller.
         masked_columns: columns that are masked: those with a masking rule, or all secured texts,
             which all callers then see masked.
@@ -110,11 +114,13 @@ class Switches:
     next_link: Literal["given", "flag_only"] = "given"
     stuck_cookie: Literal["off", "any"] = "off"
     skiptoken_expiry: Literal["never", "0x80041129", "0x8004112A"] = "never"
+    total_record_count: Literal["counted", "zero"] = "counted"
     user_refusal_status: Literal["403", "401"] = "403"
     cascade_tombstones: Literal["all", "parent_only"] = "all"
     merged_rows: Literal["loser", "both"] = "loser"
     reappearing_row: Literal["delete_then_row", "row_only"] = "delete_then_row"
     expand_all_attributes: Literal["answered", "502", "504", "500"] = "answered"
+    local_global_option_set: Literal["own", "null"] = "own"
     secured_columns: Literal["null", "omitted"] = "null"
     masked_columns: Literal["by_rule", "all_secured"] = "by_rule"
     gzip: Literal["when_asked", "never"] = "when_asked"

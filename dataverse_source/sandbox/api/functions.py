@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dataverse_source.sandbox.environment.environment import Caller, Environment
-from dataverse_source.sandbox.http.messages import Request, Response
+from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.query.collection.function_calls import (
     function_response,
     read_arguments,
     required,
 )
 from dataverse_source.sandbox.query.syntax.odata import bad_query
+from dataverse_source.sandbox.schema.tables import Table
 from dataverse_source.sandbox.store.time_zones import BY_NAME
 
 Arguments = Mapping[str, Any]
@@ -92,14 +93,19 @@ def _total_record_count(
     names = arguments.get("EntityNames") or []
     for name in names:
         if name not in environment.schema.by_logical_name:
-            raise bad_query(f"The entity with a name = '{name}' was not found in the "
-                            "MetadataCache.")  # fmt: skip
+            message = f"The entity with a name = '{name}' was not found in the MetadataCache."
+            raise DataverseFault(400, "0x80040203", message)
+    counts = environment.record_counts
+    if environment.switches.total_record_count == "zero":
+        values = [0 for _ in names]
+    else:
+        values = [counts.count(environment.store, name) for name in names]
     return {
         "EntityRecordCountCollection": {
             "Count": len(names),
             "IsReadOnly": False,
             "Keys": names,
-            "Values": [environment.record_counts.count(environment.store, name) for name in names],
+            "Values": values,
         }
     }
 
@@ -115,6 +121,65 @@ def _time_zone_code(
     return {"TimeZoneCode": zone.code}
 
 
+def _available_languages(
+    _environment: Environment, _caller: Caller, _request: Request, _: Arguments
+) -> Body:
+    return {"LocaleIds": [ENGLISH]}
+
+
+def _provisioned_languages(
+    _environment: Environment, _caller: Caller, _request: Request, _: Arguments
+) -> Body:
+    return {"RetrieveProvisionedLanguages": [ENGLISH]}
+
+
+def _installed_language_packs(
+    _environment: Environment, _caller: Caller, _request: Request, _: Arguments
+) -> Body:
+    return {"RetrieveInstalledLanguagePacks": [ENGLISH]}
+
+
+def _valid_many_to_many(
+    environment: Environment, _caller: Caller, _request: Request, _: Arguments
+) -> Body:
+    """Tables that can take part in N:N relationships."""
+    names = [table.logical_name for table in environment.schema.tables if _can_be_related(table)]
+    return {"EntityNames": sorted(names)}
+
+
+def _valid_referenced(
+    environment: Environment, _caller: Caller, _request: Request, arguments: Arguments
+) -> Body:
+    """Tables that a table can have a lookup to."""
+    return _valid_ends(environment, arguments, "ReferencingEntityName")
+
+
+def _valid_referencing(
+    environment: Environment, _caller: Caller, _request: Request, arguments: Arguments
+) -> Body:
+    """Tables that can have a lookup to a table."""
+    return _valid_ends(environment, arguments, "ReferencedEntityName")
+
+
+def _valid_ends(environment: Environment, arguments: Arguments, name: str) -> Body:
+    given = arguments.get(name)
+    if given is not None and given not in environment.schema.by_logical_name:
+        message = f"The entity with a name = '{given}' was not found in the MetadataCache."
+        raise DataverseFault(400, "0x80040203", message)
+    names = [table.logical_name for table in environment.schema.tables if _can_be_related(table)]
+    return {"EntityNames": sorted(names)}
+
+
+def _can_be_related(table: Table) -> bool:
+    return not (table.is_intersect or table.is_logical_entity or table.is_private)
+
+
+def _organization_info(
+    _environment: Environment, _caller: Caller, _request: Request, _: Arguments
+) -> Body:
+    return {"organizationInfo": {"InstanceType": "Customer", "Solutions": []}}
+
+
 ENGLISH = 1033
 _FUNCTIONS: dict[str, Callable[[Environment, Caller, Request, Arguments], Body]] = {
     "WhoAmI": _who_am_i,
@@ -122,5 +187,12 @@ _FUNCTIONS: dict[str, Callable[[Environment, Caller, Request, Arguments], Body]]
     "RetrieveCurrentOrganization": _current_organization,
     "RetrieveTotalRecordCount": _total_record_count,
     "GetTimeZoneCodeByLocalizedName": _time_zone_code,
+    "RetrieveAvailableLanguages": _available_languages,
+    "RetrieveProvisionedLanguages": _provisioned_languages,
+    "RetrieveInstalledLanguagePacks": _installed_language_packs,
+    "GetValidManyToMany": _valid_many_to_many,
+    "GetValidReferencedEntities": _valid_referenced,
+    "GetValidReferencingEntities": _valid_referencing,
+    "RetrieveOrganizationInfo": _organization_info,
 }
 NAMES = frozenset(_FUNCTIONS)

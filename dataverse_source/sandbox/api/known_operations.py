@@ -48,8 +48,8 @@ FUNCTIONS = frozenset(
     RetrieveTimestamp RetrieveTotalRecordCount RetrieveUnpublished RetrieveUnpublishedMultiple
     RetrieveUserLicenseInfo RetrieveUserPrivilegeByPrivilegeId
     RetrieveUserPrivilegeByPrivilegeName RetrieveUserPrivileges RetrieveUserQueues
-    RetrieveUsersPrivilegesThroughTeams RetrieveVersion Rollup SearchByBodyKbArticle
-    SearchByKeywordsKbArticle SearchByTitleKbArticle UtcTimeFromLocalTime
+    RetrieveUsersPrivilegesThroughTeams RetrieveVersion Rollup Search SearchByBodyKbArticle
+    SearchByKeywordsKbArticle SearchByTitleKbArticle UtcTimeFromLocalTime ValidateApp
     ValidateFetchXmlExpression ValidateRecurrenceRule WhoAmI
     """.splitlines()
     for name in line.split()
@@ -58,28 +58,30 @@ FUNCTIONS = frozenset(
 ACTIONS = frozenset(
     name
     for line in """
-    AddAppComponents AddItemCampaign AddItemCampaignActivity AddListMembersList AddMemberList
-    AddMembersTeam AddPrincipalToQueue AddPrivilegesRole AddRecurrence AddSolutionComponent
-    AddToQueue AddUserToRecordTeam ApplyRecordCreationAndUpdateRule ApplyRoutingRule
-    AutoMapEntity BackgroundSendEmail Book BulkDelete BulkDetectDuplicates BulkRetain
-    CalculateActualValueOpportunity CalculatePrice CanBeReferenced CanBeReferencing
-    CanManyToMany CancelContract CancelSalesOrder CloneAsPatch CloneAsSolution CloneContract
-    CloneProduct CloseIncident CloseQuote CommitAnnotationBlocksUpload
-    CommitAttachmentBlocksUpload CommitFileBlocksUpload ConvertOwnerTeamToAccessTeam
+    AddAppComponents AddChannelAccessProfilePrivileges AddItemCampaign AddItemCampaignActivity
+    AddListMembersList AddMemberList AddMembersTeam AddPrincipalToQueue AddPrivilegesRole
+    AddRecurrence AddSolutionComponent AddToQueue AddUserToRecordTeam
+    ApplyRecordCreationAndUpdateRule ApplyRoutingRule AutoMapEntity BackgroundSendEmail Book
+    BulkDelete BulkDetectDuplicates BulkRetain CalculateActualValueOpportunity CalculatePrice
+    CanBeReferenced CanBeReferencing CanManyToMany CancelContract CancelSalesOrder
+    CloneAsPatch CloneAsSolution CloneContract CloneMobileOfflineProfile CloneProduct
+    CloseIncident CloseQuote CommitAnnotationBlocksUpload CommitAttachmentBlocksUpload
+    CommitFileBlocksUpload CompoundUpdateDuplicateDetectionRule ConvertOwnerTeamToAccessTeam
     ConvertProductToKit ConvertQuoteToSalesOrder ConvertSalesOrderToInvoice CopyCampaign
-    CopyDynamicListToStatic CopyMembersList CopySystemForm CreateCustomerRelationships
-    CreateException CreateInstance CreateKnowledgeArticleTranslation
-    CreateKnowledgeArticleVersion CreateMultiple CreateWorkflowFromTemplate DeleteAndPromote
-    DeleteAuditData DeleteFile DeleteMultiple DeleteOpenInstances DeleteOptionValue
-    DeleteRecordChangeHistory DeliverImmediatePromoteEmail DeliverIncomingEmail
-    DeliverPromoteEmail DeprovisionLanguage DistributeCampaignActivity DownloadBlock
-    DownloadSolutionExportData ExecuteWorkflow ExportMappingsImportMap ExportSolution
-    ExportSolutionAsync ExportTranslation FulfillSalesOrder FullTextSearchKnowledgeArticle
-    GenerateInvoiceFromOpportunity GenerateQuoteFromOpportunity
-    GenerateSalesOrderFromOpportunity GenerateSocialProfile GetInvoiceProductsFromOpportunity
-    GetQuoteProductsFromOpportunity GetSalesOrderProductsFromOpportunity GetTrackingTokenEmail
-    GrantAccess ImportFieldTranslation ImportMappingsImportMap ImportRecordsImport
-    ImportSolution ImportSolutionAsync ImportTranslation InitializeAnnotationBlocksDownload
+    CopyCampaignResponse CopyDynamicListToStatic CopyMembersList CopySystemForm
+    CreateActivitiesList CreateCustomerRelationships CreateException CreateInstance
+    CreateKnowledgeArticleTranslation CreateKnowledgeArticleVersion CreateMultiple
+    CreateWorkflowFromTemplate DeleteAndPromote DeleteAuditData DeleteFile DeleteMultiple
+    DeleteOpenInstances DeleteOptionValue DeleteRecordChangeHistory
+    DeliverImmediatePromoteEmail DeliverIncomingEmail DeliverPromoteEmail DeprovisionLanguage
+    DistributeCampaignActivity DownloadBlock DownloadSolutionExportData ExecuteWorkflow
+    ExportMappingsImportMap ExportSolution ExportSolutionAsync ExportTranslation
+    FulfillSalesOrder FullTextSearchKnowledgeArticle GenerateInvoiceFromOpportunity
+    GenerateQuoteFromOpportunity GenerateSalesOrderFromOpportunity GenerateSocialProfile
+    GetInvoiceProductsFromOpportunity GetQuoteProductsFromOpportunity
+    GetSalesOrderProductsFromOpportunity GetTrackingTokenEmail GrantAccess
+    ImportFieldTranslation ImportMappingsImportMap ImportRecordsImport ImportSolution
+    ImportSolutionAsync ImportTranslation InitializeAnnotationBlocksDownload
     InitializeAnnotationBlocksUpload InitializeAttachmentBlocksDownload
     InitializeAttachmentBlocksUpload InitializeFileBlocksDownload InitializeFileBlocksUpload
     InsertOptionValue InsertStatusValue InstallSampleData InstantiateFilters
@@ -88,19 +90,19 @@ ACTIONS = frozenset(
     PropagateByExpression ProvisionLanguage ProvisionLanguageAsync PublishAllXml
     PublishDuplicateRule PublishProductHierarchy PublishTheme PublishXml QualifyLead
     QualifyMemberList ReactivateEntityKey ReassignObjectsOwner ReassignObjectsSystemUser
-    Recalculate ReleaseToQueue RemoveActiveCustomizations RemoveAppComponents RemoveFromQueue
-    RemoveItemCampaign RemoveItemCampaignActivity RemoveMemberList RemoveMembersTeam
-    RemoveParent RemovePrivilegeRole RemoveSolutionComponent RemoveUserFromRecordTeam
-    RenewContract RenewEntitlement ReplacePrivilegesRole Reschedule ResetUserFilters
-    RevertProduct ReviseQuote RevokeAccess RouteTo SaveAppSetting SendBulkMail SendEmail
-    SendEmailFromTemplate SendFax SendTemplate SetAutoNumberSeed SetBusinessEquipment
-    SetBusinessSystemUser SetDataEncryptionKey SetFeatureStatus SetLocLabels
-    SetParentSystemUser SetProcess SetReportRelated StageAndUpgrade StageSolution
+    Recalculate RecalculatePrice ReleaseToQueue RemoveActiveCustomizations RemoveAppComponents
+    RemoveFromQueue RemoveItemCampaign RemoveItemCampaignActivity RemoveMemberList
+    RemoveMembersTeam RemoveParent RemovePrivilegeRole RemoveSolutionComponent
+    RemoveUserFromRecordTeam RenewContract RenewEntitlement ReplacePrivilegesRole Reschedule
+    ResetUserFilters RevertProduct ReviseQuote RevokeAccess RouteTo SaveAppSetting
+    SendBulkMail SendEmail SendEmailFromTemplate SendFax SendTemplate SetAutoNumberSeed
+    SetBusinessEquipment SetBusinessSystemUser SetDataEncryptionKey SetFeatureStatus
+    SetLocLabels SetParentSystemUser SetProcess SetReportRelated StageAndUpgrade StageSolution
     SyncBulkOperation TransformImport TriggerServiceEndpointCheck UninstallSampleData
     UninstallSolutionAsync UnlockInvoicePricing UnlockSalesOrderPricing UnpublishDuplicateRule
-    UpdateMultiple UpdateOptionValue UpdateProductProperties UpdateSolutionComponent
-    UpdateStateValue UploadBlock UpsertMultiple Validate ValidateApp ValidateSavedQuery
-    WinOpportunity WinQuote
+    UpdateFeatureConfig UpdateMultiple UpdateOptionValue UpdateProductProperties
+    UpdateSolutionComponent UpdateStateValue UploadBlock UpsertMultiple Validate ValidateApp
+    ValidateSavedQuery WinOpportunity WinQuote
     """.splitlines()
     for name in line.split()
 )

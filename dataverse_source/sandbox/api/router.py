@@ -8,6 +8,7 @@ from dataverse_source.sandbox.api.audit_functions import answer_audit
 from dataverse_source.sandbox.api.bound_functions import answer_bound
 from dataverse_source.sandbox.api.functions import NAMES, answer_function
 from dataverse_source.sandbox.api.known_operations import refuse_lacking
+from dataverse_source.sandbox.api.known_tables import is_lacking
 from dataverse_source.sandbox.api.privileges import answer_privileges
 from dataverse_source.sandbox.environment.access_rules import no_access_to_row, require_read
 from dataverse_source.sandbox.environment.environment import Caller, Environment
@@ -90,6 +91,8 @@ class DataSide:
         if not is_bulk_write(request.method, segments):
             refuse_lacking(segments)
         table = self._environment.schema.by_entity_set.get(name)
+        if table is None and is_lacking(name):
+            raise DataverseFault(501, "0x8006088a", f"The sandbox has no table {name} yet.")
         if table is None:
             raise no_segment(self._environment, name)
         if is_elastic(table):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from dataverse_source.sandbox.environment.clock import Clock
@@ -23,10 +24,17 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 _ROUTES = {
     "oauth2/v2.0/token": "_token",
+    "oauth2/token": "_token_v1",
     "v2.0/.well-known/openid-configuration": "_discovery",
     "discovery/v2.0/keys": "_keys",
 }
 _TENANT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[\w-]+(\.[\w-]+)+")
+
+
+@dataclass(frozen=True)
+class _Issued:
+    token: str
+    audience: str
 
 
 class Identity:
@@ -101,6 +109,36 @@ class Identity:
         return Response.of_json(self.tokens.public_keys())
 
     def _token(self, request: Request, tenant: str) -> Response:
+        """The v2.0 endpoint: a ``scope`` names the resource."""
+        issued = self._issue(request, tenant, "scope")
+        lifetime = self.tokens.lifetime
+        return Response.of_json(
+            {
+                "token_type": "Bearer",
+                "expires_in": lifetime,
+                "ext_expires_in": lifetime,
+                "access_token": issued.token,
+            }
+        )
+
+    def _token_v1(self, request: Request, tenant: str) -> Response:
+        """The v1.0 endpoint, as older clients use it: ``resource``, and all values as text."""
+        issued = self._issue(request, tenant, "resource")
+        now, lifetime = int(self._clock.now().timestamp()), self.tokens.lifetime
+        return Response.of_json(
+            {
+                "token_type": "Bearer",
+                "expires_in": str(lifetime),
+                "ext_expires_in": str(lifetime),
+                "expires_on": str(now + lifetime),
+                "not_before": str(now),
+                "resource": issued.audience,
+                "access_token": issued.token,
+            }
+        )
+
+    def _issue(self, request: Request, tenant: str, names_resource: str) -> _Issued:
+        """Checks a request for a token; ``names_resource`` is the field with the resource."""
         if request.method != "POST":
             raise refuse.post_only(request.method)
         if not _TENANT.fullmatch(tenant):
@@ -108,7 +146,7 @@ class Identity:
         if not self._is_tenant(tenant):
             raise refuse.tenant_not_found(tenant)
         form = {**_basic_credentials(request), **_form(request)}
-        for name in ("grant_type", "client_id", "scope"):
+        for name in ("grant_type", "client_id", names_resource):
             if not form.get(name):
                 raise refuse.missing_parameter(name)
         if form["grant_type"] != "client_credentials":
@@ -116,27 +154,22 @@ class Identity:
         application = self.applications.get(form["client_id"].lower())
         if application is None:
             raise refuse.application_not_found(form["client_id"], tenant)
-        audience = self._audience(form["scope"], tenant)
+        if names_resource == "scope":
+            audience = self._audience(form["scope"], tenant)
+        else:
+            audience = self._known(form["resource"], tenant)
         by_key = self._prove(application, form, request, tenant)
         token = self.tokens.issue(
             application.client_id, application.object_id, audience, by_key=by_key
         )
-        lifetime = self.tokens.lifetime
-        return Response.of_json(
-            {
-                "token_type": "Bearer",
-                "expires_in": lifetime,
-                "ext_expires_in": lifetime,
-                "access_token": token,
-            }
-        )
+        return _Issued(token, audience)
 
     def _is_tenant(self, tenant: str) -> bool:
         return tenant.lower() in (self.tenant_id, TENANT_DOMAIN)
 
     def _endpoints(self, request: Request, tenant: str) -> frozenset[str]:
         """What a client may name as the audience of its own assertion."""
-        paths = ("/oauth2/v2.0/token", "/v2.0")
+        paths = ("/oauth2/v2.0/token", "/v2.0", "/oauth2/token")
         names = (tenant, self.tenant_id)
         return frozenset(f"{request.base_url}/{name}{path}" for name in names for path in paths)
 
@@ -147,6 +180,9 @@ class Identity:
         resource, slash, permission = wanted[0].rpartition("/")
         if not slash or permission != ".default":
             raise refuse.scope_without_default(wanted[0])
+        return self._known(resource, tenant)
+
+    def _known(self, resource: str, tenant: str) -> str:
         if resource.rstrip("/") not in self.resources:
             raise refuse.resource_not_found(resource, tenant)
         return resource

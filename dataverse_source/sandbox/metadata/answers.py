@@ -24,9 +24,11 @@ def collection(place: Place, query: Query, root: str, nested: bool = False) -> d
     ``nested`` gives what is expanded a context of its own.
     """
     at = Context(f"{root}{place.path}", place.cast, nested)
+    found = wanted(place.items or (), query)
     return {
         "@odata.context": f"{root}{place.context}{query.context()}",
-        "value": [render(item, query, place.kind, at) for item in wanted(place.items or (), query)],
+        **({"@odata.count": len(found)} if query.count else {}),
+        "value": [render(item, query, place.kind, at) for item in found],
     }
 
 

@@ -55,30 +55,31 @@ def _choice(
 
 
 def _option(choice: str, option: Option, set_type: str) -> dict[str, Any]:
+    """An option, its members in the order of recorded answers."""
     names = ("choice", choice, str(option.value))
-    members: dict[str, Any] = {
+    kind, own = _own_members(option, set_type)
+    return {
+        **({"@odata.type": f"#Microsoft.Dynamics.CRM.{kind}"} if kind else {}),
         "Value": option.value,
         "Color": None,
         "IsManaged": True,
         "ExternalValue": "",
         "ParentValues": [],
+        "Tag": None,
+        "IsHidden": False,
         "MetadataId": None,
         "HasChanged": None,
+        **own,
         "Label": label(option.label, *names),
         "Description": label("", *names, "description"),
     }
+
+
+def _own_members(option: Option, set_type: str) -> tuple[str, dict[str, Any]]:
+    """Derived type of an option of a state or a status reason, and what it adds."""
     if set_type == "State":
-        typed = {
-            "@odata.type": "#Microsoft.Dynamics.CRM.StateOptionMetadata",
-            "DefaultStatus": option.value + 1,
-            "InvariantName": option.label,
-        }
-        return {**typed, **members}
+        added = {"DefaultStatus": option.value + 1, "InvariantName": option.label}
+        return "StateOptionMetadata", added
     if set_type == "Status":
-        typed = {
-            "@odata.type": "#Microsoft.Dynamics.CRM.StatusOptionMetadata",
-            "State": option.state,
-            "TransitionData": None,
-        }
-        return {**typed, **members}
-    return members
+        return "StatusOptionMetadata", {"State": option.state, "TransitionData": None}
+    return "", {}

@@ -25,11 +25,18 @@ from dataverse_source.sandbox.metadata.types import TABLE
 from dataverse_source.sandbox.schema.tables import Column, OneToMany, Schema, Table
 
 
-def definitions_of(schema: Schema) -> Definitions:
-    """The definitions of a schema; those of the default one are made once in a process."""
+def definitions_of(schema: Schema, *, local_as_global: bool = True) -> Definitions:
+    """The definitions of a schema; those of the default one are made once in a process.
+
+    Args:
+        schema: the schema.
+        local_as_global: as for ``Definitions``.
+    """
     from dataverse_source.sandbox.schema.catalog import default_schema
 
-    return _default_definitions() if schema is default_schema() else Definitions(schema)
+    if local_as_global and schema is default_schema():
+        return _default_definitions()
+    return Definitions(schema, local_as_global=local_as_global)
 
 
 @lru_cache(maxsize=1)
@@ -40,10 +47,16 @@ def _default_definitions() -> Definitions:
 
 
 class Definitions:
-    """The metadata items of one schema, made when first asked for."""
+    """The metadata items of one schema, made when first asked for.
 
-    def __init__(self, schema: Schema) -> None:
+    Args:
+        schema: the schema.
+        local_as_global: ``GlobalOptionSet`` of a local choice is the column's own set.
+    """
+
+    def __init__(self, schema: Schema, *, local_as_global: bool = True) -> None:
         self.schema = schema
+        self.local_as_global = local_as_global
         self.document = lru_cache(maxsize=2)(lambda annotated: metadata_document(schema, annotated))
         """The ``$metadata`` document, with annotations or without."""
         self._columns = lru_cache(maxsize=None)(self._make_columns)
@@ -105,7 +118,9 @@ class Definitions:
             related = {
                 "OptionSet": lambda: column_choice(self.schema, table, column),
                 "GlobalOptionSet": lambda: (
-                    column_choice(self.schema, table, column) if column.option_set else None
+                    column_choice(self.schema, table, column)
+                    if column.option_set or self.local_as_global
+                    else None
                 ),
             }
         members = {**column_members(table, column, number), **own_members(column)}

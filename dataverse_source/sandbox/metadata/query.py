@@ -10,7 +10,7 @@ from dataverse_source.sandbox.http.messages import DataverseFault
 from dataverse_source.sandbox.metadata.filter import Condition, compile_filter
 from dataverse_source.sandbox.metadata.types import KINDS, Kind, check_member
 
-SUPPORTED = ("$select", "$filter", "$expand")
+SUPPORTED = ("$select", "$filter", "$expand", "$count")
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,13 @@ class Query:
         select: the properties asked for, in order; None for all.
         condition: which items are wanted; None for all.
         expand: the navigation properties to follow, with a query each.
+        count: the number of items is asked for.
     """
 
     select: tuple[str, ...] | None = None
     condition: Condition | None = None
     expand: Mapping[str, Query] = field(default_factory=dict)
+    count: bool = False
 
     def context(self) -> str:
         """The part of ``@odata.context`` that names what was selected and expanded."""
@@ -76,13 +78,13 @@ def compile_query(given: Mapping[str, str], kind: Kind) -> Query:
     """A query on items of one type.
 
     Raises:
-        DataverseFault: 400 for an unknown property or bad syntax, 501 for an option that
-            metadata does not have.
+        DataverseFault: 400 for an unknown property, bad syntax or an option that metadata does
+            not have.
     """
     for name in given:
         if name.startswith("$") and name not in SUPPORTED:
-            message = f"The query parameter {name} is not supported for Metadata Entities"
-            raise DataverseFault(501, "0x8006088a", message)
+            message = f"The query parameter {name} is not supported"
+            raise DataverseFault(400, "0x80060888", message)
     selected = _selected(given.get("$select"), kind)
     expand = {}
     for part in split(given.get("$expand", ""), ","):
@@ -91,7 +93,7 @@ def compile_query(given: Mapping[str, str], kind: Kind) -> Query:
             expand[name] = query
     text = given.get("$filter")
     condition = compile_filter(text, kind) if text is not None else None
-    return Query(selected, condition, expand)
+    return Query(selected, condition, expand, given.get("$count") == "true")
 
 
 def _selected(text: str | None, kind: Kind) -> tuple[str, ...] | None:

@@ -92,8 +92,11 @@ class MetadataSide:
         return Response(200, body, {"Content-Type": "application/xml", "OData-Version": "4.0"})
 
     def _current(self) -> Definitions:
-        if self._definitions.schema is not self._environment.schema:
-            self._definitions = definitions_of(self._environment.schema)
+        schema = self._environment.schema
+        own = self._environment.switches.local_global_option_set == "own"
+        known = self._definitions
+        if known.schema is not schema or known.local_as_global is not own:
+            self._definitions = definitions_of(schema, local_as_global=own)
         return self._definitions
 
     def _refuse_everything(self, place: Place, query: Query) -> None:

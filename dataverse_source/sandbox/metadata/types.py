@@ -160,8 +160,11 @@ def cast(base: Kind, segment: str) -> Kind:
     """The type that a path segment such as ``Microsoft.Dynamics.CRM.MemoAttributeMetadata`` names.
 
     Raises:
-        DataverseFault: 400 when it is no type derived from ``base``.
+        DataverseFault: 400 when it is no type derived from ``base``; 500 for the abstract type of
+            choices, as Dataverse answers.
     """
+    if segment == f"{NAMESPACE}.EnumAttributeMetadata":
+        raise DataverseFault(500, "0x8006088a", "Unexpected attribute type")
     kind = KINDS.get(segment.removeprefix(f"{NAMESPACE}."))
     if kind is None or (kind.base != base.name and kind.name != base.name):
         message = (

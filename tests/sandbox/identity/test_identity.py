@@ -168,3 +168,28 @@ def test_lifetime_is_a_setting_and_counts_by_the_sandboxs_clock() -> None:
         assert session.get(api(sandbox)).status_code == 200
         sandbox.clock.advance(601)
         assert session.get(api(sandbox)).status_code == 401
+
+
+def test_the_older_endpoint_takes_a_resource(running: Sandbox) -> None:
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": running.client_id,
+        "client_secret": running.client_secret,
+        "resource": running.environment_url,
+    }
+    url = f"{running.authority_host}/{running.tenant_id}/oauth2/token"
+    with session_of(running) as session:
+        issued = session.post(url, data=form).json()
+        assert issued["resource"] == running.environment_url
+        assert issued["expires_in"] == "3599"
+        assert int(issued["expires_on"]) - int(issued["not_before"]) == 3599
+        session.headers["Authorization"] = f"Bearer {issued['access_token']}"
+        assert session.get(api(running, "WhoAmI")).status_code == 200
+        del session.headers["Authorization"]
+        for change, code in (
+            ({"resource": ""}, 900144),
+            ({"resource": "https://elsewhere.example"}, 500011),
+            ({"client_secret": "wrong"}, 7000215),
+        ):
+            refused = session.post(url, data={**form, **change})
+            assert code in refused.json()["error_codes"]

@@ -99,13 +99,20 @@ def test_filters(asking: Asking, condition: str, expected: set[str]) -> None:
             'The "startswith" function isn\'t supported for Metadata Entities',
         ),
         ("EntityDefinitions?$filter=LogicalName gt 'a'", 501, "0x8006088a", "GreaterThan"),
-        ("EntityDefinitions?$top=1", 501, "0x8006088a", "$top"),
+        ("EntityDefinitions?$top=1", 400, "0x80060888", "parameter $top is not supported"),
+        ("EntityDefinitions?$skip=1", 400, "0x80060888", "parameter $skip is not supported"),
+        ("EntityDefinitions?$orderby=LogicalName", 400, "0x80060888", "$orderby"),
         ("EntityDefinitions?$expand=LogicalName", 400, "0x80060888", "navigation property"),
         ("EntityDefinitions(LogicalName='nope')", 404, "0x80040217", "nope"),
         (f"{ACCOUNT}/Attributes(LogicalName='nope')", 404, "0x80040217", "nope"),
         ("ManagedPropertyDefinitions", 501, "0x8006088a", "not answer"),
         (f"{ACCOUNT}/Nope", 404, "0x8006088a", "'Nope'"),
-        (f"{ACCOUNT}/Attributes/{NS}.EnumAttributeMetadata", 400, "0x80060888", "EnumAttribute"),
+        (
+            f"{ACCOUNT}/Attributes/{NS}.EnumAttributeMetadata",
+            500,
+            "0x8006088a",
+            "Unexpected attribute",
+        ),
         (f"{ACCOUNT}/Attributes?$select=MaxLength", 400, "0x80060888", "MaxLength"),
     ],
 )
@@ -181,7 +188,7 @@ def test_choices_are_expanded(asking: Asking) -> None:
         for option in answer["OptionSet"]["Options"]
     }
     assert labels == {1: "Preferred Customer", 2: "Standard"}
-    assert answer["GlobalOptionSet"] is None
+    assert answer["GlobalOptionSet"] == answer["OptionSet"]
     assert answer["@odata.context"].endswith(
         f"/Attributes/{NS}.PicklistAttributeMetadata"
         "(LogicalName,OptionSet(Options),GlobalOptionSet(Options))/$entity"
@@ -249,8 +256,48 @@ def test_global_choices_have_the_shape_of_a_real_organization(asking: Asking) ->
     (whole,) = [choice for choice in real if "@odata.type" in choice]
     ours = asking.json("GlobalOptionSetDefinitions")["value"][0]
     assert ours.keys() == whole.keys()
+    options = [option for choice in real for option in choice.get("Options", [])]
+    recent = next(option for option in options if "Tag" in option)
+    assert list(ours["Options"][0]) == list(recent)
+    # The whole one was recorded before options had these.
+    for option in ours["Options"]:
+        del option["Tag"], option["IsHidden"]
     assert ours["Options"][0].keys() == whole["Options"][0].keys()
     same_shape(ours, whole, "choice")
+
+
+def test_the_number_of_items(asking: Asking) -> None:
+    answer = asking.json(
+        "EntityDefinitions?$select=LogicalName&$filter=IsActivity eq true&$count=true"
+    )
+    assert answer["@odata.count"] == len(answer["value"]) > 0
+    assert "@odata.count" not in asking.json("EntityDefinitions?$select=LogicalName&$count=false")
+
+
+def test_options_of_states_and_reasons_in_the_recorded_order(asking: Asking) -> None:
+    for name, own in (
+        ("statecode", ["DefaultStatus", "InvariantName"]),
+        ("statuscode", ["State", "TransitionData"]),
+    ):
+        path = f"{ACCOUNT}/Attributes(LogicalName='{name}')"
+        kind = f"{NS}.{'State' if name == 'statecode' else 'Status'}AttributeMetadata"
+        found = asking.json(f"{path}/{kind}?$select=LogicalName&$expand=OptionSet")
+        members = list(found["OptionSet"]["Options"][0])
+        assert members[:1] == ["@odata.type"]
+        assert members[5:] == [
+            "ParentValues", "Tag", "IsHidden", "MetadataId", "HasChanged", *own, "Label",
+            "Description",
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("setting", "is_there"), [("own", True), ("null", False)])
+def test_the_global_choice_of_a_local_one(setting: str, is_there: bool) -> None:
+    with Asking(default_schema()) as asking:
+        asking.environment.switches = Switches().changed(local_global_option_set=setting)
+        path = f"{ACCOUNT}/Attributes(LogicalName='accountcategorycode')"
+        kind = f"{NS}.PicklistAttributeMetadata"
+        found = asking.json(f"{path}/{kind}?$expand=OptionSet,GlobalOptionSet")
+        assert found["GlobalOptionSet"] == (found["OptionSet"] if is_there else None)
 
 
 def test_relationships(asking: Asking) -> None:

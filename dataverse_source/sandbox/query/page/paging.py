@@ -40,6 +40,9 @@ _FROM_PRIVATE = {private: code for code, private in _TO_PRIVATE.items()}
 _HEX = re.compile(r"%[0-9A-F]{2}")
 
 
+_BARE_NUMBER = re.compile(r"(\bpagenumber=)(\d+)")
+
+
 @dataclass(frozen=True)
 class Cookie:
     """Where a page ended.
@@ -112,7 +115,7 @@ def read_outer(text: str) -> OuterCookie:
     Raises:
         DataverseFault: it can't be read.
     """
-    outer = parse_cookie(text.replace("&", "&amp;"))
+    outer = parse_cookie(_BARE_NUMBER.sub(r'\1"\2"', text.replace("&", "&amp;")))
     page = outer.get("pagenumber", "")
     if not page.isdigit() or int(page) < 2:
         raise invalid_cookie()
@@ -123,13 +126,14 @@ def read_outer(text: str) -> OuterCookie:
 def read_skiptoken(text: str, order: Order) -> Bookmark:
     """What a decoded ``$skiptoken`` says.
 
+    One with a page number and no paging cookie asks for simple paging (docs page "Microsoft 365
+    virtual tables" writes ``<cookie pagenumber=3 />``).
+
     Raises:
         DataverseFault: it can't be read, or it was made for another order.
     """
     outer = read_outer(text)
     if outer.inner is None:
-        if order.has_cookie:
-            raise invalid_cookie()
         return Bookmark(outer.page, None, outer.tracking)
     return Bookmark(outer.page, read_cookie(outer.inner, order), outer.tracking)
 
