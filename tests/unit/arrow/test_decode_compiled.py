@@ -42,6 +42,7 @@ def found_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delitem(sys.modules, NAME, raising=False)
     compiled.find_installed.cache_clear()
     yield
+    sys.modules.pop(NAME, None)  # a made-up one; monkeypatch puts a real one back
     compiled.find_installed.cache_clear()
 
 
