@@ -77,7 +77,9 @@ def decode_page(body: bytes, schema: TableSchema, *, delta: bool = False) -> Pag
         logger.debug("%s: a page is decoded exactly: %s", schema.table.logical_name, refusal)
         page = decode_exact(body, schema, delta=delta)
     _check_keys(page, schema)
-    return replace(page, rows=_with_whole_keys(page.rows, schema))
+    # Dataverse gives a delta link on the last page of a chain only.
+    more = False if page.more is None and page.delta_link and not page.next_link else page.more
+    return replace(page, rows=_with_whole_keys(page.rows, schema), more=more)
 
 
 def _check_members(body: bytes) -> None:

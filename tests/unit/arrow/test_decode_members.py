@@ -44,6 +44,15 @@ def test_a_page_that_says_nothing() -> None:
     assert decode_page(page(), SCHEMA).more is None
 
 
+def test_a_delta_link_without_a_next_link_proves_the_end() -> None:
+    link, following = "https://a/b?$deltatoken=1", "https://a/b?$skiptoken=2"
+    last = page(**{"@odata.deltaLink": link})
+    middle = page(**{"@odata.deltaLink": link, "@odata.nextLink": following})
+    cut = page(**{"@odata.deltaLink": link, MORE_RECORDS: True})
+    found = [decode_page(body, SCHEMA, delta=True).more for body in (last, middle, cut)]
+    assert found == [False, None, True]
+
+
 def test_a_text_in_a_row_is_no_member_of_the_page() -> None:
     rows = [{"accountid": "a", "name": f'"{MORE_RECORDS}": true', MORE_RECORDS: True, "error": 1}]
     found = decode_page(page(rows), SCHEMA)
