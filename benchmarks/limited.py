@@ -95,6 +95,11 @@ def _one(made: Path, rows: int, sync: str) -> dict[str, Any]:
 
 def _log(server: Server) -> list[dict[str, Any]]:
     """What the server was asked."""
-    answer = requests.get(f"{server.connection['control_url']}/requests", timeout=60)
+    connection = server.connection
+    answer = requests.get(
+        f"{connection['control_url']}/requests",
+        headers={"Authorization": f"Bearer {connection['control_token']}"},
+        timeout=60,
+    )
     entries: list[dict[str, Any]] = answer.json()
     return entries

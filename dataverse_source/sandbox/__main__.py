@@ -1,8 +1,8 @@
 """Command line of the sandbox: ``python -m dataverse_source.sandbox``.
 
 Prints one JSON line when it is ready (environment_url, authority_host, tenant_id, client_id,
-client_secret, ca_bundle, and control_url when asked for), then serves until it is stopped by
-SIGINT or SIGTERM.
+client_secret, ca_bundle; with --control-port also control_url and control_token), then serves
+until it is stopped by SIGINT or SIGTERM.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def _add_ports_and_credentials(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="port of the control server, 0 for any free one (default: none)",
     )
+    add("--control-token", metavar="TOKEN", help="its bearer token (default: a new one)")
     add("--client-secret", help="secret of the application (default: a new one)")
     add(
         "--token-lifetime",
@@ -150,6 +151,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
         store_path=options.store,
         prerender=options.prerender,
         control_port=options.control_port,
+        control_token=options.control_token,
     )
 
 

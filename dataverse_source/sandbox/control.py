@@ -1,6 +1,8 @@
 """Controls a running sandbox over plain HTTP on loopback, with JSON.
 
-It is for tests in other languages and processes; Python tests use the ``Sandbox`` object.
+It is for tests in other languages and processes; Python tests use the ``Sandbox`` object. Every
+request needs the header ``Authorization: Bearer <control_token>``; the token is in the JSON line
+that the command prints.
 
 ==========================  ===================================================================
 ``GET /``                   how to connect: URLs, tenant, client, CA bundle
@@ -27,9 +29,9 @@ It is for tests in other languages and processes; Python tests use the ``Sandbox
                             ids and a secret
 ==========================  ===================================================================
 
-``/metadata/identity/oauth2/token`` is here as well, in plain HTTP as on a machine in Azure: set
-AZURE_POD_IDENTITY_AUTHORITY_HOST to this server's URL. An error answers 400 (404 for an
-unknown path or row) with ``{"error": "<why>"}``.
+``/metadata/identity/oauth2/token`` is here as well, in plain HTTP and without the token, as on a
+machine in Azure: set AZURE_POD_IDENTITY_AUTHORITY_HOST to this server's URL. An error answers 400
+(404 for an unknown path or row) with ``{"error": "<why>"}``.
 """
 
 from __future__ import annotations
@@ -41,26 +43,33 @@ from dataclasses import asdict, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
+from hmac import compare_digest
 from typing import Any
 from urllib.parse import unquote
 
 from dataverse_source.sandbox import changes
 from dataverse_source.sandbox.api.faults import Fault
 from dataverse_source.sandbox.controlled import Controlled
+from dataverse_source.sandbox.http.doors import why_closed
 from dataverse_source.sandbox.http.messages import Request, Response
 from dataverse_source.sandbox.http.wire import Answer
 from dataverse_source.sandbox.identity.applications import FederatedCredential
 from dataverse_source.sandbox.identity.managed_identity import PATH as MANAGED_IDENTITY
 
 _log = logging.getLogger("dataverse_source.sandbox")
-_LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class Control:
-    """Answers control requests for one sandbox."""
+    """Answers control requests for one sandbox.
 
-    def __init__(self, sandbox: Controlled) -> None:
+    Args:
+        sandbox: the sandbox.
+        token: the bearer token that every request needs.
+    """
+
+    def __init__(self, sandbox: Controlled, token: str) -> None:
         self._sandbox = sandbox
+        self._token = token
 
     def handle(self, request: Request) -> Answer:
         """The answer to one request."""
@@ -68,11 +77,14 @@ class Control:
         return Answer(response.status, response.body, list(response.headers.items()))
 
     def _respond(self, request: Request) -> Response:
-        # A web page in the user's browser must not control the sandbox.
-        if request.base_url.split("/")[2].partition(":")[0] not in _LOOPBACK:
-            return Response.of_json({"error": "The control port answers on loopback only."}, 403)
+        closed = why_closed(request)
+        if closed is not None:
+            return Response.of_json({"error": closed}, 403)
         if request.path == MANAGED_IDENTITY:
             return self._sandbox.managed_identity.answer(request)
+        if not self._has_token(request):
+            message = "Send the control_token of the sandbox as 'Authorization: Bearer <token>'."
+            return Response.of_json({"error": message}, 401)
         name, *rest = unquote(request.path).strip("/").split("/")
         if (name, rest) == ("faults", ["random"]):
             name, rest = "faults/random", []
@@ -89,6 +101,11 @@ class Control:
         except Exception as error:
             _log.exception("%s %s", request.method, request.path)
             return _error(500, error)
+
+    def _has_token(self, request: Request) -> bool:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        given = token.strip().encode()
+        return scheme.lower() == "bearer" and compare_digest(given, self._token.encode())
 
 
 def _error(status: int, error: Exception) -> Response:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -32,12 +33,11 @@ from dataverse_source.sandbox.identity.authentication import Door
 from dataverse_source.sandbox.identity.identity import Identity
 from dataverse_source.sandbox.identity.managed_identity import ManagedIdentity
 from dataverse_source.sandbox.schema.row_counts import DEFAULT_ROWS, rows_by_logical_name
-from dataverse_source.sandbox.schema.schema_changes import with_column
+from dataverse_source.sandbox.steering import Running, Steering
 from dataverse_source.sandbox.switches import Switches
 
 if TYPE_CHECKING:
-    from dataverse_source.sandbox.schema.tables import Column, Schema
-    from dataverse_source.sandbox.store.store import Store
+    from dataverse_source.sandbox.schema.tables import Schema
 
 CLIENT_ID = "4c9f2c1d-6f0b-4b8f-9a34-2f5b7c1e8d60"
 OBJECT_ID = "0b8f7f1e-2f57-4f0e-8a67-3d1c5b2a9e44"
@@ -45,17 +45,7 @@ USER_ID = "8061643d-ebf7-e811-a974-000d3a1e1c9a"
 """The application that a sandbox knows from the start, and its user in the environment."""
 
 
-@dataclass(frozen=True)
-class _Running:
-    url: str
-    ca_bundle: Path
-    environment: Environment
-    gateway: Gateway
-    lifecycle: Lifecycle
-    control_url: str | None
-
-
-class Sandbox:
+class Sandbox(Steering):
     """A local Dataverse environment and its tenant.
 
     ``start`` (or ``with``) makes everything, ``stop`` removes everything. Several may run at
@@ -76,6 +66,7 @@ class Sandbox:
         prerender: keep answers, compressed, until rows change: for benchmarks.
         control_port: port of the control server (see ``control``); 0 for any free one, None
             for no such server.
+        control_token: token of the control server; None for a new one.
 
     Attributes:
         faults: faults to come.
@@ -85,6 +76,7 @@ class Sandbox:
         identity: the tenant's applications and tokens.
         limits: what callers have spent of their service protection limits.
         application: the default application, that of ``client_id``.
+        control_token: token of the control server.
     """
 
     def __init__(
@@ -103,18 +95,18 @@ class Sandbox:
         store_path: Path | None = None,
         prerender: bool = False,
         control_port: int | None = None,
+        control_token: str | None = None,
     ) -> None:
+        super().__init__(switches or Switches(), latency or LatencySettings())
         self._rows = DEFAULT_ROWS if rows is None else rows
         self._seed = seed
         self._schema = schema
-        self._switches = switches or Switches()
-        self._latency = latency or LatencySettings()
         self._port = port
         self._store_path = store_path
         self._prerendered = Prerendered() if prerender else None
         self._control_port = control_port
+        self.control_token = control_token or secrets.token_urlsafe(24)
         self._opened = ExitStack()
-        self._running: _Running | None = None
         self.clock = clock or Clock()
         self.limits = Limits(self.clock, limits)
         self.faults = Faults()
@@ -165,67 +157,6 @@ class Sandbox:
         )
         return application
 
-    def back_up(self, name: str = "backup") -> None:
-        """Keeps the environment as it is now, for ``restore``."""
-        self._live.lifecycle.back_up(name)
-
-    def restore(self, name: str = "backup") -> None:
-        """Restores a backup: rows, tables and version numbers are those of that moment.
-
-        Raises:
-            LookupError: there is no backup of this name.
-        """
-        self._live.lifecycle.restore(name)
-
-    def copy_over(self, source: Sandbox | None = None, **options: Any) -> None:
-        """Copies another environment over this one, under the same address.
-
-        Args:
-            source: another running sandbox; None for an environment of made-up rows.
-            options: as ``Lifecycle.copy_over`` takes them, or ``organization_id`` alone with a
-                source. The copy has a new organization id unless one is given.
-        """
-        if source is not None:
-            self._live.lifecycle.copy_of(source.store, **options)
-        else:
-            self._live.lifecycle.copy_over(**{"rows": {}, "seed": 1, **options})
-
-    def reset(self) -> None:
-        """Resets the environment: no rows but an organization's own, no customizations."""
-        self._live.lifecycle.reset()
-
-    @property
-    def administration_mode(self) -> bool:
-        """Whether the environment is in administration mode; assign to turn it on or off."""
-        return self._live.environment.administration_mode
-
-    @administration_mode.setter
-    def administration_mode(self, value: bool) -> None:
-        self._live.environment.administration_mode = value
-
-    def add_column(
-        self, table: str, column: Column, *, known_to: Iterable[int] | None = None
-    ) -> None:
-        """Adds a column to a table.
-
-        Args:
-            table: logical name.
-            column: the column.
-            known_to: numbers of the web servers that know it at once (``limits.settings.servers``
-                says how many there are); the others do so after ``spread_columns``. None for all.
-
-        Raises:
-            ValueError: there is no such table, or it has such a column.
-        """
-        environment = self._live.environment
-        if known_to is not None:
-            environment.lagging.add(table, column.name, known_to)
-        environment.store.change_schema(with_column(environment.schema, table, column))
-
-    def spread_columns(self) -> None:
-        """Lets all web servers know all columns."""
-        self._live.environment.lagging.clear()
-
     @property
     def environment_url(self) -> str:
         """The environment's URL, without a trailing slash."""
@@ -240,38 +171,6 @@ class Sandbox:
     def ca_bundle(self) -> str:
         """Path of the certificate authority (PEM) that clients have to trust."""
         return str(self._live.ca_bundle)
-
-    @property
-    def environment(self) -> Environment:
-        """What the rooms of the sandbox share."""
-        return self._live.environment
-
-    @property
-    def store(self) -> Store:
-        """The rows."""
-        return self._live.environment.store
-
-    @property
-    def switches(self) -> Switches:
-        """The setting of the switches; assign another to change it while running."""
-        return self._running.environment.switches if self._running else self._switches
-
-    @switches.setter
-    def switches(self, value: Switches) -> None:
-        self._switches = value
-        if self._running:
-            self._running.environment.switches = value
-
-    @property
-    def latency(self) -> LatencySettings:
-        """How long answers take; assign another to change it while running."""
-        return self._running.gateway.latency if self._running else self._latency
-
-    @latency.setter
-    def latency(self, value: LatencySettings) -> None:
-        self._latency = value
-        if self._running:
-            self._running.gateway.latency = value
 
     @property
     def control_url(self) -> str | None:
@@ -300,7 +199,7 @@ class Sandbox:
         shown = {name: str(getattr(self, name)) for name in names}
         shown |= {"client_secret": self.client_secret, "ca_bundle": self.ca_bundle}
         if self.control_url is not None:
-            shown["control_url"] = self.control_url
+            shown |= {"control_url": self.control_url, "control_token": self.control_token}
         return shown
 
     def __enter__(self) -> Sandbox:
@@ -314,12 +213,6 @@ class Sandbox:
     ) -> None:
         self.stop()
 
-    @property
-    def _live(self) -> _Running:
-        if self._running is None:
-            raise RuntimeError("This sandbox is not running: call start(), or use it in a `with`.")
-        return self._running
-
     def _register_default(self, secret: str | None) -> Application:
         application = self.identity.register("Sandbox", client_id=CLIENT_ID)
         application.object_id = OBJECT_ID
@@ -327,7 +220,7 @@ class Sandbox:
         self.users.add(ApplicationUser(USER_ID, CLIENT_ID, OBJECT_ID))
         return application
 
-    def _open(self) -> _Running:
+    def _open(self) -> Running:
         folder = Path(tempfile.mkdtemp(prefix="dataverse-sandbox-"))
         self._opened.callback(shutil.rmtree, folder, ignore_errors=True)
         environment = self._environment()
@@ -340,13 +233,13 @@ class Sandbox:
         gateway.door.listen(f"https://{name}:{server.port}" for name in HOST_NAMES)
         server.start()
         url = f"https://{HOST_NAMES[0]}:{server.port}"
-        self._running = _Running(url, ca_bundle, environment, gateway, lifecycle, None)
+        self._running = Running(url, ca_bundle, environment, gateway, lifecycle, None)
         return replace(self._running, control_url=self._open_control())
 
     def _open_control(self) -> str | None:
         if self._control_port is None:
             return None
-        server = Server(Control(self).handle, port=self._control_port)
+        server = Server(Control(self, self.control_token).handle, port=self._control_port)
         self._opened.callback(server.stop)
         server.start()
         return f"http://{HOST_NAMES[0]}:{server.port}"

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+
+
+class Row(NamedTuple):
+    """One exchange: its number, its docs page, how it ended, what was checked, and why."""
+
+    number: int
+    page: str
+    outcome: str
+    checked: str
+    reason: str
 
 
 def tell(reporter: pytest.TerminalReporter) -> None:
@@ -14,16 +24,26 @@ def tell(reporter: pytest.TerminalReporter) -> None:
     rows = sorted(outcomes(reporter))
     if not rows:
         return
-    counts = Counter(outcome for _, _, outcome, _ in rows)
-    told = ", ".join(f"{number} {outcome}" for outcome, number in counts.most_common())
-    reporter.section(f"exchanges printed in Microsoft's docs: {told}")
-    for number, page, outcome, reason in rows:
-        because = f": {reason}" if reason else ""
-        reporter.write_line(f"{number:>3} {page:<50.50} {outcome}{because}")
+    reporter.section(f"exchanges printed in Microsoft's docs: {totals(rows)}")
+    for row in rows:
+        because = f": {row.reason}" if row.reason else ""
+        reporter.write_line(
+            f"{row.number:>3} {row.page:<45.45} {row.checked:<36.36} {row.outcome}{because}"
+        )
 
 
-def outcomes(reporter: pytest.TerminalReporter) -> Iterator[tuple[int, str, str, str]]:
-    """Number, docs page, outcome and reason of each exchange."""
+def totals(rows: list[Row]) -> str:
+    """How many ended how; those that only answer are told apart by what was checked."""
+    counts = Counter(row.outcome for row in rows)
+    told = [f"{number} {outcome}" for outcome, number in counts.most_common()]
+    bare = sum(row.outcome == "answered" and row.checked == "status" for row in rows)
+    if counts["answered"]:
+        told.append(f"of the answered ones {bare} were checked in nothing but their status")
+    return ", ".join(told)
+
+
+def outcomes(reporter: pytest.TerminalReporter) -> Iterator[Row]:
+    """How each exchange ended."""
     for reports in reporter.stats.values():
         for report in reports:
             found: list[Any] = [
@@ -32,5 +52,4 @@ def outcomes(reporter: pytest.TerminalReporter) -> Iterator[tuple[int, str, str,
                 if name == "exchange"
             ]
             if found and report.when == "call":
-                number, page, outcome, reason = found[0]
-                yield number, page, outcome, reason
+                yield Row(*found[0])

@@ -1,8 +1,9 @@
 """Asks every exchange that the docs print again, and compares the answers with the printed ones.
 
-Each ends in one of these ways, which the table at the end of a run lists:
-same: the answer is the printed one;
-answered: no answer is printed, and the sandbox does not refuse the request;
+Each ends in one of these ways, which the table at the end of a run lists, with what was checked:
+same: the answer is the printed one, in all that is printed of it;
+answered: no answer is printed; the sandbox does not refuse the request, and its answer does not
+contradict it (``answered`` says how that is checked), which proves far less;
 not done: the sandbox lacks it and answers 501;
 differs: it is not the printed one, at the places and for the reason that ``cases`` states;
 not applicable: it can't be asked, for the reason that ``cases`` states.
@@ -22,8 +23,9 @@ import pytest
 
 from dataverse_source.sandbox.http.messages import Response
 from tests.conformance import setting_up as up
+from tests.conformance.answered import checked
 from tests.conformance.cases import CASES, Case
-from tests.conformance.comparing import differences, header_differences, short
+from tests.conformance.comparing import HEADERS, differences, header_differences, short
 from tests.conformance.corner import Corner, corner
 from tests.conformance.corpus import Exchange, exchanges, parsed
 
@@ -35,10 +37,10 @@ def test_cases_are_of_exchanges() -> None:
 @pytest.mark.parametrize("number", sorted(exchanges()))
 def test_exchange(number: int, record_property: Callable[[str, object], None]) -> None:
     case, exchange = CASES.get(number, Case()), exchanges()[number]
-    outcome = ["failed", ""]
+    outcome = ["failed", "", ""]
     try:
         if case.not_applicable:
-            outcome = ["not applicable", case.not_applicable]
+            outcome = ["not applicable", "", case.not_applicable]
         else:
             with corner() as made:
                 outcome = _outcome(made, case, _replaced(case, exchange))
@@ -47,7 +49,11 @@ def test_exchange(number: int, record_property: Callable[[str, object], None]) -
 
 
 def _outcome(made: Corner, case: Case, exchange: Exchange) -> list[str]:
-    """Asks it again; fails when the answer is not what is expected."""
+    """Asks it again; fails when the answer is not what is expected.
+
+    Returns:
+        The outcome, what was checked, and why it is no other.
+    """
     made.environment.switches = made.environment.switches.changed(**case.switches)
     if case.prepare is up.metadata_ids:
         exchange = _with_own_ids(made, exchange, case.attribute)
@@ -62,17 +68,27 @@ def _outcome(made: Corner, case: Case, exchange: Exchange) -> list[str]:
     answer = made.ask(exchange.method or "GET", case.path or exchange.path, headers, content)
     if case.lacking:
         assert answer.status == 501, "It is answered: take it out of the list."
-        return ["not done", case.lacking]
+        return ["not done", "status", case.lacking]
     if not exchange.has_answer and not case.reason:
         assert answer.status < 400, answer.body.decode()
-        return ["answered", ""]
+        return ["answered", ", ".join(checked(exchange, answer)), ""]
     found = list(_differences(case, exchange, answer))
     unexpected = [each for each in found if not case.allows(each)]
     assert not unexpected, "\n".join(unexpected)
     if case.reason:
         assert found, "It is the same as printed: take the reason out of the list."
-        return ["differs", case.reason]
-    return ["same", ""]
+        return ["differs", _compared(case, exchange), case.reason]
+    return ["same", _compared(case, exchange), ""]
+
+
+def _compared(case: Case, exchange: Exchange) -> str:
+    """What of an answer is printed, and so was compared."""
+    found = ["status"] if exchange.status is not None else []
+    if any(name in exchange.answer_headers for name in HEADERS):
+        found.append("headers")
+    if exchange.text.strip() and not case.bytes_removed:
+        found.append("body in part" if case.cut else "body")
+    return ", ".join(found)
 
 
 def _differences(case: Case, exchange: Exchange, answer: Response) -> Iterator[str]:

@@ -89,6 +89,7 @@ def environment(running: Sandbox, tmp_path: Path) -> dict[str, str]:
         **kept,
         "PATH": path,
         "DLT_DATA_DIR": str(tmp_path / "dlt"),
+        "CONTROL_TOKEN": running.control_token,
         f"{SECTION}ENVIRONMENT_URL": running.environment_url,
         f"{SECTION}TABLES": "accounts,contacts",
         f"{SECTION}CA_BUNDLE": running.ca_bundle,

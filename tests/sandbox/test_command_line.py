@@ -38,7 +38,7 @@ def test_all_options_together() -> None:
     arguments = [
         *("--rows", "accounts=3", "--client-secret", "mine", "--token-lifetime", "60"),
         *("--limits", "requests=9,window_seconds=60.5", "--latency", "0.001", "--prerender"),
-        *("--control-port", "0", "--switch", "gzip=never"),
+        *("--control-port", "0", "--control-token", "known", "--switch", "gzip=never"),
     ]
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -48,6 +48,7 @@ def test_all_options_together() -> None:
             assert whole_way(told) == 200
             with requests.Session() as session:
                 session.trust_env = False
+                session.headers["Authorization"] = f"Bearer {told['control_token']}"
                 limits = session.get(f"{told['control_url']}/limits").json()["settings"]
                 latency = session.get(f"{told['control_url']}/latency").json()
                 switches = session.get(f"{told['control_url']}/switches").json()

@@ -23,6 +23,7 @@ def running() -> Iterator[Sandbox]:
 def ask(running: Sandbox) -> Iterator[Ask]:
     with requests.Session() as session:
         session.trust_env = False
+        session.headers["Authorization"] = f"Bearer {running.control_token}"
 
         def asked(method: str, path: str, body: Any = None) -> requests.Response:
             return session.request(method, f"{running.control_url}/{path}", json=body)
@@ -33,6 +34,7 @@ def ask(running: Sandbox) -> Iterator[Ask]:
 def test_tells_how_to_connect(running: Sandbox, ask: Ask) -> None:
     assert ask("GET", "").json() == running.connection
     assert running.connection["control_url"] == running.control_url
+    assert running.connection["control_token"] == running.control_token
 
 
 def test_there_is_none_unless_asked_for() -> None:
@@ -177,11 +179,31 @@ def test_says_what_is_wrong(
     assert said in answer.json()["error"]
 
 
-def test_other_hosts_are_refused(running: Sandbox) -> None:
-    answer = requests.get(
-        f"{running.control_url}/", headers={"Host": "rebound.example"}, timeout=30
-    )
-    assert answer.status_code == 403
+@pytest.mark.parametrize(
+    "headers", [{"Host": "rebound.example"}, {"Host": "localhost.evil:80"}, {"Origin": "null"}]
+)
+def test_web_pages_are_refused(running: Sandbox, ask: Ask, headers: dict[str, str]) -> None:
+    named = {"Authorization": f"Bearer {running.control_token}", **headers}
+    with session_of(running) as session:
+        for url in (f"{running.control_url}/", api(running, "WhoAmI")):
+            assert session.get(url, headers=named, timeout=30).status_code == 403
+    assert ask("GET", "clock").status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}, {"Authorization": "Basic"}])
+def test_the_token_is_needed(running: Sandbox, headers: dict[str, str]) -> None:
+    for method, path in (("GET", ""), ("POST", "changes"), ("GET", "nothing")):
+        answer = requests.request(
+            method, f"{running.control_url}/{path}", headers=headers, timeout=30
+        )
+        assert answer.status_code == 401
+        assert "control_token" in answer.json()["error"]
+
+
+def test_the_token_may_be_given() -> None:
+    with Sandbox(rows={}, control_port=0, control_token="mine") as sandbox:
+        headers = {"Authorization": "Bearer mine"}
+        assert requests.get(f"{sandbox.control_url}/", headers=headers, timeout=30).ok
 
 
 def test_msal_gets_a_token_as_a_machine_in_azure(

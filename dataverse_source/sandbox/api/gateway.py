@@ -26,6 +26,7 @@ from dataverse_source.sandbox.api.request_log import RequestLog
 from dataverse_source.sandbox.environment.environment import Caller, Environment
 from dataverse_source.sandbox.http.batch import answer_batch
 from dataverse_source.sandbox.http.compression import SMALLEST, accepts_gzip, gzip
+from dataverse_source.sandbox.http.doors import why_closed
 from dataverse_source.sandbox.http.messages import DataverseFault, Request, Response
 from dataverse_source.sandbox.http.wire import Answer
 from dataverse_source.sandbox.identity.authentication import Door, Unauthorized
@@ -141,6 +142,9 @@ class Gateway:
 
     def _route(self, exchange: _Exchange) -> Response:
         request = exchange.request
+        closed = why_closed(request)
+        if closed is not None:
+            return error_page(403, closed)
         if self.door.identity.handles(request.path):
             return self.door.identity.answer(request)
         if request.path == MANAGED_IDENTITY:
