@@ -34,6 +34,7 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
     Raises:
         TablesFailedError: some tables failed; their rows and their state are unchanged.
         DataverseError: the only table failed, or all tables failed for the same reason.
+        ConfigurationError: dlt's ``raise_on_failed_jobs`` is off.
         PipelineError: dlt or the destination failed.
         KeyboardInterrupt: a signal interrupted the run.
     """
@@ -42,9 +43,11 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
     from dataverse_source.loading.packages import PackageLoop
     from dataverse_source.loading.recovery import settle_pending
     from dataverse_source.loading.run_context import RunContext, current_run, running
+    from dataverse_source.loading.run_package import check_that_failed_jobs_raise
 
     started = time.monotonic()
     failure: DataverseError | None = None
+    check_that_failed_jobs_raise(pipeline)
     try:
         pipeline = settle_pending(pipeline)
         memory = DestinationMemory(pipeline)

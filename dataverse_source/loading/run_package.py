@@ -8,6 +8,8 @@ from dlt.common.configuration.resolve import inject_section
 from dlt.common.configuration.specs import BaseConfiguration, ConfigSectionContext
 from dlt.extract import DltSource
 
+from dataverse_source.errors import ConfigurationError
+
 
 @configspec
 class _Load(BaseConfiguration):
@@ -19,21 +21,28 @@ class _Load(BaseConfiguration):
 def run_package(pipeline: dlt.Pipeline, source: DltSource) -> list[str]:
     """Runs the pipeline once; returns the ids of the load packages.
 
-    With ``raise_on_failed_jobs = false`` dlt would store the state of a table whose rows it could
-    not load. So that setting has no effect here.
-
     Raises:
         PipelineStepFailed: a step failed; nothing of it is stored as loaded.
     """
-    if _raises_on_failed_jobs(pipeline):
-        return list(pipeline.run(source).loads_ids)
-    pipeline.sync_destination()
-    pipeline.extract(source, refresh=pipeline.refresh)
-    pipeline.normalize()
-    return list(pipeline.load(raise_on_failed_jobs=True).loads_ids)
+    info = pipeline.run(source)
+    info.raise_on_failed_jobs()
+    return list(info.loads_ids)
 
 
-def _raises_on_failed_jobs(pipeline: dlt.Pipeline) -> bool:
+def check_that_failed_jobs_raise(pipeline: dlt.Pipeline) -> None:
+    """Checks that dlt does not store the state of rows which the destination refused.
+
+    Raises:
+        ConfigurationError: ``raise_on_failed_jobs = false`` is set for the pipeline.
+    """
     section = ConfigSectionContext(pipeline_name=pipeline.pipeline_name, sections=("load",))
     with inject_section(section):
-        return resolve_configuration(_Load()).raise_on_failed_jobs
+        if resolve_configuration(_Load()).raise_on_failed_jobs:
+            return
+    raise ConfigurationError(
+        "With raise_on_failed_jobs = false, rows that the destination refuses would be lost: dlt "
+        "stores them as loaded",
+        where="[load] in .dlt/config.toml, or LOAD__RAISE_ON_FAILED_JOBS",
+        remedy="Remove this setting. If the destination refuses a table, the others are still "
+        "loaded.",
+    )

@@ -9,6 +9,7 @@ import dlt
 import pytest
 
 from dataverse_source import (
+    ConfigurationError,
     DataError,
     PipelineError,
     ProtocolError,
@@ -135,12 +136,9 @@ def test_a_column_that_a_contract_forbids(
     assert_equal(new_pipeline(), sandbox, "accounts")
 
 
-@pytest.mark.parametrize("raises", ["true", "false"])
 def test_rows_that_the_destination_refuses(
-    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, monkeypatch: pytest.MonkeyPatch,
-    raises: str,
-) -> None:  # fmt: skip
-    monkeypatch.setenv("LOAD__RAISE_ON_FAILED_JOBS", raises)
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline
+) -> None:
     run("accounts", "contacts")
     alter = "ALTER TABLE dataverse{}.contacts ALTER jobtitle TYPE {} USING NULL"
     execute(new_pipeline(), alter.format("", "INTEGER"))
@@ -154,6 +152,16 @@ def test_rows_that_the_destination_refuses(
         sandbox.store.update("contact", key, {"jobtitle": "Text"})
     run("accounts", "contacts")
     assert_equal(new_pipeline(), sandbox, "contacts")
+
+
+@pytest.mark.parametrize("section", ["LOAD", "TEST__LOAD"])
+def test_failed_jobs_may_not_pass_as_loaded(
+    run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, section: str
+) -> None:
+    monkeypatch.setenv(f"{section}__RAISE_ON_FAILED_JOBS", "false")
+    with pytest.raises(ConfigurationError, match="Remove this setting"):
+        run("accounts")
+    assert len(sandbox.requests) == 0
 
 
 @pytest.mark.parametrize("sync", ["changes", "cursor", "full"])
