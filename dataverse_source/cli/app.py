@@ -135,6 +135,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # of click's own output, as for --help | head
         discard_stdout()
         return 0
+    except SystemExit as ended:  # click ends the process itself when its output is closed
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        discard_stdout()
+        return 0
     except Exception as error:
         if screen.traceback:
             raise

@@ -140,7 +140,7 @@ def _check_end(fetch: Fetch[P], url: str, page: P, rows: int | None, base: str) 
             raise _cut_off(url, "it is full, and so is the same page of another size")
         return
     second = fetch(pinned(first.next_link, base), other, True)
-    if second.next_link is not None or other + second.count > page.count:
+    if second.next_link is not None or first.count + second.count > page.count:
         raise _cut_off(url, "it is full, and more rows follow")
 
 

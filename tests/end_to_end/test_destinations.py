@@ -54,7 +54,7 @@ def run(sandbox: Sandbox, credentials: DataverseCredentials, tmp_path: Path) -> 
 def test_what_takes_merges_is_refused_before_a_row_is_read(
     run: Run, sandbox: Sandbox, given: dict[str, Any]
 ) -> None:
-    with pytest.raises(ConfigurationError, match="would append them") as caught:
+    with pytest.raises(ConfigurationError, match="would append changed rows") as caught:
         run(**given)
     assert "sync = 'full'" in str(caught.value.remedy)
     assert not [one for one in sandbox.requests if one.path.endswith("/accounts")]

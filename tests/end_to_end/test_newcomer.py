@@ -270,7 +270,7 @@ def assert_asked(proxy: ScriptedServer) -> None:
     ("table", "words"),
     [
         ("acounts", "Did you mean 'accounts'"),
-        ("zzz", "the plural one of the Web API or the logical name"),
+        ("zzz", "Use the entity set name"),
     ],
 )
 def test_9_an_unknown_table(mistake: Try, table: str, words: str) -> None:
@@ -333,5 +333,5 @@ def test_a_database_and_a_dataset_of_the_same_name(
         dataset_name="crm",
         pipelines_dir=str(tmp_path / "pipelines"),
     )
-    with pytest.raises(PipelineError, match="different names"):
+    with pytest.raises(PipelineError, match="another name"):
         load(pipeline, dataverse(tables=["accounts"]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from dataverse_source.cli.app import run
+from dataverse_source.config.log import logger
 from dataverse_source.sandbox import Sandbox
 from tests.support.settings import settings_of
 
@@ -44,6 +47,9 @@ def cli(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
 
     def ran(*arguments: str) -> Ran:
         capsys.readouterr()
+        for handler in logger.handlers:  # made in an earlier test, with the stderr of then
+            if isinstance(handler, logging.StreamHandler):
+                monkeypatch.setattr(handler, "stream", sys.stderr)
         code = run(arguments)
         output = capsys.readouterr()
         return Ran(code, output.out, output.err)

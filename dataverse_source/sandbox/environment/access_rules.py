@@ -77,7 +77,7 @@ def require_change_tracking(environment: Environment, caller: Caller, table: Tab
         DataverseFault: 403, with the code that the switch ``tracking_privilege_code`` says.
     """
     require_read(environment, caller, table)
-    if read_depth(caller, table) == "organization":
+    if caller.organization_read and read_depth(caller, table) == "organization":
         return
     if environment.switches.tracking_privilege_code == "0x80048306":
         raise DataverseFault(403, "0x80048306", NO_ACCESS)

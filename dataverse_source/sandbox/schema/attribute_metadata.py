@@ -194,6 +194,6 @@ def global_choice_of(attribute: Mapping[str, Any]) -> str | None:
         return None
     if isinstance(shared, str):
         return shared
-    if shared and shared.get("Name"):
+    if shared and shared.get("Name") and shared.get("IsGlobal", True):
         return str(shared["Name"])
     return str(own["Name"]) if isinstance(own, dict) and own.get("IsGlobal") else None

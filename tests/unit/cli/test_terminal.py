@@ -32,8 +32,8 @@ CHECK = """\
   x-ms-ratelimit-burst-remaining-xrm-requests N
   x-ms-ratelimit-time-remaining-xrm-requests N
 ✓ Table definitions: N tables
-✗ leeds: The environment has no table 'leeds', or the application user can't see
-  it.
+✗ leeds: The environment has no table 'leeds', or the application user cannot
+  see it.
   what to do: Did you mean 'leads' or 'lead' or 'roles'?
 ✓ accounts: readable (all rows), change tracking available
 
