@@ -13,7 +13,7 @@ from tests.support.comparing import assert_equal, destination_rows
 from tests.support.loads import NewPipeline, Run
 
 ROWS = r"/accounts\?"
-KEYS = r"/accounts\?\$select=accountid(&|$)"
+KEYS = r"/accounts\?\$select=accountid(,versionnumber)?(&|$)"
 
 
 def sync(mode: str, **more: Any) -> dict[str, Any]:
