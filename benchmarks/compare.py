@@ -106,7 +106,7 @@ def run_once(contender: Contender, server: Server) -> Measured:
 def _pages(outcomes: Sequence[Outcome], folder: Path | None, say: Say) -> Path:
     """Pages for all: with the tables of lookups for those that ask, plain for the others."""
     most = max(outcome.rows for outcome in outcomes)
-    made = make_pages(most, ("lookups", "keys"), folder=folder, say=say)
+    made = make_pages(most, ("lookups", "keys", "versions"), folder=folder, say=say)
     plain = [each.rows for each in outcomes if each.contender.name not in ("floor", "ours")]
     if plain:
         make_pages(max(plain), ("plain",), folder=folder, say=say)

@@ -27,7 +27,7 @@ def measure_memory(
     """One load for each number of rows."""
     (ours,) = (each for each in contenders() if each.name == "ours")
     ours = replace(ours, arguments=(json.dumps({"duckdb": DUCKDB, "dlt": DLT}),))
-    made = make_pages(max(sizes), ("lookups", "keys"), folder=folder, say=say)
+    made = make_pages(max(sizes), ("lookups", "keys", "versions"), folder=folder, say=say)
     results = []
     for rows in sizes:
         with page_server(made, rows) as server:

@@ -155,6 +155,8 @@ class PageSide:
         variant = "lookups" if wants_lookups else "plain"
         if names == {KEY}:
             variant = "keys"
+        elif names == {KEY, "versionnumber"}:
+            variant = "versions"
         elif names == set(NARROW):
             variant = "narrow"
         elif names != self._columns:
