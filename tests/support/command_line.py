@@ -48,7 +48,7 @@ def cli(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     def ran(*arguments: str) -> Ran:
         capsys.readouterr()
         for handler in logger.handlers:  # made in an earlier test, with the stderr of then
-            if isinstance(handler, logging.StreamHandler):
+            if isinstance(handler, logging.StreamHandler) and handler.stream.closed:
                 monkeypatch.setattr(handler, "stream", sys.stderr)
         code = run(arguments)
         output = capsys.readouterr()
