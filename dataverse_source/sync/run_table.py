@@ -64,9 +64,10 @@ def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
     before = state.hidden_columns
     hidden = before if run.hidden_columns is None else run.hidden_columns
     state = replace(state, hidden_columns=hidden, refused_columns=run.refused_columns)
-    if hidden != before:
+    if hidden and hidden != before:
         _log_hidden(run, hidden)
-    if state.mode == plan.mode and state.columns == run.columns and hidden == before:
+    same = before is None or hidden == before
+    if state.mode == plan.mode and state.columns == run.columns and same:
         logger.info("%s: %s", run.name, plan)
         return plan, state
     if not state.mode and plan.fell_back:
@@ -75,7 +76,7 @@ def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
         logger.info("%s: %s", run.name, plan)
     elif state.mode != plan.mode:
         logger.warning("%s: %s All its rows are read again", run.name, plan)
-    elif hidden != before:
+    elif not same:
         logger.warning("%s: column security has changed; all its rows are read again", run.name)
     else:
         logger.warning(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -98,7 +98,7 @@ class TableState:
         reread_by: the last run that had to read all rows again.
         tracking_refusal: Dataverse does not track the table's changes.
         hidden_columns: columns whose values column security hid or masked when the rows were
-            read, each with which of the two.
+            read, each with which of the two; None: not known, as an earlier version read them.
         refused_columns: columns of the metadata that Dataverse refuses in queries.
         more: another load package has to follow in the same run.
     """
@@ -114,7 +114,7 @@ class TableState:
     proof: Proof | None = None
     reread_by: str | None = None
     tracking_refusal: TrackingRefusal | None = None
-    hidden_columns: Mapping[str, str] = field(default_factory=dict)
+    hidden_columns: Mapping[str, str] | None = None
     refused_columns: tuple[str, ...] = ()
     more: bool = False
 
@@ -159,7 +159,7 @@ def read_state(stored: Mapping[str, Any]) -> TableState:
         proof=Proof(proved["rows"], proved["digest"]) if proved else None,
         reread_by=stored.get("reread_by"),
         tracking_refusal=TrackingRefusal(refused, stored.get("refusal", "")) if refused else None,
-        hidden_columns=dict(stored.get("hidden_columns", {})),
+        hidden_columns=stored.get("hidden_columns"),
         refused_columns=tuple(stored.get("refused_columns", ())),
         more=bool(stored.get("more")),
     )
@@ -176,7 +176,7 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
         "proved": asdict(state.proof) if state.proof else None,
         "reread_by": state.reread_by,
         "more": state.more,
-        "hidden_columns": dict(state.hidden_columns),
+        "hidden_columns": None if state.hidden_columns is None else dict(state.hidden_columns),
         "refused_columns": list(state.refused_columns),
     }
     if state.delta:
