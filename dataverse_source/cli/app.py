@@ -135,9 +135,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # of click's own output, as for --help | head
         discard_stdout()
         return 0
-    except SystemExit as ended:  # click ends the process itself when its output is closed
-        if not isinstance(ended.__context__, BrokenPipeError):
-            raise
+    except SystemExit:  # click, without standalone mode, ends only when its output is closed
         discard_stdout()
         return 0
     except Exception as error:

@@ -36,6 +36,9 @@ CHECK = """\
   see it.
   what to do: Did you mean 'leads' or 'lead' or 'roles'?
 ✓ accounts: readable (all rows), change tracking available
+! accounts columns: column security hides new_taxnumber
+  what to do: Give the application user a column security profile that may read
+  them, or leave them out: exclude_columns in table_settings.accounts.
 
 Some checks failed: see above."""
 
