@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, cast
@@ -15,7 +15,13 @@ from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.extract.source import SourceInjectableContext
 
 from dataverse_source.sync.context import Destination
-from dataverse_source.sync.write.destination import Ask, LoadedTable, NothingLoaded, ask_here
+from dataverse_source.sync.write.destination import (
+    Ask,
+    LoadedTable,
+    NothingLoaded,
+    ask_here,
+    merge_strategies,
+)
 
 DestinationFactory = Callable[[str, str], Destination]
 """Returns a table in the destination, by its name and its key column."""
@@ -32,6 +38,7 @@ class Package:
         states: state of each resource before it.
         selected: the resources that are read; None for all.
         schema: dlt's schema of the source; None if no pipeline is running.
+        merge_strategies: those of the destination; None if no pipeline is running.
     """
 
     load_id: str | None
@@ -40,6 +47,7 @@ class Package:
     states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     selected: Collection[str] | None = None
     schema: Schema | None = None
+    merge_strategies: Sequence[str] | None = None
 
     def loaded_as(self, name: str) -> str:
         """The name in the destination of a table, by entity set name."""
@@ -63,7 +71,15 @@ def current_package(ask: Ask = ask_here) -> Package:
     began = datetime.fromisoformat(str(package["state"]["created_at"])).astimezone(timezone.utc)
     states = dlt.current.source_state().get("resources", {})
     schema = dlt.current.source_schema()
-    return Package(package["load_id"], began, _destination(ask), states, _selected(), schema)
+    return Package(
+        package["load_id"],
+        began,
+        _destination(ask),
+        states,
+        _selected(),
+        schema,
+        merge_strategies(),  # once: dlt resolves the destination's configuration for it
+    )
 
 
 def _selected() -> Collection[str] | None:

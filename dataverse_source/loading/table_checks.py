@@ -19,7 +19,6 @@ from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.plan import make_plan
 from dataverse_source.sync.state import TableState
-from dataverse_source.sync.write.destination import merge_strategies
 from dataverse_source.sync.write.history import check_history
 from dataverse_source.sync.write.items import MERGE
 
@@ -91,7 +90,7 @@ def _check(
     run = runs.new(table.logical_name, name, package)
     if schema is not None:
         check_column_names(run, schema.naming)
-    check_table(run)
+    check_table(run, package.merge_strategies)
 
 
 def check_table_settings(settings: Settings, found: Mapping[str, Sequence[Table]]) -> None:
@@ -112,8 +111,12 @@ def check_table_settings(settings: Settings, found: Mapping[str, Sequence[Table]
             raise table_not_loaded(name, sorted(known))
 
 
-def check_table(run: TableRun) -> None:
+def check_table(run: TableRun, strategies: Sequence[str] | None) -> None:
     """Checks that the table and the destination allow what the settings ask for.
+
+    Args:
+        run: of the table.
+        strategies: merge strategies of the destination; None if no pipeline is running.
 
     Raises:
         ConfigurationError: they do not.
@@ -121,8 +124,7 @@ def check_table(run: TableRun) -> None:
     plan = make_plan(
         run.reader.table, run.settings, TableState(), run.now(), explicit=run.sync_is_explicit
     )
-    check_history(run)
-    strategies = merge_strategies()
+    check_history(run, strategies)
     if strategies is None or MERGE["strategy"] in strategies:
         return
     settings = run.settings

@@ -328,7 +328,7 @@ def search(histories: int, *, steps: int, start: int, shrink: bool = True) -> No
         histories: how many to try.
         steps: the longest one.
         start: the seed: the same number gives the same histories.
-        shrink: whether a history that fails is made shorter.
+        shrink: whether a history that fails is made shorter, which can take many minutes.
     """
     machine: Any = seed(start)(type("Histories", (Histories,), {}))
     run_state_machine_as_test(
@@ -339,7 +339,7 @@ def search(histories: int, *, steps: int, start: int, shrink: bool = True) -> No
             deadline=None,
             database=None,
             print_blob=True,
-            phases=[one for one in Phase if shrink or one is not Phase.shrink],
+            phases=[Phase.generate, *([Phase.shrink] if shrink else [])],
             suppress_health_check=list(HealthCheck),
         ),
     )

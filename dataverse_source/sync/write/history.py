@@ -24,7 +24,7 @@ from dataverse_source.errors import ConfigurationError
 from dataverse_source.sync.context import DeletedKeys, RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.table_reader import VERSION
-from dataverse_source.sync.write.destination import VALID_TO, merge_strategies
+from dataverse_source.sync.write.destination import VALID_TO
 
 VALID_FROM = "_dataverse_valid_from"
 """Column: when the load package began that brought this version of the row."""
@@ -39,8 +39,12 @@ STRATEGY = "scd2"
 _DIGEST_BYTES = 16
 
 
-def check_history(run: TableRun) -> None:
+def check_history(run: TableRun, strategies: Sequence[str] | None) -> None:
     """Checks the settings of a table that has a history, or shall get one.
+
+    Args:
+        run: of the table.
+        strategies: merge strategies of the destination; None if no pipeline is running.
 
     Raises:
         ConfigurationError: they contradict the history.
@@ -69,11 +73,10 @@ def check_history(run: TableRun) -> None:
             where=f"{place} history",
             remedy="Remove history for this table.",
         )
-    _check_destination(run)
+    _check_destination(run, strategies)
 
 
-def _check_destination(run: TableRun) -> None:
-    strategies = merge_strategies()
+def _check_destination(run: TableRun, strategies: Sequence[str] | None) -> None:
     if strategies is not None and STRATEGY not in strategies:
         raise ConfigurationError(
             f"Table {run.name} can't have history = true at this destination: dlt does not offer "
