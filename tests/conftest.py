@@ -10,6 +10,8 @@ from pathlib import Path
 
 import dlt
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
 from hypothesis import HealthCheck, settings
 
 from dataverse_source.config.log import NAME
@@ -55,6 +57,15 @@ def nothing_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setenv("DLT_DATA_DIR", str(tmp_path_factory.mktemp("dlt")))
         patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_pipeline_is_left() -> Iterator[None]:
+    """Deactivates the test's pipeline: a test without one would find its destination and folder."""
+    yield
+    context = Container()[PipelineContext]
+    if context.is_active():
+        context.deactivate()
 
 
 @pytest.fixture
