@@ -35,6 +35,7 @@ COMMANDS = {
     "preview": "Show a few rows of a table as they would be loaded.",
     "run": "Sync tables to the destination.",
     "status": "Show the sync state of each table; sends no request.",
+    "verify": "Compare loaded tables with Dataverse, row by row.",
     "reset": "Force a full reload of a table on the next run.",
     "sandbox": "Start a local Dataverse for trials and tests.",
     "init": "Create a starter pipeline in an empty folder.",

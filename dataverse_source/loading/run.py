@@ -52,8 +52,13 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
         pipeline = settle_pending(pipeline)
         memory = DestinationMemory(pipeline)
         reasons = memory.reasons_to_read_again(pipeline)
+        outer = current_run()
         context = RunContext(
-            observer=current_run().observer, reasons=reasons, rows_before=memory.rows
+            observer=outer.observer,
+            reasons={**outer.reasons, **reasons},
+            comparisons=dict(outer.comparisons),
+            suspects=dict(outer.suspects),
+            rows_before=memory.rows,
         )
         with running(context) as run:
             packages = PackageLoop(pipeline, source, run)

@@ -12,17 +12,19 @@ from contextlib import contextmanager
 from dataclasses import field
 from typing import Any, ClassVar
 
+import pyarrow as pa
 from dlt.common.configuration import configspec
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.base_configuration import ContainerInjectableContext
 
+from dataverse_source.arrow.keys import no_keys
 from dataverse_source.client.counters import Counters
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.progress import Observer
 
 EVERY_TABLE = "*"
-"""Means all tables, in `RunContext.reasons`."""
+"""Means all tables, in `RunContext.reasons` and `RunContext.comparisons`."""
 
 
 @configspec
@@ -41,8 +43,11 @@ class RunContext(ContainerInjectableContext):
         giving: entity set name of the table whose items dlt is taking, if any.
         reasons: why tables have to be read in full, by table of the destination, see
             `DestinationMemory`.
+        comparisons: why tables have to be compared with Dataverse, by table of the destination.
+        suspects: keys of rows that these comparisons read again, by table of the destination.
         rows_before: rows in the destination before the run, by table.
-        up_to_date: logical names of the tables for which ``reasons`` no longer hold.
+        up_to_date: logical names of the tables for which ``reasons`` and ``comparisons`` no longer
+            hold.
         left_out: tables that patterns match but Dataverse cannot list, with the reason.
         clients: the clients used, each with its counters before the run.
     """
@@ -56,6 +61,8 @@ class RunContext(ContainerInjectableContext):
     resources: dict[str, set[str]] = field(default_factory=dict)
     giving: str | None = None
     reasons: dict[str, str] = field(default_factory=dict)
+    comparisons: dict[str, str] = field(default_factory=dict)
+    suspects: dict[str, pa.Array] = field(default_factory=dict)
     rows_before: dict[str, int | None] = field(default_factory=dict)
     up_to_date: set[str] = field(default_factory=set)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -73,6 +80,18 @@ class RunContext(ContainerInjectableContext):
         if logical_name in self.up_to_date:
             return None
         return self.reasons.get(table) or self.reasons.get(EVERY_TABLE)
+
+    def reason_to_compare(self, logical_name: str, table: str) -> str | None:
+        """Why a table, by its name in the destination, has to be compared; None if not."""
+        if logical_name in self.up_to_date:
+            return None
+        return self.comparisons.get(table) or self.comparisons.get(EVERY_TABLE)
+
+    def suspects_of(self, logical_name: str, table: str) -> pa.Array:
+        """Keys of a table, by its name in the destination, that its comparison reads again."""
+        if logical_name in self.up_to_date:
+            return no_keys()
+        return self.suspects.get(table, no_keys())
 
     def loaded(self, tables: frozenset[str] | None) -> None:
         """A load package with these tables, or with all, has been loaded."""

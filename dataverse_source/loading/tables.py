@@ -6,7 +6,7 @@ import copy
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
@@ -24,6 +24,7 @@ from dataverse_source.loading.load_package import Package, current_package
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
 from dataverse_source.loading.progress import watched
 from dataverse_source.loading.read_access import refused_tables
+from dataverse_source.loading.restored import NewestRows
 from dataverse_source.loading.run_context import RunContext, current_run
 from dataverse_source.loading.scheduler import Job, TableScheduler
 from dataverse_source.loading.table_checks import Selection, select_tables
@@ -32,6 +33,7 @@ from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.cursor import read_range
 from dataverse_source.sync.run_table import range_items, table_items
+from dataverse_source.sync.state import COMPARED
 from dataverse_source.sync.write.dlt_thread import DltThread
 
 MOST_ATTEMPTS = len(WAITS) + 3
@@ -54,6 +56,7 @@ class _Reading:
         package: takes its rows.
         run: the run that reads it.
         cursor: a range of modifiedon that the user has put on the resource.
+        missing_newest: key of the newest row that was read, if Dataverse does not have it now.
     """
 
     table: Table
@@ -62,6 +65,7 @@ class _Reading:
     package: Package
     run: RunContext
     cursor: Incremental[datetime] | None
+    missing_newest: str | None = None
 
 
 class Tables:
@@ -79,6 +83,7 @@ class Tables:
         self._lock = threading.Lock()
         self._selection: Selection | None = None
         self._refused: tuple[str | None, frozenset[str]] = None, frozenset()
+        self._newest_rows = NewestRows(connection)
 
     def items(
         self, name: str, state: dict[str, Any], cursor: Incremental[datetime] | None
@@ -106,6 +111,7 @@ class Tables:
         run.count(self._connection.client)
         tables, readings = self._tables(name, package, run), []
         refused = self._refused_tables(package, run)
+        newest = self._newest_rows.findings(package, run, self._selected(package))
         for table in tables:
             if not run.includes(table.logical_name):
                 continue
@@ -114,8 +120,12 @@ class Tables:
             stored = state.setdefault("tables", {}).setdefault(table.logical_name, {})
             if table.logical_name not in refused:
                 organizations = state.setdefault("organizations", {})
+                finding = newest.get(table.logical_name)
+                missing = stored.get("newest", {}).get("key") if finding == "gone" else None
+                if missing and stored.get("mode") == "cursor":
+                    stored.pop(COMPARED, None)  # deleted, or never there
                 self._restart_if_moved(table, stored, organizations, package, run)
-                readings.append(_Reading(table, name, stored, package, run, cursor))
+                readings.append(_Reading(table, name, stored, package, run, cursor, missing))
         if not run.isolates and len(list(self._selected(package))) <= 1:
             for reading in readings:
                 yield from self._read(reading, reading.stored, take=_started)
@@ -141,11 +151,17 @@ class Tables:
         organization = self._connection.organization_id
         known = organizations.get(table.logical_name)
         reason = run.reason_to_read_again(table.logical_name, loaded_as)
+        compared_for = run.reason_to_compare(table.logical_name, loaded_as)
+        if table.kind == "elastic":  # its rows can't be compared
+            reason, compared_for = reason or compared_for, None
         if organization and known not in (None, organization):
             reason = f"the environment is another one than before (organization id {organization})"
         if stored and reason:
             logger.warning("%s: %s; all its rows are read again", name, reason)
             stored.clear()
+        elif stored.get("complete") and compared_for:
+            logger.warning("%s: %s; all its rows are compared", name, compared_for)
+            stored.pop(COMPARED, None)
         if organization:
             organizations[table.logical_name] = organization
         if package.schema and not stored and loaded_as in package.schema.tables:
@@ -283,11 +299,13 @@ class Tables:
 
 
 def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
+    name = reading.package.loaded_as(run.name)
+    suspects = reading.run.suspects_of(reading.table.logical_name, name)
+    run = replace(run, suspects=suspects, missing_newest=reading.missing_newest)
     if reading.cursor is None:
         items = table_items(run, stored)
     else:
         items = range_items(run, read_range(run, reading.cursor))
-    name = reading.package.loaded_as(run.name)
     items = limit_deletes(run, items, reading.run.rows_before.get(name))
     return watched(reading.run.observer, run.name, run.reader.client, items)
 

@@ -191,12 +191,12 @@ def _follow(run: TableRun, state: TableState) -> SyncSteps:
             yield RowBatch(rows)
     state, late = yield from read_late(run, state)
     if delta.link is not None and delta.is_empty and _is_fresh(run, state):
-        return _checked(state, delta)
+        return _checked(run, state, delta)
     gone = difference((yield from _resolve_open_keys(run, delta)), late)
     if len(gone):
         yield DeletedKeys(gone)
     state = _with_delta_link(run, state, link or delta.link, given or run.now())
-    return _checked(state, delta)
+    return _checked(run, state, delta)
 
 
 def _is_fresh(run: TableRun, state: TableState) -> bool:
@@ -289,6 +289,11 @@ def _resolve_open_keys(run: TableRun, delta: _Delta) -> Generator[Output, None, 
     return difference(pa.concat_arrays([deleted, open_keys]), there)
 
 
-def _checked(state: TableState, delta: _Delta) -> TableState:
-    """The state; a delta of all rows holds no deletes, so the table has to be compared then."""
-    return replace(state, compared=None) if delta.holds_all_rows else state
+def _checked(run: TableRun, state: TableState, delta: _Delta) -> TableState:
+    """The state; without the time of the last comparison if the delta can't hold all deletes.
+
+    That is a delta of all rows, or one that does not tell of a row that is gone.
+    """
+    missing = run.missing_newest
+    untold = missing is not None and missing not in concat(delta.deleted).to_pylist()
+    return replace(state, compared=None) if delta.holds_all_rows or untold else state

@@ -11,12 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataverse_source.arrow.schema import INTEGER, TEXT
+
+if TYPE_CHECKING:
+    import duckdb
 
 MEMORY = "256MB"
 """Memory of DuckDB for one comparison; what exceeds it is on disk."""
@@ -31,10 +34,13 @@ _SCHEMA = pa.schema([("key", TEXT), ("version", INTEGER)])
 _TABLES = """
 CREATE TABLE dataverse (key VARCHAR, version BIGINT);
 CREATE TABLE loaded (key VARCHAR, version BIGINT);
-CREATE TABLE written (key VARCHAR, version BIGINT, deleted BOOLEAN);
+CREATE TABLE written (key VARCHAR, version BIGINT, deleted BOOLEAN, digest VARCHAR);
 CREATE TABLE kept (key VARCHAR);
+CREATE TABLE suspects (key VARCHAR);
 CREATE TABLE differences (key VARCHAR, kind VARCHAR);
 """
+
+_KEYS_ONLY = ("kept", "suspects")
 
 _DESTINATION = """
 SELECT key, version FROM loaded ANTI JOIN written USING (key) ANTI JOIN kept USING (key)
@@ -65,20 +71,17 @@ class Comparison:
         versions: whether versions are compared, or keys alone.
         newest_wins: whether the destination takes the newest of several rows of one key that this
             run writes. If not, keys that this run has written are not among the differences.
+
+    Attributes:
+        begins_anew: rows that this run deletes so that the next load package reads them again.
     """
 
     def __init__(self, *, versions: bool = True, newest_wins: bool = True) -> None:
-        import duckdb  # takes a while, and few runs need it
-
+        self.begins_anew = 0
         self._versions = versions
         self._settled = "written WHERE deleted" if newest_wins else "written"
         self._folder = tempfile.TemporaryDirectory(prefix="dataverse-", ignore_cleanup_errors=True)
-        path = Path(self._folder.name)
-        self._database = duckdb.connect(
-            ":memory:",
-            config={"memory_limit": MEMORY, "threads": 2, "temp_directory": str(path / "more")},
-        )
-        self._database.execute("SET preserve_insertion_order = false")
+        self._database = open_database(self._folder.name)
         self._database.execute(_TABLES)
 
     def __enter__(self) -> Comparison:
@@ -98,14 +101,42 @@ class Comparison:
         """Adds rows of Dataverse, from `keys_and_versions`."""
         self._insert("dataverse", rows)
 
-    def add_written(self, rows: pa.Table, *, deleted: bool = False) -> None:
-        """Adds rows, from `keys_and_versions`, that this run writes or deletes."""
+    def add_written(
+        self, rows: pa.Table, *, deleted: bool = False, digests: pa.Array | None = None
+    ) -> None:
+        """Adds rows that this run writes or deletes.
+
+        Args:
+            rows: from `keys_and_versions`.
+            deleted: whether it deletes them.
+            digests: of the rows' contents, for `rewritten`.
+        """
         flags = pa.array([deleted] * rows.num_rows, pa.bool_())
-        self._insert("written", rows.append_column("deleted", flags))
+        told = pa.nulls(rows.num_rows, TEXT) if digests is None else digests
+        self._insert("written", rows.append_column("deleted", flags).append_column("digest", told))
+
+    def rewritten(self) -> Iterator[pa.Table]:
+        """Key and digest of written rows that are loaded more than once or in another version."""
+        found = self._database.execute(
+            """
+            SELECT DISTINCT written.key, written.digest FROM written JOIN (
+                SELECT key, max(version) AS version, count(*) AS times FROM loaded GROUP BY key
+            ) AS there USING (key)
+            WHERE written.digest IS NOT NULL
+                AND (there.times > 1 OR there.version IS DISTINCT FROM written.version)
+            """
+        ).fetchall()
+        for start in range(0, len(found), CHUNK):
+            keys, digests = zip(*found[start : start + CHUNK], strict=True)
+            yield pa.table({"key": pa.array(keys, TEXT), "digest": pa.array(digests, TEXT)})
 
     def add_kept(self, keys: pa.Array) -> None:
         """Adds keys of rows that stay although Dataverse does not have them."""
         self._insert("kept", pa.table({"key": keys}))
+
+    def add_suspects(self, keys: pa.Array) -> None:
+        """Adds keys of rows that are outdated whatever their versions are."""
+        self._insert("suspects", pa.table({"key": keys}))
 
     def look_again(self, keys: pa.Array, found: pa.Table) -> None:
         """Replaces what is known of Dataverse's rows with these keys by ``found``."""
@@ -121,8 +152,8 @@ class Comparison:
     def differences(self) -> dict[Kind, int]:
         """How many keys differ, by kind.
 
-        ``missing`` are not in the destination, ``outdated`` have another version there or are
-        there more than once, ``extra`` are not in Dataverse.
+        ``missing`` are not in the destination, ``outdated`` have another version there, are there
+        more than once or are suspects, ``extra`` are not in Dataverse.
         """
         self._database.execute("TRUNCATE differences")
         self._database.execute(
@@ -138,7 +169,7 @@ class Comparison:
                 ELSE 'outdated' END
             FROM dataverse AS a FULL JOIN destination AS b ON a.key = b.key
             WHERE (a.key IS NULL OR b.key IS NULL OR b.times > 1
-                OR a.version IS DISTINCT FROM b.version)
+                OR a.version IS DISTINCT FROM b.version OR a.key IN (SELECT key FROM suspects))
                 AND coalesce(a.key, b.key) NOT IN (SELECT key FROM {self._settled})
             """  # noqa: S608
         )
@@ -146,6 +177,14 @@ class Comparison:
         found = self._database.execute("SELECT kind, count(*) FROM differences GROUP BY kind")
         counts.update(dict(found.fetchall()))
         return counts
+
+    def gone_back(self) -> int:
+        """How many rows have a lower version in Dataverse than in the destination."""
+        found = self._database.execute(
+            "SELECT count(*) FROM dataverse JOIN loaded USING (key) "
+            "WHERE dataverse.version < loaded.version"
+        ).fetchone()
+        return int(found[0]) if found else 0
 
     def keys(self, kinds: Iterable[Kind], most: int | None = None) -> Iterator[pa.Array]:
         """The keys that differ, in chunks.
@@ -187,10 +226,26 @@ class Comparison:
 
     def _insert(self, table: str, rows: pa.Table) -> None:
         if rows.num_rows:
-            shown = "*" if self._versions or table == "kept" else "* REPLACE (NULL AS version)"
+            shown = "*" if self._versions or table in _KEYS_ONLY else "* REPLACE (NULL AS version)"
             self._database.register("batch", rows)
             self._database.execute(f"INSERT INTO {table} SELECT {shown} FROM batch")  # noqa: S608
             self._database.unregister("batch")
+
+
+def open_database(folder: str) -> duckdb.DuckDBPyConnection:
+    """A database that needs little memory; ``folder`` takes the rest."""
+    import duckdb  # takes a while, and few runs need it
+
+    database = duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": MEMORY,
+            "threads": 2,
+            "temp_directory": str(Path(folder) / "more"),
+        },
+    )
+    database.execute("SET preserve_insertion_order = false")
+    return database
 
 
 def keys_and_versions(rows: pa.Table, key: str, version: str | None) -> pa.Table:

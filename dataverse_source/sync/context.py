@@ -10,7 +10,7 @@ from typing import Any, Protocol, Union
 import pyarrow as pa
 from dlt.common.schema.typing import TColumnSchema, TTableReferenceInline
 
-from dataverse_source.arrow.keys import concat
+from dataverse_source.arrow.keys import concat, no_keys
 from dataverse_source.arrow.labels import NO_LABELS, Labels
 from dataverse_source.config.settings import TableSettings
 from dataverse_source.sync.read.table_reader import TableReader
@@ -50,6 +50,16 @@ class Destination(Protocol):
     def versions(self, column: str | None) -> Iterator[Sequence[Sequence[Any]]] | None:
         """Key and value of ``column`` of the loaded rows, in chunks; None if it cannot be asked."""
 
+    def rows(
+        self, columns: Sequence[str], keys: Sequence[str] | None = None
+    ) -> Iterator[Sequence[Sequence[Any]]] | None:
+        """Values of ``columns`` of the loaded rows, in chunks; None if it cannot be asked.
+
+        Args:
+            columns: names as in the destination.
+            keys: of the rows; None: all rows.
+        """
+
     def recorded(self) -> pa.Array:
         """Keys of the rows that are kept although Dataverse no longer has them."""
 
@@ -78,6 +88,8 @@ class TableRun:
         hidden_columns: columns whose values column security hides or masks, each with which of
             the two; None if that is unknown.
         refused_columns: columns of the metadata that Dataverse refuses in queries; not read.
+        missing_newest: key of the newest row that was read, if Dataverse does not have it now.
+        suspects: keys of rows that a comparison reads again even if their versions are equal.
     """
 
     reader: TableReader
@@ -92,6 +104,8 @@ class TableRun:
     sync_is_explicit: bool = False
     hidden_columns: Mapping[str, str] | None = None
     refused_columns: tuple[str, ...] = ()
+    missing_newest: str | None = None
+    suspects: pa.Array = field(default_factory=no_keys)
 
     @property
     def settings(self) -> TableSettings:

@@ -35,7 +35,9 @@ def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
     """
     watermark = state.watermark or _first_watermark(run, column)
     if not state.complete or state.watermark is None:
-        return (yield from read_all(run, replace(state, complete=False, watermark=watermark)))
+        state = yield from read_all(run, replace(state, complete=False, watermark=watermark))
+        # The next package reads what has changed meanwhile, and compares the table.
+        return replace(state, more=True, compared=None)
     state = replace(state, more=False)
     filters, order = _newer(run, watermark, column)
     began, highest = run.now(), 0

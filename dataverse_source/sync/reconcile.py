@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from types import TracebackType
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataverse_source.arrow.keys import concat, difference
-from dataverse_source.arrow.spool import Spool
+from dataverse_source.arrow.schema import TEXT
 from dataverse_source.config.log import logger
 from dataverse_source.sync.comparison import Comparison, Fingerprint, Kind, keys_and_versions
 from dataverse_source.sync.context import DeletedKeys, Output, RowBatch, SyncSteps, TableRun
-from dataverse_source.sync.drain import Drain
-from dataverse_source.sync.read.query import MODIFIED_ON
 from dataverse_source.sync.read.table_reader import KEYS_A_REQUEST, VERSION
 from dataverse_source.sync.state import Proof, TableState
+from dataverse_source.sync.write.history import ROW_VERSION
+from dataverse_source.sync.written_rows import WrittenRows, digests, version_column
 
 DEFAULT_HOURS = {"cursor": 24.0, "changes": 168.0}
 """Hours between two comparisons by sync mode, unless ``reconcile_interval`` is set."""
@@ -34,56 +34,13 @@ COST_OF_A_PAGE = 5
 """A page of a full read costs about as much as this many requests by key."""
 
 
-class WrittenRows:
-    """Keys and versions of what a run outputs, in a file.
-
-    Attributes:
-        replaces: the rows replace the destination's table.
-    """
-
-    def __init__(self, run: TableRun) -> None:
-        self._key, self._version = run.reader.key, version_column(run)
-        self._rows, self._deleted = Spool(), Spool()
-        self.replaces = False
-
-    def __enter__(self) -> WrittenRows:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._rows.close()
-        self._deleted.close()
-
-    def record(self, steps: SyncSteps) -> SyncSteps:
-        """The same output, recorded."""
-        outputs = Drain(steps)
-        for output in outputs:
-            if isinstance(output, DeletedKeys):
-                self._deleted.add(_keys_only(output.keys))
-            else:
-                self.replaces = output.replace
-                self._rows.add(keys_and_versions(output.table, self._key, self._version))
-            yield output
-        return outputs.result
-
-    def add_to(self, comparison: Comparison) -> None:
-        """Adds all that was recorded."""
-        for rows in self._rows:
-            comparison.add_written(rows)
-        for rows in self._deleted:
-            comparison.add_written(rows, deleted=True)
-
-
 def is_due(run: TableRun, state: TableState) -> bool:
     """Whether this run has to compare the table: after its first load, then at an interval.
 
+    The last load package of a run does it, when all that was read before is loaded.
     Rows that were kept by ``deletes = 'keep'`` are removed as soon as it is ``'remove'``.
     """
-    if not state.complete or len(run.reader.table.key_columns) > 1:
+    if not state.complete or state.more or len(run.reader.table.key_columns) > 1:
         return False
     if state.compared is None:
         return True
@@ -94,10 +51,10 @@ def is_due(run: TableRun, state: TableState) -> bool:
     return run.settings.deletes == "remove" and len(run.destination.recorded()) > 0
 
 
-def version_column(run: TableRun) -> str | None:
-    """The column that changes with every change of a row; None if the table has none."""
-    names = run.reader.schema.arrow.names
-    return next((one for one in (VERSION, MODIFIED_ON) if one in names), None)
+def compared_column(run: TableRun) -> str | None:
+    """The version column, if the destination has it too; None: keys alone are compared."""
+    column = version_column(run)
+    return column if column in run.destination.columns() else None
 
 
 @dataclass(frozen=True)
@@ -162,6 +119,8 @@ def reconcile(run: TableRun, state: TableState, written: WrittenRows) -> SyncSte
             )
             return replace(state, compared=began)
         written.add_to(comparison)
+        comparison.add_suspects(run.suspects)
+        yield from _end_altered(run, comparison, comparison.rewritten())
         counts = comparison.differences()
         if any(counts.values()):
             logger.info(
@@ -170,16 +129,25 @@ def reconcile(run: TableRun, state: TableState, written: WrittenRows) -> SyncSte
                 *counts.values(),
             )
         wrong = counts["missing"] + counts["outdated"]
-        if not _are_few(run, comparison, wrong) and state.reread_by != run.run_id:
+        back = comparison.gone_back() if version_column(run) == VERSION else 0
+        if (back or not _are_few(run, comparison, wrong)) and state.reread_by != run.run_id:
             logger.warning(
-                "%s: %d rows are missing in the destination or outdated there; all its rows are "
-                "read again",
+                "%s: %s; all its rows are read again",
                 run.name,
-                wrong,
+                f"the versions of {back:,} rows have gone back, as when an environment is restored"
+                if back
+                else f"{wrong:,} rows are missing in the destination or outdated there",
             )
             return replace(state, complete=False, more=True, proof=None, reread_by=run.run_id)
         yield from _correct(run, comparison, ["missing", "outdated"])
         yield from _remove(run, comparison, counts["extra"])
+        if comparison.begins_anew:
+            logger.warning(
+                "%s: %d versions were altered in the destination; they end, and begin anew",
+                run.name,
+                comparison.begins_anew,
+            )
+            return replace(state, more=True, compared=None, proof=None)
         ours, theirs = comparison.fingerprints()
         if ours != theirs:
             logger.warning(
@@ -193,19 +161,13 @@ def reconcile(run: TableRun, state: TableState, written: WrittenRows) -> SyncSte
 
 def _new_comparison(run: TableRun) -> Comparison:
     return Comparison(
-        versions=_compared_column(run) is not None, newest_wins=version_column(run) == VERSION
+        versions=compared_column(run) is not None, newest_wins=version_column(run) == VERSION
     )
-
-
-def _compared_column(run: TableRun) -> str | None:
-    """The version column, if the destination has it too."""
-    column = version_column(run)
-    return column if column in run.destination.columns() else None
 
 
 def _read_both(run: TableRun, comparison: Comparison) -> bool:
     """Reads the destination first, so that a row created since does not look deleted."""
-    loaded = run.destination.versions(_compared_column(run))
+    loaded = run.destination.versions(compared_column(run))
     if loaded is None:
         return False
     for rows in loaded:
@@ -219,7 +181,7 @@ def _read_both(run: TableRun, comparison: Comparison) -> bool:
 
 
 def _dataverse_rows(run: TableRun) -> Iterator[pa.Table]:
-    column = _compared_column(run)
+    column = compared_column(run)
     for rows in run.reader.keys(column):
         yield keys_and_versions(rows, run.reader.key, column)
 
@@ -246,6 +208,9 @@ def _correct(
         for rows in run.reader.rows_of(keys):
             found.append(keys_and_versions(rows, run.reader.key, version_column(run)))
             yield RowBatch(rows)
+            if run.settings.history:
+                told = pa.table({"key": rows[run.reader.key], "digest": digests(run, rows)})
+                yield from _end_altered(run, comparison, iter([told]))
         there = concat([rows["key"] for rows in found])
         count += len(there)
         deleted = difference(keys, there)
@@ -256,6 +221,32 @@ def _correct(
             comparison.add_written(rows)
         comparison.look_again(keys, pa.concat_tables([*found, _keys_only(keys[:0])]))
     return count
+
+
+def _end_altered(
+    run: TableRun, comparison: Comparison, written: Iterator[pa.Table]
+) -> Generator[Output, None, None]:
+    """Ends the present versions of a history that were altered in the destination.
+
+    Such a version has the digest of the row as it is in Dataverse, so a merge would leave it
+    alone. As the key of a deleted row, its key ends it, and the next load package finds the row
+    missing.
+
+    Args:
+        run: the run of the table.
+        comparison: takes the keys.
+        written: key and digest of rows that this run writes and that are loaded differently.
+    """
+    for rows in written:
+        keys = concat([rows["key"]])
+        loaded = run.destination.rows([run.reader.key, ROW_VERSION], keys.to_pylist())
+        there = {str(digest) for chunk in loaded or () for _, digest in chunk}
+        same = pc.is_in(rows["digest"], value_set=pa.array(sorted(there), TEXT))
+        altered = concat([rows["key"].filter(same)])
+        if len(altered):
+            comparison.begins_anew += len(altered)
+            comparison.add_written(_keys_only(altered), deleted=True)
+            yield DeletedKeys(altered)
 
 
 def _remove(run: TableRun, comparison: Comparison, count: int) -> Generator[Output, None, None]:

@@ -12,10 +12,11 @@ from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.cursor import sync_cursor
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.plan import Plan, make_plan, without_tracking
-from dataverse_source.sync.reconcile import WrittenRows, is_due, reconcile
+from dataverse_source.sync.reconcile import is_due, reconcile
 from dataverse_source.sync.state import TableState, TrackingRefusal, read_state, write_state
 from dataverse_source.sync.write.batches import large_batches
 from dataverse_source.sync.write.items import TableWriter
+from dataverse_source.sync.written_rows import WrittenRows
 
 
 def table_items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
@@ -104,8 +105,12 @@ def _write(run: TableRun, plan: Plan, state: TableState) -> Generator[Any, None,
 
 
 def _sync(run: TableRun, plan: Plan, state: TableState) -> SyncSteps:
-    with WrittenRows(run) as written:
+    with WrittenRows(run, state.newest) as written:
         state = yield from written.record(_sync_by_mode(run, plan, state))
+        newest = written.newest
+        if plan.mode == "full" or (newest and newest.key == run.missing_newest):
+            newest = None
+        state = replace(state, newest=newest)
         if not written.replaces and is_due(run, state):
             state = yield from reconcile(run, state, written)
     return state

@@ -16,6 +16,9 @@ from dataverse_source.arrow.schema import TableSchema
 from dataverse_source.sync.read.created_on import from_state, to_states
 from dataverse_source.sync.read.resume_point import ResumePoint
 
+COMPARED = "swept"
+"""Field of a stored state: when the rows were last compared; without it, the next run does."""
+
 
 @dataclass(frozen=True)
 class DeltaLink:
@@ -53,6 +56,21 @@ class Watermark:
 
     modified_since: datetime | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class NewestRow:
+    """The row with the highest version that has been read.
+
+    Attributes:
+        key: its key.
+        column: versionnumber, or modifiedon.
+        version: the number, or the time in whole seconds.
+    """
+
+    key: str
+    column: str
+    version: int
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,7 @@ class TableState:
         hidden_columns: columns whose values column security hid or masked when the rows were
             read, each with which of the two; None: not known, as an earlier version read them.
         refused_columns: columns of the metadata that Dataverse refuses in queries.
+        newest: the newest row that has been read; None: not known.
         more: another load package has to follow in the same run.
     """
 
@@ -116,6 +135,7 @@ class TableState:
     tracking_refusal: TrackingRefusal | None = None
     hidden_columns: Mapping[str, str] | None = None
     refused_columns: tuple[str, ...] = ()
+    newest: NewestRow | None = None
     more: bool = False
 
     def restarted(self, mode: str, columns: str) -> TableState:
@@ -155,12 +175,13 @@ def read_state(stored: Mapping[str, Any]) -> TableState:
         refused_links=stored.get("refused_links", 0),
         watermark=Watermark(since, checkpoints) if since or checkpoints else None,
         resume=resume,
-        compared=moment(stored.get("swept")),
+        compared=moment(stored.get(COMPARED)),
         proof=Proof(proved["rows"], proved["digest"]) if proved else None,
         reread_by=stored.get("reread_by"),
         tracking_refusal=TrackingRefusal(refused, stored.get("refusal", "")) if refused else None,
         hidden_columns=stored.get("hidden_columns"),
         refused_columns=tuple(stored.get("refused_columns", ())),
+        newest=NewestRow(**stored["newest"]) if stored.get("newest") else None,
         more=bool(stored.get("more")),
     )
 
@@ -172,9 +193,10 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
         "columns": state.columns,
         "complete": state.complete,
         "refused_links": state.refused_links,
-        "swept": _text(state.compared),
+        COMPARED: _text(state.compared),
         "proved": asdict(state.proof) if state.proof else None,
         "reread_by": state.reread_by,
+        "newest": asdict(state.newest) if state.newest else None,
         "more": state.more,
         "hidden_columns": None if state.hidden_columns is None else dict(state.hidden_columns),
         "refused_columns": list(state.refused_columns),

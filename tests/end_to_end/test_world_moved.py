@@ -13,6 +13,7 @@ import pytest
 from dataverse_source import dataverse, load
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.schema.schema_changes import without_column
 from tests.support.comparing import assert_equal
 from tests.support.loads import NewPipeline, Run
 from tests.support.requests_sent import keys, queries
@@ -148,3 +149,56 @@ def test_another_environment_at_the_same_address(
     run(sync=sync)
     assert len(assert_equal(new_pipeline(), sandbox, "accounts")) == 80
     assert "accounts: the environment is another one than before" in caplog.text
+
+
+@pytest.mark.parametrize("overtaken", [False, True])
+@pytest.mark.parametrize("by", ["changes", "modifiedon", "versionnumber", "full"])
+def test_the_environment_is_restored(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, by: str, overtaken: bool
+) -> None:
+    """Version numbers are counted again, and may be higher than the last run's by now."""
+    settings = {"sync": "cursor" if by in ("modifiedon", "versionnumber") else by}
+    if by == "versionnumber":
+        without = without_column(sandbox.store.schema, "account", "modifiedon")
+        sandbox.store.change_schema(without)
+    sandbox.back_up("monday")
+    change_one(sandbox, 0)
+    sandbox.store.delete("account", keys(sandbox)[5])
+    sandbox.store.create("account", {"name": "Of Tuesday"})
+    change_one(sandbox, 1)
+    run(**settings)
+    sandbox.clock.advance(3600)
+    sandbox.restore("monday")
+    for number in range(20 if overtaken else 0):
+        change_one(sandbox, 10 + number)
+    run(**settings)
+    assert len(assert_equal(new_pipeline(), sandbox, "accounts")) == 60
+    change_one(sandbox, 2)
+    run(**settings)
+    assert len(assert_equal(new_pipeline(), sandbox, "accounts")) == 60
+
+
+def test_other_tables_of_a_restored_environment_are_compared(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox.back_up("monday")
+    sandbox.store.delete("contact", keys(sandbox, "contact")[3])
+    change_one(sandbox)
+    run("accounts", "contacts", sync="cursor")
+    sandbox.restore("monday")
+    run("accounts", "contacts", sync="cursor")
+    assert "restored from a backup; all its rows are read again" in caplog.text
+    assert len(assert_equal(new_pipeline(), sandbox, "contacts")) == 40
+
+
+def test_a_newest_row_that_was_deleted_is_no_restored_environment(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = sandbox.store.create("account", {"name": "Newest"})
+    run(sync="cursor")
+    sandbox.store.delete("account", key)
+    run(sync="cursor")
+    assert "read again" not in caplog.text
+    assert len(assert_equal(new_pipeline(), sandbox, "accounts")) == 60
+    run(sync="cursor")
+    assert not any("$select=accountid,versionnumber" in one for one in queries(sandbox))

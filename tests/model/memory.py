@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -145,6 +145,13 @@ class LoadedInMemory:
     def versions(self, column: str | None) -> Iterator[list[tuple[Any, Any]]] | None:
         rows = self._destination.tables.get(self._name, {})
         return iter([[(key, row.get(column or "")) for key, row in rows.items()]])
+
+    def rows(
+        self, columns: Sequence[str], keys: Sequence[str] | None = None
+    ) -> Iterator[list[tuple[Any, ...]]] | None:
+        found = self._destination.tables.get(self._name, {})
+        wanted = found if keys is None else [key for key in keys if key in found]
+        return iter([[tuple(found[key].get(one) for one in columns) for key in wanted]])
 
     def has_rows(self) -> bool:
         return bool(self._destination.tables.get(self._name))

@@ -32,7 +32,12 @@ VALID_TO = "_dataverse_valid_to"
 ROWS_AT_ONCE = 100_000
 """Rows that one question fetches, so that dlt's thread is never busy for long."""
 
+WHOLE_ROWS_AT_ONCE = 5_000
+"""The same, of rows with all columns."""
+
 Row = Sequence[Any]
+Condition = tuple[str, str | Sequence[str] | None]
+"""A column and its value, several of which one is its value, or None for null."""
 
 
 class Ask(Protocol):
@@ -92,8 +97,29 @@ class LoadedTable:
         Returns:
             None if the destination cannot be asked.
         """
-        present = (VALID_TO, None) if VALID_TO in self.columns() else None
-        return self._select(self._name, [self._key, column], present)
+        return self._select(self._name, [self._key, column], self._present())
+
+    def rows(
+        self, columns: Sequence[str], keys: Sequence[str] | None = None
+    ) -> Iterator[Sequence[Row]] | None:
+        """Values of ``columns`` of the loaded rows, in chunks.
+
+        For a table with a history: of the versions that have not ended.
+
+        Args:
+            columns: names as in the destination.
+            keys: of the rows; None: all rows.
+
+        Returns:
+            None if the destination cannot be asked.
+        """
+        conditions = self._present()
+        if keys is not None:
+            conditions.append((self._key, tuple(keys)))
+        return self._select(self._name, columns, conditions, at_once=WHOLE_ROWS_AT_ONCE)
+
+    def _present(self) -> list[Condition]:
+        return [(VALID_TO, None)] if VALID_TO in self.columns() else []
 
     def has_rows(self) -> bool:
         """Whether any rows are loaded; True if the destination cannot be asked."""
@@ -124,7 +150,7 @@ class LoadedTable:
 
         if not self._ask(is_there):
             return no_keys()
-        found = self._select(DELETIONS, ["key"], ("table", self._name))
+        found = self._select(DELETIONS, ["key"], [("table", self._name)])
         keys = [str(key) for rows in found or () for (key,) in rows]
         return pa.array(keys, TEXT)
 
@@ -132,16 +158,19 @@ class LoadedTable:
         self,
         table: str,
         columns: Sequence[str | None] | None,
-        only: tuple[str, str | None] | None = None,
+        conditions: Sequence[Condition] = (),
+        *,
+        at_once: int = ROWS_AT_ONCE,
     ) -> Iterator[Sequence[Row]] | None:
-        """Rows in chunks, of all rows or of those where the column ``only[0]`` is ``only[1]``.
+        """Rows in chunks, of all rows or of those that meet all conditions.
 
         Args:
             table: to read.
             columns: to select, None for null; without columns: whether there is any row.
-            only: column and value, None for null.
+            conditions: of the rows.
+            at_once: rows in a chunk.
         """
-        chunks = self._chunks(table, columns, only)
+        chunks = self._chunks(table, columns, conditions, at_once)
         first = self._ask(lambda: next(chunks))
         return None if first is None else self._rest(first, chunks)
 
@@ -160,7 +189,8 @@ class LoadedTable:
         self,
         table: str,
         columns: Sequence[str | None] | None,
-        only: tuple[str, str | None] | None,
+        conditions: Sequence[Condition],
+        at_once: int,
     ) -> Generator[Sequence[Row] | None, None, None]:
         """The chunks of `_select`, only to be iterated on dlt's thread: None: no SQL client."""
         naming = self._schema.naming
@@ -180,15 +210,17 @@ class LoadedTable:
                     shown = ", ".join("NULL" if one is None else escaped(one) for one in columns)
                     sql = f"SELECT {shown} FROM {name}"  # noqa: S608
                 values: list[str] = []
-                if only is not None:
-                    condition = "IS NULL" if only[1] is None else "= %s"
-                    sql = f"{sql} WHERE {escaped(only[0])} {condition}"
-                    values = [] if only[1] is None else [only[1]]
+                for number, (column, value) in enumerate(conditions):
+                    wanted = [] if value is None else [value] if isinstance(value, str) else value
+                    marks = ", ".join(["%s"] * len(wanted))
+                    condition = f"IN ({marks})" if wanted else "IS NULL"
+                    sql = f"{sql} {'AND' if number else 'WHERE'} {escaped(column)} {condition}"
+                    values += wanted
                 with client.execute_query(sql, *values) as cursor:
-                    rows: Sequence[Row] = cursor.fetchmany(ROWS_AT_ONCE)
+                    rows: Sequence[Row] = cursor.fetchmany(at_once)
                     yield rows
                     while rows:
-                        rows = cursor.fetchmany(ROWS_AT_ONCE)
+                        rows = cursor.fetchmany(at_once)
                         yield rows
         except DatabaseUndefinedRelation:
             yield []
@@ -200,6 +232,14 @@ class NothingLoaded:
     """The table when no pipeline is running, as when a source is iterated by hand."""
 
     def versions(self, column: str | None) -> Iterator[Sequence[Row]] | None:  # noqa: ARG002
+        """None: there is no destination."""
+        return None
+
+    def rows(
+        self,
+        columns: Sequence[str],  # noqa: ARG002
+        keys: Sequence[str] | None = None,  # noqa: ARG002
+    ) -> Iterator[Sequence[Row]] | None:
         """None: there is no destination."""
         return None
 

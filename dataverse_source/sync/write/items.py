@@ -60,7 +60,7 @@ class TableWriter:
         self._keeps = run.settings.deletes == "keep"
         self._history = run.settings.history
         self._hinted = self._schema.hints | run.labels.hints
-        self._variants = _variants(self._hinted, run.destination.columns())
+        self._variants = variants(self._hinted, run.destination.columns())
         self._hints_sent = False
         self._has_mark = True
         self._replaces = False
@@ -172,7 +172,7 @@ class TableWriter:
             yield dlt.mark.with_hints(rows, _deletions_hints(), create_table_variant=True)
 
 
-def _variants(
+def variants(
     wanted: Mapping[str, TColumnSchema], known: Mapping[str, TColumnSchema]
 ) -> dict[str, str]:
     """Names for columns whose type has changed, by their plain names.

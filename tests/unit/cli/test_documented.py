@@ -62,7 +62,7 @@ def test_keys_of_a_pipeline(
 ) -> None:
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(folder / "rows.duckdb"))
     pipeline = ("--pipeline", f"cli_{uuid.uuid4().hex}", "--json")
-    for command in ("run accounts", "status", "reset accounts --yes"):
+    for command in ("run accounts", "status", "verify --values 5", "reset accounts --yes"):
         found = set(keys(cli(*command.split(), *pipeline).json()))
         assert found
         assert found <= documented(f"`{command.split()[0]}`")

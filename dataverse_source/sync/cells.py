@@ -1,0 +1,220 @@
+"""Compares the cells of a table in Dataverse with those in the destination.
+
+Some changes move no version: a rollup that is calculated again, a value that was changed in the
+destination. Only reading the rows finds them. Rows with other versions are left out: a comparison
+of versions (`dataverse_source.sync.reconcile.compare`) has them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from dataverse_source.arrow.cells import typed
+from dataverse_source.arrow.keys import no_keys
+from dataverse_source.arrow.schema import TEXT
+from dataverse_source.sync.comparison import keys_and_versions, open_database
+from dataverse_source.sync.context import TableRun
+from dataverse_source.sync.write.history import row_versions
+from dataverse_source.sync.write.items import variants
+from dataverse_source.sync.written_rows import version_column
+
+KEYS_AT_ONCE = 500
+"""Keys of one question to the destination."""
+
+LOOKED_AT = 1_000
+"""Most rows that are read a second time, as they may have changed meanwhile."""
+
+_TABLES = """
+CREATE TABLE dataverse (key VARCHAR, version BIGINT, digest VARCHAR);
+CREATE TABLE loaded (key VARCHAR, version BIGINT, digest VARCHAR);
+"""
+
+_SAME_VERSION = (
+    "FROM dataverse AS a JOIN loaded AS b ON a.key = b.key "
+    "AND a.version IS NOT DISTINCT FROM b.version"
+)
+
+
+@dataclass(frozen=True)
+class CellReport:
+    """How the cells of rows with the same version compare.
+
+    Attributes:
+        compared: rows that were compared.
+        different: rows with other values in the destination.
+        examples: the columns with other values, by key, of some of these rows.
+        not_loaded: columns that the destination does not have.
+        keys: of all rows with other values.
+    """
+
+    compared: int
+    different: int
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    not_loaded: list[str] = field(default_factory=list)
+    keys: pa.Array = field(default_factory=no_keys)
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether no cell differs."""
+        return not self.different and not self.not_loaded
+
+
+def compare_cells(run: TableRun, sample: int | None, examples: int = 10) -> CellReport | None:
+    """Compares cells without changing anything; None if the destination cannot be asked.
+
+    Args:
+        run: the run of the table; call it on dlt's own thread, while its pipeline is active.
+        sample: rows to compare, chosen at random; None: all.
+        examples: how many rows to return with the columns that differ.
+
+    Raises:
+        DataverseError: the table can't be read.
+    """
+    cells = _Cells(run)
+    with tempfile.TemporaryDirectory(prefix="dataverse-", ignore_cleanup_errors=True) as folder:
+        database = open_database(folder)
+        try:
+            database.execute(_TABLES)
+            if not _read(cells, database, sample):
+                return None
+            compared = _numbers(database, f"SELECT count(DISTINCT a.key) {_SAME_VERSION}")
+            suspects = f"SELECT DISTINCT a.key {_SAME_VERSION} WHERE a.digest <> b.digest"
+            found = database.execute(f"{suspects} ORDER BY ALL").fetchall()
+        finally:
+            database.close()
+    keys = [key for (key,) in found]
+    confirmed = cells.different(keys[:LOOKED_AT])
+    keys = [*confirmed, *keys[LOOKED_AT:]]
+    some = dict(list(confirmed.items())[:examples])
+    return CellReport(compared, len(keys), some, cells.not_loaded, pa.array(keys, TEXT))
+
+
+def _read(cells: _Cells, database: Any, sample: int | None) -> bool:
+    """Reads both sides into the database; False if the destination cannot be asked."""
+    if sample is None:
+        loaded = cells.loaded()
+        if loaded is None:
+            return False
+        for rows in loaded:
+            _insert(database, "loaded", rows)
+        for rows in cells.in_dataverse():
+            _insert(database, "dataverse", rows)
+        return True
+    keys = cells.sample(database, sample)
+    if keys is None:
+        return False
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        some = keys[start : start + KEYS_AT_ONCE]
+        for rows in cells.loaded(some) or ():
+            _insert(database, "loaded", rows)
+        for rows in cells.in_dataverse(some):
+            _insert(database, "dataverse", rows)
+    return True
+
+
+class _Cells:
+    """Reads rows of both sides in the same form.
+
+    Attributes:
+        not_loaded: columns that the destination does not have.
+    """
+
+    def __init__(self, run: TableRun) -> None:
+        self._run = run
+        known = run.destination.columns()
+        hints = run.reader.schema.hints | run.labels.hints
+        shown = variants(hints, known)
+        whole = run.labels.add_to(run.reader.schema.arrow.empty_table()).schema
+        self._loaded_as = {
+            name: shown.get(name, name) for name in whole.names if shown.get(name, name) in known
+        }
+        self.not_loaded = [name for name in whole.names if name not in self._loaded_as]
+        self._schema = pa.schema([whole.field(name) for name in self._loaded_as])
+        version = version_column(run)
+        self._version = version if version in self._loaded_as else None
+
+    def in_dataverse(self, keys: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Key, version and digest of the rows there, of all or of those with these keys."""
+        for rows in self._in_dataverse(keys):
+            yield self._digests(rows, row_versions(rows))
+
+    def loaded(self, keys: Sequence[str] | None = None) -> Iterator[pa.Table] | None:
+        """The same of the destination; None if it cannot be asked."""
+        found = self._run.destination.rows(list(self._loaded_as.values()), keys)
+        return None if found is None else self._loaded(found)
+
+    def sample(self, database: Any, count: int) -> list[str] | None:
+        """Keys of loaded rows, chosen at random; None if the destination cannot be asked."""
+        found = self._run.destination.versions(None)
+        if found is None:
+            return None
+        for rows in found:
+            keys = pa.array([str(key) for key, _ in rows], TEXT)
+            empty = pa.nulls(len(keys), TEXT)
+            _insert(database, "loaded", pa.table({"key": keys, "version": empty, "digest": empty}))
+        chosen = database.execute(
+            f"SELECT key FROM loaded USING SAMPLE reservoir({count} ROWS)"  # noqa: S608
+        ).fetchall()
+        database.execute("TRUNCATE loaded")
+        return [key for (key,) in chosen]
+
+    def different(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """The columns that still differ, by key, of rows with the same version."""
+        found: dict[str, list[str]] = {}
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            some = keys[start : start + KEYS_AT_ONCE]
+            there = {
+                row[self._key]: row for rows in self._in_dataverse(some) for row in rows.to_pylist()
+            }
+            for chunk in self._run.destination.rows(list(self._loaded_as.values()), some) or ():
+                rows, misfits = typed(chunk, self._schema)
+                for number, row in enumerate(rows.to_pylist()):
+                    other = there.get(row[self._key])
+                    if other is None or self._moved(row, other):
+                        continue
+                    wrong = misfits.get(number, set())
+                    names = [name for name in row if name in wrong or row[name] != other[name]]
+                    if names:
+                        found[row[self._key]] = names
+        return found
+
+    @property
+    def _key(self) -> str:
+        return self._run.reader.key
+
+    def _moved(self, row: dict[str, Any], other: dict[str, Any]) -> bool:
+        return self._version is not None and row[self._version] != other[self._version]
+
+    def _in_dataverse(self, keys: Sequence[str] | None) -> Iterator[pa.Table]:
+        reader = self._run.reader
+        found = reader.batches() if keys is None else reader.rows_of(pa.array(keys, TEXT))
+        for rows in found:
+            yield self._run.labels.add_to(rows).select(list(self._loaded_as))
+
+    def _loaded(self, chunks: Iterator[Sequence[Sequence[Any]]]) -> Iterator[pa.Table]:
+        for chunk in chunks:
+            rows, misfits = typed(chunk, self._schema)
+            digests = row_versions(rows).to_pylist()
+            for number in misfits:
+                digests[number] = "a value that Dataverse cannot have"
+            yield self._digests(rows, pa.array(digests, TEXT))
+
+    def _digests(self, rows: pa.Table, digests: pa.Array) -> pa.Table:
+        found = keys_and_versions(rows, self._key, self._version)
+        return found.append_column("digest", digests)
+
+
+def _insert(database: Any, table: str, rows: pa.Table) -> None:
+    database.register("batch", rows)
+    database.execute(f"INSERT INTO {table} SELECT key, version, digest FROM batch")  # noqa: S608
+    database.unregister("batch")
+
+
+def _numbers(database: Any, sql: str) -> int:
+    found = database.execute(sql).fetchone()
+    return int(found[0]) if found else 0
