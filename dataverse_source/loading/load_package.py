@@ -32,6 +32,8 @@ class Package:
         states: state of each resource before it.
         selected: the resources that are read; None for all.
         schema: dlt's schema of the source; None if no pipeline is running.
+        pipeline: that runs; None if none does.
+        ask: has dlt's own thread call a function.
     """
 
     load_id: str | None
@@ -40,6 +42,8 @@ class Package:
     states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     selected: Collection[str] | None = None
     schema: Schema | None = None
+    pipeline: dlt.Pipeline | None = None
+    ask: Ask = ask_here
 
     def loaded_as(self, name: str) -> str:
         """The name in the destination of a table, by entity set name."""
@@ -62,8 +66,16 @@ def current_package(ask: Ask = ask_here) -> Package:
         return Package(None, datetime.now(timezone.utc), _destination(ask), selected=_selected())
     began = datetime.fromisoformat(str(package["state"]["created_at"])).astimezone(timezone.utc)
     states = dlt.current.source_state().get("resources", {})
-    schema = dlt.current.source_schema()
-    return Package(package["load_id"], began, _destination(ask), states, _selected(), schema)
+    return Package(
+        package["load_id"],
+        began,
+        _destination(ask),
+        states,
+        _selected(),
+        dlt.current.source_schema(),
+        cast(dlt.Pipeline, Container()[PipelineContext].pipeline()),
+        ask,
+    )
 
 
 def _selected() -> Collection[str] | None:
