@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         DataverseError,
         ExpiredSecretError,
         NotFoundError,
+        OtherEnvironmentError,
         PipelineError,
         ProtocolError,
         ResponseError,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     )
     from dataverse_source.loading.malloc import return_freed_memory
     from dataverse_source.loading.preview import top_by_name
+    from dataverse_source.loading.project_pipeline import attached_pipeline, project_pipeline
     from dataverse_source.loading.report import LoadReport
     from dataverse_source.loading.run import load
     from dataverse_source.source import dataverse
@@ -56,6 +58,7 @@ __all__ = [
     "ExpiredSecretError",
     "LoadReport",
     "NotFoundError",
+    "OtherEnvironmentError",
     "PipelineError",
     "ProtocolError",
     "ResponseError",
@@ -67,8 +70,10 @@ __all__ = [
     "UnknownNameError",
     "UnknownTenantError",
     "WrongSecretError",
+    "attached_pipeline",
     "dataverse",
     "load",
+    "project_pipeline",
     "return_freed_memory",
     "top_by_name",
 ]
@@ -76,8 +81,10 @@ __all__ = [
 _MODULES = {
     "DataverseCredentials": "credentials",
     "LoadReport": "loading.report",
+    "attached_pipeline": "loading.project_pipeline",
     "dataverse": "source",
     "load": "loading.run",
+    "project_pipeline": "loading.project_pipeline",
     "return_freed_memory": "loading.malloc",
     "top_by_name": "loading.preview",
 }

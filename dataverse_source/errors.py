@@ -22,6 +22,7 @@ import difflib
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "ExpiredSecretError",
     "MalformedBodyError",
     "NotFoundError",
+    "OtherEnvironmentError",
     "PipelineError",
     "ProtocolError",
     "ResponseError",
@@ -93,9 +95,11 @@ class DataverseError(Exception):
 
     Attributes:
         tries: how often the request was sent before this was raised.
+        report: what a run of `load` did before it failed; None for other errors.
     """
 
     tries = 1
+    report: Any = None
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, mask_secrets(value) if isinstance(value, str) else value)
@@ -156,6 +160,10 @@ class ConfigurationError(DataverseError):
         first, *rest = super().__str__().split("\n")
         listed = (f"{number}. {one}" for number, one in enumerate(self.problems, 1))
         return "\n".join((first, *(textwrap.indent(one, "  ") for one in listed), *rest))
+
+
+class OtherEnvironmentError(ConfigurationError):
+    """The destination holds the rows of another environment; nothing was changed."""
 
 
 class AuthenticationError(DataverseError):

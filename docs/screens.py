@@ -28,7 +28,7 @@ COMMANDS = {
 }
 STEADY = (
     (r"127\.0\.0\.1:\d+", "127.0.0.1:8443"),
-    (re.escape(tempfile.gettempdir()) + r"/[\w/.-]*?(?=/dataverse_environment)", "/home/you/crm"),
+    (re.escape(tempfile.gettempdir()) + r"/[\w/.-]*?(?=/[a-z_\d]+\.duckdb)", "/home/you/crm"),
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "00000000-0000-0000-0000-000000000000"),
 )
 LONGEST = 40

@@ -10,11 +10,17 @@ import argparse
 import os
 import sys
 
-import dlt
 from dlt.common.exceptions import DltException
 from dlt.common.runtime.collector import TqdmCollector
 
-from dataverse_source import DataverseError, dataverse, load, return_freed_memory, top_by_name
+from dataverse_source import (
+    DataverseError,
+    dataverse,
+    load,
+    project_pipeline,
+    return_freed_memory,
+    top_by_name,
+)
 
 QUERY = "FROM dataverse.accounts SELECT name, revenue, modifiedon ORDER BY revenue DESC LIMIT 5"
 TRY_IT = """Try it: uv run python -c "import duckdb; duckdb.connect('{}').sql('{}').show()\""""
@@ -31,13 +37,9 @@ def main() -> int:
         if options.top is not None:
             print(top_by_name("accounts", options.top))
             return 0
-        pipeline = dlt.pipeline(
-            "dataverse_accounts",
-            destination=dlt.config.get("destination_type", str) or "duckdb",
-            dataset_name="dataverse",
-            progress=TqdmCollector(disable=None),  # bars on a terminal, silence elsewhere
-        )
-        report = load(pipeline, dataverse(tables=["accounts"]))
+        # bars on a terminal, silence elsewhere
+        with project_pipeline(progress=TqdmCollector(disable=None)) as pipeline:
+            report = load(pipeline, dataverse(tables=["accounts"]))
         print(report)
         print(TRY_IT.format(report.destination, QUERY))
     except (DataverseError, DltException, OSError) as error:  # of dlt: unreadable settings

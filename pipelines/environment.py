@@ -8,11 +8,16 @@ Set tables and environment in .dlt/config.toml and the credentials in .dlt/secre
 import os
 import sys
 
-import dlt
 from dlt.common.exceptions import DltException
 from dlt.common.runtime.collector import TqdmCollector
 
-from dataverse_source import DataverseError, dataverse, load, return_freed_memory
+from dataverse_source import (
+    DataverseError,
+    dataverse,
+    load,
+    project_pipeline,
+    return_freed_memory,
+)
 
 
 def main() -> int:
@@ -20,13 +25,9 @@ def main() -> int:
     os.umask(0o077)  # files with rows and state are for this user only
     return_freed_memory()  # of this process; leave it out in a process with other tasks
     try:
-        pipeline = dlt.pipeline(
-            "dataverse_environment",
-            destination=dlt.config.get("destination_type", str) or "duckdb",
-            dataset_name="dataverse",
-            progress=TqdmCollector(disable=None),  # bars on a terminal, silence elsewhere
-        )
-        print(load(pipeline, dataverse()))
+        # bars on a terminal, silence elsewhere
+        with project_pipeline(progress=TqdmCollector(disable=None)) as pipeline:
+            print(load(pipeline, dataverse()))
     except (DataverseError, DltException, OSError) as error:  # of dlt: unreadable settings
         print(error, file=sys.stderr)
         return 1

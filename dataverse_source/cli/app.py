@@ -19,12 +19,11 @@ from dataverse_source.cli.failures import (
     FAILED,
     INTERRUPTED,
     WRONG,
-    as_json,
     exit_code,
     known_error,
+    report_error,
 )
 from dataverse_source.cli.screen import Screen, discard_stdout
-from dataverse_source.errors import printable
 
 NAME = "dataverse-source"
 
@@ -143,10 +142,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if screen.traceback:
             raise
         found = known_error(error)
-        if screen.json:
-            screen.print_json({"error": as_json(found)})
-        else:
-            click.echo(printable(str(found)), err=True)
+        report_error(screen, found)
         return exit_code(found)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from dataverse_source.errors import (
     ConfigurationError,
@@ -11,7 +12,13 @@ from dataverse_source.errors import (
     TablesFailedError,
     UnknownNameError,
     dataverse_error,
+    printable,
 )
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dataverse_source.cli.screen import Screen
 
 FAILED = 1
 """Sign-in, Dataverse, the destination, or some of the tables failed."""
@@ -44,6 +51,39 @@ def known_error(error: Exception) -> DataverseError:
         why=f"{type(error).__name__}: {error}",
         remedy="Run dataverse-source --traceback ... and report the output as a bug.",
     )
+
+
+def report_error(screen: Screen, error: DataverseError) -> None:
+    """Prints an error, and before it what a run did before it failed."""
+    report = error.report
+    value = {} if report is None else asdict(report)
+    value["error"] = as_json(error)
+    screen.write_results(value)
+    if screen.json:
+        screen.print_json(value)
+        return
+    if report is not None and report.tables and not screen.quiet:
+        from dataverse_source.cli.report_screen import draw_report
+
+        draw_report(screen.console(), report)
+    _draw_error(screen.console(stderr=True), error)
+
+
+def _draw_error(console: Console, error: DataverseError) -> None:
+    """Its lines, wrapped between words on a terminal; each keeps its indent."""
+    from rich.text import Text
+
+    first, *rest = printable(str(error)).split("\n")
+    lines = [Text.assemble(("error: ", "bold red"), first), *map(Text, rest)]
+    for line in lines:
+        if not console.is_terminal:
+            console.print(line, soft_wrap=True)
+            continue
+        indent = len(line.plain) - len(line.plain.lstrip(" "))
+        line = line[indent:]
+        for part in line.wrap(console, max(console.width - indent, 20)):
+            part.rstrip()
+            console.print(Text(" " * indent) + part, no_wrap=True, overflow="ignore", crop=False)
 
 
 def _of_dlt(error: Exception) -> DataverseError:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from dlt.common.configuration.resolve import inject_section
+from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.extract import DltSource
 
+from dataverse_source.config.setting_names import SECTION
 from dataverse_source.config.settings import Settings
 from dataverse_source.config.values import names_in
 from dataverse_source.loading.catalog.resource import CATALOG
@@ -17,6 +20,17 @@ from dataverse_source.loading.connection import Connection
 from dataverse_source.source import dataverse
 
 EVERY_TABLE = "*"
+
+
+@contextlib.contextmanager
+def settings_of(environment: str | None) -> Iterator[None]:
+    """While it lasts, settings are those of one of several environments."""
+    if environment is None:
+        yield
+        return
+    sections = (*SECTION.split("."), environment)
+    with inject_section(ConfigSectionContext(sections=sections)):
+        yield
 
 
 def settings_for(tables: Sequence[str], **given: Any) -> tuple[Settings, Credentials]:
@@ -55,15 +69,22 @@ def open_connection(tables: Sequence[str], **given: Any) -> Connection:
     return Connection(*settings_for(tables, **given))
 
 
-def source_for(tables: Sequence[str], **given: Any) -> DltSource:
+def source_for(tables: Sequence[str], *, environment: str | None = None, **given: Any) -> DltSource:
     """The source for these tables, or for the configured ones if none are given.
+
+    Args:
+        tables: names or patterns.
+        environment: name of one of several environments.
+        **given: settings from the command line; None means not given.
 
     Raises:
         ConfigurationError: settings are missing, unknown or invalid.
     """
     explicit = {name: value for name, value in given.items() if value is not None}
+    source = dataverse.with_args(name=environment) if environment else dataverse
     if not tables:
-        return dataverse(**explicit)
+        return source(**explicit)
     # The source has all tables and selects some, so that table_settings of others are accepted.
-    everything = [*dict.fromkeys([*configured_tables(), *tables])]
-    return dataverse(tables=everything, **explicit).with_resources(*tables, CATALOG)
+    with settings_of(environment):
+        everything = [*dict.fromkeys([*configured_tables(), *tables])]
+    return source(tables=everything, **explicit).with_resources(*tables, CATALOG)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
@@ -11,8 +13,22 @@ from dataverse_source.cli.screen import Screen
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PIPELINE = "dataverse_environment"
-"""Default pipeline of ``run``, ``status`` and ``reset``; pipelines/environment.py uses it too."""
+
+@dataclass(frozen=True)
+class Where:
+    """Which pipeline a command works with; None means the default.
+
+    Attributes:
+        pipeline: its name.
+        destination: where it loads to.
+        dataset: schema in the destination.
+        environment: name of one of several environments.
+    """
+
+    pipeline: str | None = None
+    destination: str | None = None
+    dataset: str | None = None
+    environment: str | None = None
 
 
 def _wants_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -42,12 +58,48 @@ def environment_option(function: F) -> F:
     )(function)
 
 
+def name_option(function: F) -> F:
+    """``--name``: one of several environments."""
+    return click.option(
+        "--name",
+        "environment",
+        metavar="NAME",
+        help="One of several environments: its settings are in [sources.dataverse.NAME].",
+    )(function)
+
+
 def pipeline_option(function: F) -> F:
     """``--pipeline``: the pipeline's name."""
     return click.option(
         "--pipeline",
         metavar="NAME",
-        default=PIPELINE,
-        show_default=True,
-        help="Name of the dlt pipeline.",
+        help="Name of the dlt pipeline.  [default: the setting pipeline, else the folder's name]",
     )(function)
+
+
+def pipeline_options(function: F) -> F:
+    """What names a pipeline and its destination; a command takes them as one `Where`."""
+
+    @functools.wraps(function)
+    def command(
+        *args: Any,
+        pipeline: str | None,
+        destination: str | None,
+        dataset: str | None,
+        environment: str | None,
+        **options: Any,
+    ) -> Any:
+        return function(*args, where=Where(pipeline, destination, dataset, environment), **options)
+
+    command = click.option(
+        "--dataset",
+        metavar="NAME",
+        help="Schema in the destination.  [default: that of the last run, else dataverse]",
+    )(command)
+    command = click.option(
+        "--destination",
+        metavar="NAME",
+        help="A dlt destination, such as postgres.  [default: that of the last run, else the "
+        "setting destination_type, else duckdb]",
+    )(command)
+    return pipeline_option(name_option(command))  # type: ignore[return-value]

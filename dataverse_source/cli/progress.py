@@ -156,6 +156,9 @@ class StepCollector(Collector):
 @contextmanager
 def shown(screen: Screen, pipeline: dlt.Pipeline) -> Iterator[None]:
     """Shows the progress of ``pipeline`` on stderr."""
+    if screen.quiet:
+        yield
+        return
     console = screen.console(stderr=True)
     if console.is_terminal and not screen.json:
         from rich.live import Live

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,11 +33,15 @@ class Screen:
         json: print one JSON value on stdout instead of text.
         no_color: print no control sequences.
         traceback: let errors end the program with a traceback.
+        quiet: print only what failed.
+        results: file that takes the JSON value as well, also if the command fails.
     """
 
     json: bool = False
     no_color: bool = False
     traceback: bool = False
+    quiet: bool = False
+    results: Path | None = None
 
     def console(self, *, stderr: bool = False) -> Console:
         """A console on stdout or stderr."""
@@ -67,6 +72,12 @@ class Screen:
             self.print_json(value)
         else:
             draw(self.console())
+
+    def write_results(self, value: Any) -> None:
+        """Writes the JSON value to the file for results, if there is one."""
+        if self.results is not None:
+            text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+            self.results.write_text(text + "\n", encoding="utf-8")
 
     def print_json(self, value: Any) -> None:
         """Prints one JSON value."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import dlt
-from dlt.pipeline.exceptions import CannotRestorePipelineException
 
+from dataverse_source.cli.options import Where
 from dataverse_source.config.log import logger
-from dataverse_source.errors import ConfigurationError
 from dataverse_source.loading.destination_queries import Query, Rows, select
+from dataverse_source.loading.project_pipeline import attached_pipeline
 from dataverse_source.sync.state import TableState, read_state
 
 CATALOG_TABLE = "_dataverse_tables"
@@ -34,19 +34,18 @@ class KnownTable:
     state: TableState
 
 
-def attached(name: str) -> dlt.Pipeline:
-    """The pipeline of this name, as its last run left it.
+def attached(where: Where) -> dlt.Pipeline:
+    """The pipeline, as its last run left it.
 
     Raises:
-        ConfigurationError: it has never run on this machine.
+        ConfigurationError: it has never run.
     """
-    try:
-        return dlt.attach(name)
-    except CannotRestorePipelineException:
-        raise ConfigurationError(
-            f"There is no pipeline {name!r} on this machine",
-            remedy="Run it first: dataverse-source run. Or name another one with --pipeline.",
-        ) from None
+    return attached_pipeline(
+        where.pipeline,
+        destination=where.destination,
+        dataset=where.dataset,
+        environment=where.environment,
+    )
 
 
 def known_tables(pipeline: dlt.Pipeline) -> list[KnownTable]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -98,6 +99,7 @@ class DataverseClient:
         self._max_concurrency = max_concurrency
         self._lock = threading.Lock()
         self._counters = Counters()
+        self._by_path: Counter[str] = Counter()
         self._server_time: datetime | None = None
         self._rate_limits: dict[str, str] = {}
 
@@ -129,6 +131,12 @@ class DataverseClient:
             busy_seconds=totals.busy_seconds - before.busy_seconds,
             request_seconds=totals.request_seconds - before.request_seconds,
         )
+
+    @property
+    def requests_by_path(self) -> dict[str, int]:
+        """Requests sent, retries among them, by the last part of their path: the entity set."""
+        with self._lock:
+            return dict(self._by_path)
 
     @property
     def concurrency(self) -> int:
@@ -297,9 +305,10 @@ class DataverseClient:
 
     def _send(self, request: requests.Request, token: str, permit: Permit) -> Response:
         """One request, without a retry."""
+        url = str(request.url)
         with self._lock:
             self._counters = replace(self._counters, requests=self._counters.requests + 1)
-        url = str(request.url)
+            self._by_path[url.partition("?")[0].rpartition("/")[2]] += 1
         request = requests.Request(
             request.method,
             self.environment_url,

@@ -16,6 +16,7 @@ from dlt.common.configuration.specs.pluggable_run_context import PluggableRunCon
 from dataverse_source.config.setting_names import (
     CREDENTIALS,
     CREDENTIALS_SETTINGS,
+    OF_THE_PROJECT,
     SECTION,
     environment_variable,
 )
@@ -23,6 +24,7 @@ from dataverse_source.config.settings import OF_A_TABLE, OF_THE_SOURCE
 from dataverse_source.errors import ConfigurationError, did_you_mean
 
 _FOR_ONE_TABLE = OF_A_TABLE - OF_THE_SOURCE
+_IN_THE_SECTION = OF_THE_SOURCE | OF_THE_PROJECT
 _SUBSECTIONS = ("credentials", "table_settings")
 _PREFIX = environment_variable("")
 
@@ -89,10 +91,13 @@ def place_of(setting: str, value: Any, files: tuple[SettingsFile, ...]) -> str |
 
 def elsewhere(key: str, files: tuple[SettingsFile, ...]) -> str:
     """A sentence about another TOML table that holds the key; empty if none does."""
+    section = tuple(SECTION.split("."))
     for file in files:
         for path in _paths(file.content):
-            if path[-1] == key and path[:-1] != tuple(SECTION.split(".")):
-                return f"{file.path} sets it in [{'.'.join(path[:-1])}], which is not read here. "
+            if path[-1] == key and path[:-1] != section:
+                named = path[:-2] == section and path[-2] not in _SUBSECTIONS
+                read = f"read without --name {path[-2]}" if named else "read here"
+                return f"{file.path} sets it in [{'.'.join(path[:-1])}], which is not {read}. "
     return ""
 
 
@@ -108,7 +113,7 @@ def unknown_settings(files: tuple[SettingsFile, ...]) -> Iterator[ConfigurationE
             continue
         key, _, rest = name.lower().partition("__")
         known = CREDENTIALS_SETTINGS if key == "credentials" else OF_THE_SOURCE
-        if not rest and key not in (*OF_THE_SOURCE, *_SUBSECTIONS):
+        if not rest and key not in (*_IN_THE_SECTION, *_SUBSECTIONS):
             yield _unknown_setting(key, f"environment variable {variable}")
         elif key == "credentials" and rest and rest not in known:
             yield _unknown_credential(rest, f"environment variable {variable}")
@@ -134,7 +139,7 @@ def _unknown(key: str, value: Any, path: str) -> Iterator[ConfigurationError]:
         for name in value:
             if name not in CREDENTIALS_SETTINGS:
                 yield _unknown_credential(name, path)
-    elif key in OF_THE_SOURCE or key in _SUBSECTIONS:
+    elif key in _IN_THE_SECTION or key in _SUBSECTIONS:
         return
     elif not isinstance(value, Mapping):
         yield _unknown_setting(key, path)
@@ -153,12 +158,12 @@ def _unknown(key: str, value: Any, path: str) -> Iterator[ConfigurationError]:
 
 
 def _unknown_setting(key: str, place: str) -> ConfigurationError:
-    remedy = did_you_mean(key, OF_THE_SOURCE)
+    remedy = did_you_mean(key, _IN_THE_SECTION)
     if key in CREDENTIALS_SETTINGS:
         remedy = f"Move it to [{CREDENTIALS}] in .dlt/secrets.toml."
     elif key in _FOR_ONE_TABLE:
         remedy = f"Set it for one table, in [{SECTION}.table_settings.<table>]."
-    known = f"Known settings: {', '.join(sorted(OF_THE_SOURCE))}."
+    known = f"Known settings: {', '.join(sorted(_IN_THE_SECTION))}."
     return ConfigurationError(
         f"Unknown setting {key}", where=f"[{SECTION}] in {place}", remedy=remedy or known
     )

@@ -8,6 +8,8 @@ it is looked up for every line. Before it exists, lines go where Python's `loggi
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from dlt.common import logger as dlt_log
 
@@ -24,6 +26,18 @@ _FRAMES = 3
 
 class Log:
     """Writes to the logger that dlt has at present; texts and arguments as in `logging`."""
+
+    def __init__(self) -> None:
+        self._least = logging.NOTSET
+
+    @contextmanager
+    def only_errors(self) -> Iterator[None]:
+        """While it lasts, only errors are written."""
+        self._least = logging.ERROR
+        try:
+            yield
+        finally:
+            self._least = logging.NOTSET
 
     def debug(self, text: str, *args: object) -> None:
         """What helps to find a fault of this project."""
@@ -53,7 +67,7 @@ class Log:
 
     def _write(self, level: int, text: str, args: tuple[object, ...]) -> None:
         log = _logger()
-        if log.isEnabledFor(level):
+        if level >= self._least and log.isEnabledFor(level):
             # Texts of answers may hold control characters, which must not reach a terminal.
             log.log(level, printable(text % args if args else text), stacklevel=_FRAMES)
 

@@ -18,6 +18,9 @@ CREDENTIALS_SETTINGS = frozenset(
     }
 )
 
+OF_THE_PROJECT = frozenset({"pipeline"})
+"""Settings of ``[sources.dataverse]`` that are not of the source, but of the project."""
+
 
 def environment_variable(name: str) -> str:
     """The environment variable of a setting, such as ``SOURCES__DATAVERSE__CA_BUNDLE``.

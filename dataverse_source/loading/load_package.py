@@ -39,6 +39,8 @@ class Package:
         selected: the resources that are read; None for all.
         schema: dlt's schema of the source; None if no pipeline is running.
         merge_strategies: those of the destination; None if no pipeline is running.
+        pipeline: that runs; None if none does.
+        ask: has dlt's own thread call a function.
     """
 
     load_id: str | None
@@ -48,6 +50,8 @@ class Package:
     selected: Collection[str] | None = None
     schema: Schema | None = None
     merge_strategies: Sequence[str] | None = None
+    pipeline: dlt.Pipeline | None = None
+    ask: Ask = ask_here
 
     def loaded_as(self, name: str) -> str:
         """The name in the destination of a table, by entity set name."""
@@ -70,15 +74,16 @@ def current_package(ask: Ask = ask_here) -> Package:
         return Package(None, datetime.now(timezone.utc), _destination(ask), selected=_selected())
     began = datetime.fromisoformat(str(package["state"]["created_at"])).astimezone(timezone.utc)
     states = dlt.current.source_state().get("resources", {})
-    schema = dlt.current.source_schema()
     return Package(
         package["load_id"],
         began,
         _destination(ask),
         states,
         _selected(),
-        schema,
+        dlt.current.source_schema(),
         merge_strategies(),  # once: dlt resolves the destination's configuration for it
+        cast(dlt.Pipeline, Container()[PipelineContext].pipeline()),
+        ask,
     )
 
 

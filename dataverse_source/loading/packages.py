@@ -58,7 +58,6 @@ class PackageLoop:
         self._names = list(source.selected_resources)
         tables = [name for name in self._names if name != CATALOG]
         run.isolates = len(tables) > 1 or any(map(is_pattern, tables))
-        self.rows_read: Counter[str] = Counter()
         self.load_ids: list[str] = []
         self._seen: Counter[tuple[str, str]] = Counter()
         self._parts = [_Part()]
@@ -89,9 +88,6 @@ class PackageLoop:
             return
         self._run.loaded(part.tables)
         self._pipeline.refresh = None  # once a run: another time it would empty what was loaded
-        trace = self._pipeline.last_trace
-        if trace and trace.last_normalize_info:
-            self.rows_read.update(trace.last_normalize_info.row_counts)
         unfinished = frozenset(self._unfinished(part))
         if unfinished:
             self._parts.insert(0, _Part(unfinished, catalog=False))
@@ -120,6 +116,7 @@ class PackageLoop:
         if is_not_of_a_table(error):
             raise error
         run = self._run
+        run.pending.clear()
         table = failed_table(error, run, self._source.schema.naming)
         failure = pipeline_error(self._pipeline, error)
         if self._pipeline.has_pending_data:

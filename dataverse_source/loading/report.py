@@ -2,41 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import dlt
+from dlt.common.exceptions import DltException
 
 from dataverse_source.client.counters import Counters
-from dataverse_source.loading.trace import last_trace
+from dataverse_source.errors import mask_secrets
 
 
 @dataclass(frozen=True)
 class TableReport:
-    """What one run did to one table of the destination.
+    """What one run did to one table of the destination; None is unknown.
 
     Attributes:
         name: the destination's table.
-        rows_read: rows read from Dataverse, including those of the lookback.
-        rows_before: rows in the destination before the run; None if they cannot be counted.
-        rows_after: rows in the destination after it; None if they cannot be counted.
+        rows_read: rows and deleted keys read from Dataverse, including those of the lookback.
+        rows_before: rows in the destination before the run; with a history, all versions.
+        rows_after: rows in the destination after it; with a history, all versions.
+        logical_name: the table's name in Dataverse.
+        mode: sync mode.
+        inserted: rows that the destination did not have.
+        updated: rows that it had in another version.
+        unchanged: rows that were read although it had them already.
+        deleted: rows that it had and Dataverse no longer has. With ``deletes = "keep"`` they are
+            recorded in ``_dataverse_deletions``; with a history, their version has ended.
+        rows_now: rows in the destination after the run; with a history, present versions.
+        seconds: time in which the table was read.
+        requests: requests to the table's own address.
+        token_given_at: when Dataverse gave the delta link that the next run follows.
+        schema_changes: what has changed in its metadata, such as ``column added: code (String)``.
+        error: why it failed; None if it did not.
     """
 
     name: str
     rows_read: int
     rows_before: int | None
     rows_after: int | None
+    logical_name: str = ""
+    mode: str | None = None
+    inserted: int | None = 0
+    updated: int | None = 0
+    unchanged: int | None = 0
+    deleted: int | None = 0
+    rows_now: int | None = None
+    seconds: float = 0.0
+    requests: int = 0
+    token_given_at: datetime | None = None
+    schema_changes: tuple[str, ...] = ()
+    error: str | None = None
 
     def __str__(self) -> str:
-        """One line: new rows, changed rows, rows in total."""
-        if self.rows_before is None or self.rows_after is None:
-            return f"{self.name}: {self.rows_read:,} rows read"
-        new = max(self.rows_after - self.rows_before, 0)
-        changed = max(self.rows_read - new, 0)
-        return (
-            f"{self.name}: {new:,} new, {changed:,} changed or read again, "
-            f"{self.rows_after:,} in total"
+        """One line: what was done, and the rows now."""
+        if self.error is not None:
+            return f"{self.name}: failed"
+        done = (
+            f"{number(getattr(self, word))} {word}"
+            for word in ("inserted", "updated", "unchanged", "deleted")
         )
+        return f"{self.name}: {', '.join(done)}, {number(self.rows_now)} rows now"
+
+
+def number(value: int | None) -> str:
+    """A number for people; ``?`` if it is unknown."""
+    return "?" if value is None else f"{value:,}"
+
+
+def add_up(tables: Iterable[TableReport], word: str) -> int | None:
+    """The sum of a number over tables that did not fail; None if one of them is unknown."""
+    values = [getattr(one, word) for one in tables if one.error is None]
+    return None if None in values else sum(values)
 
 
 @dataclass(frozen=True)
@@ -44,12 +81,14 @@ class LoadReport:
     """What one run did.
 
     Attributes:
-        tables: by name.
+        tables: those of the run, by name; failed ones too.
         seconds: wall time of the run.
         destination: where the rows are, such as the path of the DuckDB file; no secret in it.
         dataset: the schema in the destination that holds the tables.
         counters: requests to Dataverse, and the time lost to limits and faults.
         left_out: tables that patterns match but Dataverse cannot list, with the reason.
+        is_loaded: whether the run went on to its end; if not, the numbers are those of the load
+            packages that were loaded before.
     """
 
     tables: tuple[TableReport, ...]
@@ -58,20 +97,45 @@ class LoadReport:
     dataset: str
     counters: Counters = field(default_factory=Counters)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    is_loaded: bool = True
 
     def __str__(self) -> str:
         """A few lines for the terminal."""
         lines = [str(table) for table in self.tables]
+        for table in self.tables:
+            lines += [f"{table.name}: {change}" for change in table.schema_changes]
         lines += [f"{name}: left out, Dataverse cannot list it" for name in self.left_out]
         if self.counters.requests:
             lines.append(str(self.counters))
-        lines.append(f"{self.seconds:.1f} s, dataset {self.dataset} in {self.destination}")
+        lines.append(f"dataset {self.dataset} in {self.destination}")
+        lines.append(self.summary)
         return "\n".join(lines)
+
+    @property
+    def summary(self) -> str:
+        """One line that closes the run: how long it took, and what was done."""
+        loaded = [one for one in self.tables if one.error is None]
+        words = ("inserted", "updated", "deleted")
+        done = ", ".join(f"{number(add_up(loaded, word))} {word}" for word in words)
+        failed = len(self.tables) - len(loaded)
+        tables = f"{len(self.tables):,} table{'' if len(self.tables) == 1 else 's'}"
+        return f"Done in {duration(self.seconds)}: {tables}, {done}, {failed:,} failed"
+
+
+def duration(seconds: float) -> str:
+    """A time in words of at most two units, such as ``4m 12s``."""
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes}m" if hours else f"{minutes}m {left}s"
 
 
 def destination_name(pipeline: dlt.Pipeline) -> str:
-    """Where the rows are, such as the path of a DuckDB file; no secret in it."""
-    trace = last_trace(pipeline)
-    loaded = trace.last_load_info if trace else None
-    shown = loaded.destination_displayable_credentials if loaded else None
-    return str(shown or pipeline.destination.destination_name).removeprefix("duckdb:///")
+    """Where the rows are, such as the absolute path of a DuckDB file; no secret in it."""
+    name = str(pipeline.destination.destination_name)
+    try:
+        shown = str(pipeline.destination_client().config)
+    except DltException:  # settings are missing
+        return name
+    return mask_secrets(shown).removeprefix("duckdb:///") if shown not in ("", "None") else name

@@ -7,17 +7,23 @@ imported.
 from __future__ import annotations
 
 import time
+from datetime import datetime, timezone
 
 import dlt
 from dlt.common.exceptions import DltException
 from dlt.extract import DltSource
 
-from dataverse_source.errors import DataverseError, TablesFailedError, dataverse_error
+from dataverse_source.errors import (
+    ConfigurationError,
+    DataverseError,
+    TablesFailedError,
+    dataverse_error,
+)
 from dataverse_source.loading.pipeline_errors import (
     pipeline_error,
     was_interrupted,
 )
-from dataverse_source.loading.report import LoadReport, TableReport, destination_name
+from dataverse_source.loading.report import LoadReport, destination_name
 
 
 def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
@@ -32,7 +38,8 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
         source: what `dataverse_source.dataverse` returned.
 
     Raises:
-        TablesFailedError: some tables failed; their rows and their state are unchanged.
+        TablesFailedError: some tables failed; their rows and their state are unchanged. Its
+            ``report`` says what was done to the others.
         DataverseError: the only table failed, or all tables failed for the same reason.
         ConfigurationError: dlt's ``raise_on_failed_jobs`` is off.
         PipelineError: dlt or the destination failed.
@@ -40,56 +47,69 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
     """
     from dataverse_source.loading.destination_memory import DestinationMemory, data_tables
     from dataverse_source.loading.destination_queries import row_counts
+    from dataverse_source.loading.environment_check import KEY
     from dataverse_source.loading.packages import PackageLoop
     from dataverse_source.loading.recovery import settle_pending
     from dataverse_source.loading.run_context import RunContext, current_run, running
+    from dataverse_source.loading.run_history import append_run
     from dataverse_source.loading.run_package import check_that_failed_jobs_raise
+    from dataverse_source.loading.table_reports import table_reports
 
-    started = time.monotonic()
+    began, started = time.monotonic(), datetime.now(timezone.utc)
     failure: DataverseError | None = None
+    interrupted: DltException | None = None
     check_that_failed_jobs_raise(pipeline)
+    outer, rows = current_run(), None
+    run = RunContext(
+        observer=outer.observer,
+        comparisons=dict(outer.comparisons),
+        suspects=dict(outer.suspects),
+    )
     try:
         pipeline = settle_pending(pipeline)
         memory = DestinationMemory(pipeline)
-        reasons = memory.reasons_to_read_again(pipeline)
-        outer = current_run()
-        context = RunContext(
-            observer=outer.observer,
-            reasons={**outer.reasons, **reasons},
-            comparisons=dict(outer.comparisons),
-            suspects=dict(outer.suspects),
-            rows_before=memory.rows,
-        )
-        with running(context) as run:
+        run.reasons = {**outer.reasons, **memory.reasons_to_read_again(pipeline)}
+        run.rows_before = memory.rows
+        with running(run):
             packages = PackageLoop(pipeline, source, run)
             packages.run()
         rows = row_counts(pipeline, data_tables(pipeline))
         memory.record(pipeline, rows, packages.load_ids)
     except DltException as error:
         if was_interrupted(error):
-            raise KeyboardInterrupt from error
+            interrupted = error
         failure = dataverse_error(error) or pipeline_error(pipeline, error)
-    if failure is not None:
-        raise failure
-    if run.failures:
-        raise _failed(dict(run.failures.values()), pipeline, source)
-    tables = (
-        TableReport(
-            name,
-            packages.rows_read[name],
-            None if count is None else memory.rows.get(name) or 0,
-            count,
-        )
-        for name, count in rows.items()
-    )
-    return LoadReport(
-        tuple(tables),
-        time.monotonic() - started,
+    is_loaded = failure is None
+    if failure is None and run.failures:
+        failure = _failed(dict(run.failures.values()), pipeline, source)
+    report = LoadReport(
+        tuple(table_reports(pipeline, source, run, rows)),
+        time.monotonic() - began,
         destination_name(pipeline),
         pipeline.dataset_name,
         run.counters,
         run.left_out,
+        is_loaded,
     )
+    if failure is not None:
+        failure.report = report
+    if pipeline.default_schema_name and not isinstance(failure, ConfigurationError):
+        finished = datetime.now(timezone.utc)
+        environment = dict(pipeline.state.get("sources") or {}).get(source.name, {}).get(KEY) or {}
+        append_run(
+            pipeline,
+            report,
+            started,
+            finished,
+            failure,
+            environment,
+            interrupted=interrupted is not None,
+        )
+    if interrupted is not None:
+        raise KeyboardInterrupt from interrupted
+    if failure is not None:
+        raise failure
+    return report
 
 
 def _failed(

@@ -7,7 +7,7 @@ dlt's container.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import field
 from typing import Any, ClassVar
@@ -22,6 +22,7 @@ from dataverse_source.client.counters import Counters
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.progress import Observer
+from dataverse_source.loading.row_counts import RowCounts
 
 EVERY_TABLE = "*"
 """Means all tables, in `RunContext.reasons` and `RunContext.comparisons`."""
@@ -49,6 +50,9 @@ class RunContext(ContainerInjectableContext):
         up_to_date: logical names of the tables for which ``reasons`` and ``comparisons`` no longer
             hold.
         left_out: tables that patterns match but Dataverse cannot list, with the reason.
+        pending: what the load package that is being filled does, by logical name.
+        counts: what the loaded packages have done, by logical name.
+        schema_changes: what has changed in the metadata of tables, by entity set name.
         clients: the clients used, each with its counters before the run.
     """
 
@@ -66,7 +70,10 @@ class RunContext(ContainerInjectableContext):
     rows_before: dict[str, int | None] = field(default_factory=dict)
     up_to_date: set[str] = field(default_factory=set)
     left_out: dict[str, str] = field(default_factory=dict)
-    clients: dict[int, tuple[Any, Counters]] = field(default_factory=dict)
+    pending: dict[str, RowCounts] = field(default_factory=dict)
+    counts: dict[str, RowCounts] = field(default_factory=dict)
+    schema_changes: dict[str, list[str]] = field(default_factory=dict)
+    clients: dict[int, tuple[Any, Counters, Mapping[str, int]]] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.Lock)
 
     def includes(self, logical_name: str) -> bool:
@@ -95,6 +102,9 @@ class RunContext(ContainerInjectableContext):
 
     def loaded(self, tables: frozenset[str] | None) -> None:
         """A load package with these tables, or with all, has been loaded."""
+        for name, counts in self.pending.items():
+            self.counts[name] = self.counts.get(name, RowCounts()) + counts
+        self.pending.clear()
         self.up_to_date |= set(self.names.values()) if tables is None else tables
 
     def name_of(self, logical_name: str) -> str:
@@ -107,7 +117,8 @@ class RunContext(ContainerInjectableContext):
         """Records why a table failed; its rows and its state stay as they were."""
         if logical_name in self.failures:
             return
-        logger.error("%s was not loaded: %s", name, error)
+        logger.error("%s was not loaded: %s", name, error.what)  # the run ends with all of it
+        self.pending.pop(logical_name, None)
         self.failures[logical_name] = name, error
 
     def leave_out(self, name: str, pattern: str, error: DataverseError) -> None:
@@ -123,14 +134,23 @@ class RunContext(ContainerInjectableContext):
     def count(self, client: Any) -> None:
         """Counts the requests of ``client`` from now on."""
         with self.lock:
-            self.clients.setdefault(id(client), (client, client.counters))
+            known = (client, client.counters, client.requests_by_path)
+            self.clients.setdefault(id(client), known)
 
     @property
     def counters(self) -> Counters:
         """Sum of the counters of all clients since the run began."""
         with self.lock:
-            each = [client.counters.since(before) for client, before in self.clients.values()]
+            each = [client.counters.since(before) for client, before, _ in self.clients.values()]
         return Counters.total(each)
+
+    def requests_of(self, table: str) -> int:
+        """Requests that were sent to a table's own address since the run began."""
+        with self.lock:
+            return sum(
+                client.requests_by_path.get(table, 0) - before.get(table, 0)
+                for client, _, before in self.clients.values()
+            )
 
 
 @contextmanager

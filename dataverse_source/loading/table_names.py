@@ -8,6 +8,7 @@ from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 
 from dataverse_source.errors import DataError
+from dataverse_source.loading.catalog.history_tables import HISTORY
 from dataverse_source.loading.catalog.tables import TABLE_NAMES
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
@@ -28,7 +29,7 @@ def check_table_name(table: Table, others: Iterable[Table], schema: Schema) -> N
     naming = schema.naming
     name = str(table.entity_set_name)
     shown = naming.normalize_table_identifier(name)
-    own = {naming.normalize_table_identifier(one) for one in (*TABLE_NAMES, DELETIONS)}
+    own = {naming.normalize_table_identifier(one) for one in (*TABLE_NAMES, *HISTORY, DELETIONS)}
     if shown in own or shown in schema.dlt_table_names():
         raise DataError(
             f"Table {name} cannot be loaded: the destination's table {shown} is used otherwise",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
+import dlt
 from dlt.common.schema.typing import TTableSchema
 from dlt.extract.incremental import Incremental
 
@@ -19,12 +20,14 @@ from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import DataverseError, ResponseError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.delete_limit import limit_deletes
+from dataverse_source.loading.environment_check import check_environment
 from dataverse_source.loading.item_file import ItemFile
 from dataverse_source.loading.load_package import Package, current_package
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
 from dataverse_source.loading.progress import watched
 from dataverse_source.loading.read_access import refused_tables
 from dataverse_source.loading.restored import NewestRows
+from dataverse_source.loading.row_counts import PackageCounter
 from dataverse_source.loading.run_context import RunContext, current_run
 from dataverse_source.loading.scheduler import Job, TableScheduler
 from dataverse_source.loading.table_checks import Selection, select_tables
@@ -82,6 +85,7 @@ class Tables:
         self._scheduler = TableScheduler(lambda: connection.client.concurrency, self._dlt_thread)
         self._lock = threading.Lock()
         self._selection: Selection | None = None
+        self._checked: str | None = None
         self._refused: tuple[str | None, frozenset[str]] = None, frozenset()
         self._newest_rows = NewestRows(connection)
 
@@ -109,6 +113,7 @@ class Tables:
     ) -> Iterator[Any]:
         run, package = current_run(), current_package(self._dlt_thread.ask)
         run.count(self._connection.client)
+        self._check_environment(package)
         tables, readings = self._tables(name, package, run), []
         refused = self._refused_tables(package, run)
         newest = self._newest_rows.findings(package, run, self._selected(package))
@@ -136,6 +141,15 @@ class Tables:
             return
         for job in jobs:  # dlt must be told of a range on its own thread
             yield from job.on_complete(job.read)
+
+    def _check_environment(self, package: Package) -> None:
+        """Once a load package, before the first table."""
+        if package.load_id is None or package.load_id == self._checked:
+            return
+        connection = self._connection
+        state = dlt.current.source_state()
+        check_environment(state, connection.organization_id, connection.environment)
+        self._checked = package.load_id
 
     def _restart_if_moved(
         self,
@@ -307,7 +321,18 @@ def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator
     else:
         items = range_items(run, read_range(run, reading.cursor))
     items = limit_deletes(run, items, reading.run.rows_before.get(name))
-    return watched(reading.run.observer, run.name, run.reader.client, items)
+    items = watched(reading.run.observer, run.name, run.reader.client, items)
+    if reading.package.load_id is None:
+        return items
+    return _counted(reading, run, items, reading.run.rows_before.get(name))
+
+
+def _counted(
+    reading: _Reading, run: TableRun, items: Iterator[Any], rows: int | None
+) -> Iterator[Any]:
+    counter = PackageCounter(run, reading.package, rows)
+    yield from counter.items(items)
+    reading.run.pending[reading.table.logical_name] = counter.counts
 
 
 def _started(items: Iterator[Any]) -> Iterable[Any]:

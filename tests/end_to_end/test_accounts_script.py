@@ -54,20 +54,26 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def database_in(folder: Path) -> Path:
+    """The DuckDB file of the project in a folder, which has its name."""
+    (file,) = folder.glob("test_*.duckdb")
+    return file
+
+
 def test_first_and_second_run(folder: Path) -> None:
     first = start(folder)
     assert first.returncode == 0, first.stderr
     told, secured = first.stderr.splitlines()
     assert "made-up data" in told
     assert "new_taxnumber" in secured  # hidden by column security, which is told once
-    file = folder / "dataverse_accounts.duckdb"
-    assert "5,000 new" in first.stdout
+    file = database_in(folder)
+    assert "5,000 inserted" in first.stdout
     assert str(file) in first.stdout
 
     second = start(folder)
     assert second.returncode == 0, second.stderr
     assert second.stderr.count("\n") == 1
-    assert "accounts: 0 new" in second.stdout
+    assert "accounts: 0 inserted" in second.stdout
     with duckdb.connect(str(file), read_only=True) as database:
         database.execute("SELECT count(DISTINCT accountid), count(*) FROM dataverse.accounts")
         assert database.fetchone() == (5000, 5000)
@@ -75,9 +81,9 @@ def test_first_and_second_run(folder: Path) -> None:
 
 def test_a_database_that_was_removed_is_loaded_again(folder: Path) -> None:
     assert start(folder).returncode == 0
-    (folder / "dataverse_accounts.duckdb").unlink()
+    (database_in(folder)).unlink()
     again = start(folder)
-    assert "5,000 new" in again.stdout, again.stderr
+    assert "5,000 inserted" in again.stdout, again.stderr
 
 
 def test_top_prints_what_the_service_sent(folder: Path) -> None:
@@ -118,7 +124,7 @@ def test_a_service_that_is_down_for_a_moment(folder: Path, sandbox: Sandbox) -> 
     run = start(folder, **settings_of(sandbox))
     assert run.returncode == 0, run.stderr
     assert run.stderr.count("503") == 2
-    assert "60 new" in run.stdout
+    assert "60 inserted" in run.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -146,7 +152,7 @@ def test_interrupted_it_stops_at_once_and_the_next_run_is_whole(
 
     sandbox.latency = LatencySettings()
     again = start(folder, **settings_of(sandbox))
-    assert "60 new" in again.stdout, again.stderr
+    assert "60 inserted" in again.stdout, again.stderr
 
 
 def test_the_query_to_try_works_as_printed(folder: Path) -> None:

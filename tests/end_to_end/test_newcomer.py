@@ -59,6 +59,7 @@ def run(
 ) -> Callable[..., tuple[int, str]]:
     """Runs pipelines/accounts.py; gives its exit code and what it printed."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLT_PROJECT_DIR", str(tmp_path))
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
     # dlt's own handler would write to the standard error of an earlier test
     monkeypatch.setattr(logger, "LOGGER", logging.getLogger("test-of-dlt"))
@@ -97,7 +98,8 @@ def mistake(run: Callable[..., tuple[int, str]], settings: dict[str, str]) -> Tr
 
 
 def rows_of(folder: Path) -> int:
-    with duckdb.connect(str(folder / "dataverse_accounts.duckdb"), read_only=True) as database:
+    (file,) = folder.glob("*.duckdb")
+    with duckdb.connect(str(file), read_only=True) as database:
         found = database.execute("SELECT count(*) FROM dataverse.accounts").fetchone()
     assert found is not None
     return int(found[0])
@@ -149,7 +151,7 @@ def test_1_no_typo_but_more_or_less_than_the_address(
     host = settings["ENVIRONMENT_URL"].removeprefix("https://")
     code, printed = run(ENVIRONMENT_URL=form.format(host))
     assert code == 0, printed
-    assert "60 new" in printed
+    assert "60 inserted" in printed
 
 
 def test_2_the_secrets_id_in_place_of_its_value(mistake: Try) -> None:
@@ -285,7 +287,7 @@ def test_10_singular_and_plural_mean_the_same_table(
 ) -> None:
     code, printed = run("environment.py", TABLES=f'["{name}"]')
     assert code == 0, printed
-    assert "accounts: 60 new" in printed
+    assert "accounts: 60 inserted" in printed
 
 
 @pytest.mark.parametrize("plural", ["opportunitys", "activitypointer_s"])

@@ -6,26 +6,24 @@ from pathlib import Path
 
 import click
 
-from dataverse_source.cli.options import PIPELINE, json_option
+from dataverse_source.cli.options import json_option
 from dataverse_source.cli.screen import Screen
 
-PIPELINE_SCRIPT = f'''\
+PIPELINE_SCRIPT = '''\
 """Sync the tables that .dlt/config.toml names; run it as often as you like."""
 
 import os
 import sys
 
-import dlt
-
-from dataverse_source import DataverseError, dataverse, load
+from dataverse_source import DataverseError, dataverse, load, project_pipeline
 
 
 def main() -> int:
     """Run the pipeline; the exit code is 0 only if everything is loaded."""
     os.umask(0o077)  # files with rows and state are for this user only
-    pipeline = dlt.pipeline("{PIPELINE}", destination="duckdb", dataset_name="dataverse")
     try:
-        print(load(pipeline, dataverse()))
+        with project_pipeline() as pipeline:
+            print(load(pipeline, dataverse()))
     except DataverseError as error:
         print(error, file=sys.stderr)
         return 1
@@ -64,7 +62,7 @@ client_secret = "the secret's value, not its id"
 
 IGNORED = """\
 .dlt/secrets.toml
-.dlt/.pipelines/
+.dlt/pipelines/
 *.duckdb
 *.duckdb.wal
 *.pem

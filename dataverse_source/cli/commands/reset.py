@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dataverse_source.cli.failures import FAILED
-from dataverse_source.cli.options import json_option, pipeline_option
+from dataverse_source.cli.options import Where, json_option, pipeline_options
 from dataverse_source.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @click.command("reset")
 @click.argument("table")
-@pipeline_option
+@pipeline_options
 @click.option("--yes", is_flag=True, help="Skip the confirmation.")
 @json_option
 @click.pass_obj
-def command(screen: Screen, table: str, pipeline: str, yes: bool) -> None:
+def command(screen: Screen, table: str, where: Where, yes: bool) -> None:
     """Force a full reload of TABLE on the next run.
 
     The table's sync state is deleted in the pipeline's working folder and in the destination.
@@ -34,7 +34,7 @@ def command(screen: Screen, table: str, pipeline: str, yes: bool) -> None:
 
     if screen.json and not yes:
         raise click.UsageError("Add --yes: with --json there is no confirmation prompt.")
-    found = settle_pending(attached(pipeline))
+    found = settle_pending(attached(where))
     chosen = _chosen(found, table)
     names = ", ".join(sorted({one.name for one in chosen}))
     if not screen.json:

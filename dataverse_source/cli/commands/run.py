@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import sys
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dataverse_source.cli.failures import INTERRUPTED
-from dataverse_source.cli.options import environment_option, json_option, pipeline_option
-from dataverse_source.cli.screen import Screen, grid
+from dataverse_source.cli.options import Where, environment_option, json_option, pipeline_options
+from dataverse_source.cli.report_screen import draw_report
+from dataverse_source.cli.screen import Screen
+from dataverse_source.config.log import logger
 
 if TYPE_CHECKING:
     import dlt
-    from rich.console import Console
+    from dlt.extract import DltSource
 
     from dataverse_source.loading.report import LoadReport
 
-DATASET = "dataverse"
+
+class RunCommand(click.Command):
+    """Takes ``--json`` with or without a file, whose name ends in ``.json``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses; ``--json FILE.json`` is another option than ``--json``."""
+        for index, (one, following) in enumerate(itertools.pairwise(args)):
+            if one == "--json" and following.endswith(".json"):
+                args = [*args[:index], "--results", *args[index + 1 :]]
+                break
+        return super().parse_args(ctx, args)
 
 
-@click.command("run")
+@click.command("run", cls=RunCommand)
 @click.argument("tables", nargs=-1)
 @environment_option
-@pipeline_option
+@pipeline_options
 @click.option(
-    "--destination",
-    metavar="NAME",
-    help="A dlt destination, such as postgres.  [default: the setting destination_type, else "
-    "duckdb]",
+    "--start-over",
+    is_flag=True,
+    help="First drop the loaded tables and their history; needed when the settings lead to "
+    "another environment than before.",
 )
+@click.option("--quiet", "-q", is_flag=True, help="Print only what failed.")
 @click.option(
-    "--dataset",
-    metavar="NAME",
-    default=DATASET,
-    show_default=True,
-    help="Schema in the destination.",
+    "--results",
+    type=click.Path(dir_okay=False, path_type=Path),
+    hidden=True,
 )
 @json_option
 @click.pass_obj
@@ -43,32 +59,78 @@ def command(
     screen: Screen,
     tables: tuple[str, ...],
     environment_url: str | None,
-    pipeline: str,
-    destination: str | None,
-    dataset: str,
+    where: Where,
+    start_over: bool,
+    quiet: bool,
+    results: Path | None,
 ) -> None:
     """Sync TABLES, names or patterns, to the destination; by default those of the settings.
 
     The first run reads every row; later runs read only changes. Use the same table name or
     pattern as last time: with another one, the table is read in full again. If a table fails,
     the others are still loaded and the exit code is 1.
-    """
-    from dataverse_source import load
-    from dataverse_source.cli.opening import source_for
-    from dataverse_source.cli.progress import shown
-    from dataverse_source.loading.malloc import return_freed_memory
 
+    --json FILE.json writes the results to a file, also if the run fails.
+    """
+    from dataverse_source.cli.opening import source_for
+    from dataverse_source.loading.malloc import return_freed_memory
+    from dataverse_source.loading.project_pipeline import project_pipeline
+
+    screen.quiet = quiet
+    screen.results = results
     return_freed_memory()
     delete_loaded_files()
-    made = make_pipeline(pipeline, destination, dataset)
-    source = source_for(tables, environment_url=environment_url)
+    silence = logger.only_errors() if quiet else contextlib.nullcontext()
+    with (
+        silence,
+        project_pipeline(
+            where.pipeline,
+            destination=where.destination,
+            dataset=where.dataset,
+            environment=where.environment,
+        ) as pipeline,
+    ):
+
+        def source() -> DltSource:
+            return source_for(
+                tables, environment=where.environment, environment_url=environment_url
+            )
+
+        report = _load(screen, pipeline, source, start_over=start_over)
+    screen.write_results(asdict(report))
+    if not quiet or screen.json:
+        screen.show(asdict(report), lambda console: draw_report(console, report))
+
+
+def _load(
+    screen: Screen, pipeline: dlt.Pipeline, source: Callable[[], DltSource], *, start_over: bool
+) -> LoadReport:
+    """Loads; asks on a terminal before the rows of another environment are dropped."""
+    from dataverse_source import load
+    from dataverse_source.cli.progress import shown
+    from dataverse_source.errors import OtherEnvironmentError
+
+    if start_over:
+        pipeline.refresh = "drop_sources"
     try:
-        with shown(screen, made):
-            report = load(made, source)
+        made = source()
+        with shown(screen, pipeline):
+            return load(pipeline, made)
+    except OtherEnvironmentError as error:
+        if screen.json or not sys.stdin.isatty():
+            raise
+        click.echo(f"{error.what}.", err=True)
+        if not click.confirm("Drop these tables and read the new environment in full?", err=True):
+            raise
     except KeyboardInterrupt:
-        click.echo("Stopped. The next run reads what was not loaded.", err=True)
+        click.echo(STOPPED, err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
-    screen.show(asdict(report), lambda console: _draw(console, report))
+    return _load(screen, pipeline, source, start_over=True)
+
+
+STOPPED = """\
+Stopped. Loaded rows are kept; rows that were read but not loaded are read again by the next run.
+With max_rows_per_load, more of a long first load is kept."""
 
 
 def delete_loaded_files() -> None:
@@ -80,50 +142,3 @@ def delete_loaded_files() -> None:
 
     if dlt.config.get("load.delete_completed_jobs", bool) is None:
         dlt.config["load.delete_completed_jobs"] = True
-
-
-def make_pipeline(name: str, destination: str | None, dataset: str) -> dlt.Pipeline:
-    """The pipeline, as pipelines/environment.py makes it.
-
-    Raises:
-        ConfigurationError: dlt has no such destination.
-    """
-    import dlt
-    from dlt.common.destination.exceptions import UnknownDestinationModule
-
-    from dataverse_source.errors import ConfigurationError, did_you_mean
-
-    kind = destination or dlt.config.get("destination_type", str) or "duckdb"
-    try:
-        return dlt.pipeline(name, destination=kind, dataset_name=dataset)
-    except UnknownDestinationModule:
-        known = [one for one in dir(dlt.destinations) if one.islower()]
-        raise ConfigurationError(
-            f"dlt has no destination {kind!r}",
-            where="--destination, or destination_type in .dlt/config.toml",
-            remedy=did_you_mean(kind, known) or "Use one of dlt's, such as duckdb or postgres.",
-        ) from None
-
-
-def _draw(console: Console, report: LoadReport) -> None:
-    rows = [
-        (one.name, _number(one.rows_read), _gained(one.rows_before, one.rows_after),
-         _number(one.rows_after))
-        for one in report.tables
-    ]  # fmt: skip
-    console.print(grid(("table", "rows read", "gained", "rows now"), rows, right=1))
-    # The rest of the report: requests, time, destination.
-    rest = str(report).splitlines()[len(report.tables) :]
-    console.print()
-    for line in rest:
-        console.print(line, soft_wrap=True)
-
-
-def _gained(before: int | None, after: int | None) -> str:
-    if before is None or after is None:
-        return "?"
-    return f"{after - before:+,}" if after != before else "0"
-
-
-def _number(value: Any) -> str:
-    return "?" if value is None else f"{value:,}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dataverse_source.cli.options import json_option, pipeline_option
+from dataverse_source.cli.options import Where, json_option, pipeline_options
 from dataverse_source.cli.screen import Screen, grid
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 @click.command("status")
-@pipeline_option
+@pipeline_options
 @json_option
 @click.pass_obj
-def command(screen: Screen, pipeline: str) -> None:
+def command(screen: Screen, where: Where) -> None:
     """Show rows, sync mode and last check of each table.
 
     Nothing is requested from Dataverse. A table with change tracking has a delta link. It expires
@@ -30,7 +30,7 @@ def command(screen: Screen, pipeline: str) -> None:
     """
     from dataverse_source.cli.states import attached, known_tables
 
-    found = attached(pipeline)
+    found = attached(where)
     now = datetime.now(timezone.utc)
     facts = {
         "pipeline": found.pipeline_name,

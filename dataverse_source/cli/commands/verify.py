@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dataverse_source.cli.failures import FAILED
-from dataverse_source.cli.options import environment_option, json_option, pipeline_option
+from dataverse_source.cli.options import Where, environment_option, json_option, pipeline_options
 from dataverse_source.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _rows(_ctx: click.Context, _param: click.Parameter, value: str | None) -> st
     metavar="N",
     help="Keys to list of each kind of difference; counts are always exact.",
 )
-@pipeline_option
+@pipeline_options
 @environment_option
 @json_option
 @click.pass_obj
@@ -57,7 +57,7 @@ def command(
     values: str | None,
     repair: bool,
     examples: int,
-    pipeline: str,
+    where: Where,
     environment_url: str | None,
 ) -> None:
     """Compare TABLES, names or patterns, with Dataverse; by default all that are loaded.
@@ -66,19 +66,21 @@ def command(
     the last run differ too, so verify right after a run. The exit code is 1 if a table differs or
     can't be compared.
     """
-    from dataverse_source.cli.opening import configured_tables, open_connection
+    from dataverse_source.cli.opening import configured_tables, open_connection, settings_of
     from dataverse_source.cli.states import attached
     from dataverse_source.loading.verification import Depth, loaded_tables, verify
 
-    found = attached(pipeline)
-    configured = configured_tables(environment_url=environment_url)
+    found = attached(where)
+    with settings_of(where.environment):
+        configured = configured_tables(environment_url=environment_url)
     loaded = loaded_tables(found, configured)
     wanted = [*dict.fromkeys([*configured, *(one.configured_as for one in loaded)])]
     sample = None if values in (None, ALL) else int(values or 0)
     depth = Depth(values is not None, sample, examples)
 
     def connect() -> Connection:
-        return open_connection(wanted, environment_url=environment_url)
+        with settings_of(where.environment):
+            return open_connection(wanted, environment_url=environment_url)
 
     verdicts = list(verify(found, connect(), loaded, tables, depth))
     repaired = [one.table for one in verdicts if one.loaded and one.report and not one.is_equal]
@@ -89,14 +91,18 @@ def command(
         console = screen.console()
         _draw(console, verdicts, [])
         console.print(f"\nRepairing {', '.join(repaired)}\n")
-    _repair(screen, found, verdicts, environment_url)
-    found = attached(pipeline)
+    _repair(screen, found, verdicts, where, environment_url)
+    found = attached(where)
     loaded = loaded_tables(found, configured)
     _show(screen, list(verify(found, connect(), loaded, tables, depth)), repaired)
 
 
 def _repair(
-    screen: Screen, pipeline: dlt.Pipeline, verdicts: list[Verdict], environment_url: str | None
+    screen: Screen,
+    pipeline: dlt.Pipeline,
+    verdicts: list[Verdict],
+    where: Where,
+    environment_url: str | None,
 ) -> None:
     """A run of the tables that differ, which corrects every difference."""
     from dataverse_source import load
@@ -106,7 +112,9 @@ def _repair(
     from dataverse_source.loading.verification import repairing
 
     names = [one.loaded.configured_as for one in verdicts if one.loaded and not one.is_equal]
-    source = source_for([*dict.fromkeys(names)], environment_url=environment_url)
+    source = source_for(
+        [*dict.fromkeys(names)], environment=where.environment, environment_url=environment_url
+    )
     with shown(screen, pipeline), running(repairing(verdicts, pipeline)):
         load(pipeline, source)
 

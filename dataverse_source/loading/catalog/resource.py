@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import dlt
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
 from dlt.common.schema.typing import TTableReferenceInline
 from dlt.extract import DltResource
 
@@ -13,10 +15,12 @@ from dataverse_source.arrow.labels import Labels, labels_of
 from dataverse_source.arrow.schema import TableSchema
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
+from dataverse_source.loading.catalog.history_tables import empty_history
 from dataverse_source.loading.catalog.references import references_of
+from dataverse_source.loading.catalog.schema_changes import changes_since_last_load
 from dataverse_source.loading.catalog.tables import CatalogTable, Described, catalog, fingerprint
 from dataverse_source.loading.connection import Connection
-from dataverse_source.loading.run_context import current_run
+from dataverse_source.loading.run_context import RunContext, current_run
 
 CATALOG = "_dataverse_catalog"
 """Name of the resource with the catalog tables."""
@@ -52,12 +56,17 @@ def catalog_resource(connection: Connection) -> DltResource:
     """
 
     def rows() -> Iterator[Any]:
-        current_run().count(connection.client)
+        run = current_run()
+        run.count(connection.client)
+        yield from empty_history()
         tables = _catalog(connection)
         state = dlt.current.resource_state(CATALOG)
         found = fingerprint(tables)
-        if state.get("fingerprint") == found:
+        before = state.get("fingerprint")
+        if before == found:
             return
+        if before is not None:
+            _tell_changes(tables, run)
         for table in tables:
             hints = dlt.mark.make_hints(
                 table_name=table.name,
@@ -68,6 +77,19 @@ def catalog_resource(connection: Connection) -> DltResource:
         state["fingerprint"] = found
 
     return dlt.resource(rows, name=CATALOG)
+
+
+def _tell_changes(tables: Sequence[CatalogTable], run: RunContext) -> None:
+    """Says what has changed in the tables' metadata, in the log and in the report."""
+    context = Container()[PipelineContext]
+    if not context.is_active():
+        return
+    rows = {one.name: one.rows for one in tables}
+    pipeline = cast(dlt.Pipeline, context.pipeline())
+    found = changes_since_last_load(pipeline, rows["_dataverse_tables"], rows["_dataverse_columns"])
+    for name, changes in found.items():
+        logger.warning("%s: %s", name, "; ".join(changes))
+    run.schema_changes.update(found)
 
 
 def _catalog(connection: Connection) -> tuple[CatalogTable, ...]:

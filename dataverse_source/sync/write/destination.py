@@ -97,6 +97,8 @@ class LoadedTable:
         Returns:
             None if the destination cannot be asked.
         """
+        if self._pipeline.refresh:  # the load drops them
+            return iter(())
         return self._select(self._name, [self._key, column], self._present())
 
     def rows(
@@ -123,6 +125,8 @@ class LoadedTable:
 
     def has_rows(self) -> bool:
         """Whether any rows are loaded; True if the destination cannot be asked."""
+        if self._pipeline.refresh:
+            return False
         found = self._select(self._name, None)
         return found is None or any(bool(row[0]) for rows in found for row in rows)
 
@@ -148,7 +152,7 @@ class LoadedTable:
         def is_there() -> bool:
             return self._schema.naming.normalize_table_identifier(DELETIONS) in self._schema.tables
 
-        if not self._ask(is_there):
+        if self._pipeline.refresh == "drop_sources" or not self._ask(is_there):
             return no_keys()
         found = self._select(DELETIONS, ["key"], [("table", self._name)])
         keys = [str(key) for rows in found or () for (key,) in rows]

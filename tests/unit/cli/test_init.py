@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from dataverse_source.cli.options import PIPELINE
 from tests.support.command_line import Cli
 
 FILES = ["pipeline.py", ".dlt/config.toml", ".dlt/example.secrets.toml", ".gitignore"]
@@ -73,8 +72,8 @@ def test_what_it_writes_runs(cli: Cli, folder: Path) -> None:
     assert cli("init").code == 0
     done = start(folder, "pipeline.py")
     assert done.returncode == 0, done.stderr
-    assert "accounts: 5,000 new" in done.stdout
-    assert (folder / "dlt" / "pipelines" / PIPELINE).is_dir()  # what `status` looks for
+    assert "accounts: 5,000 inserted" in done.stdout
+    assert cli("status", "--json").json()["tables"][0]["rows"] == 5000
 
 
 def test_options_of_the_sandbox(cli: Cli) -> None:

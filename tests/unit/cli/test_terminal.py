@@ -97,10 +97,10 @@ def test_a_run_as_it_goes_on(sandbox: Sandbox, folder: Path) -> None:
             screen = "\n".join(terminal.lines)
         assert (
             "\n"
-            "table      rows read   gained   rows now\n"
-            "────────────────────────────────────────\n"
-            "accounts          60      +60         60\n"
-            "contacts          40      +40         40\n"
+            "table      inserted   updated   unchanged   deleted   rows now\n"
+            "──────────────────────────────────────────────────────────────\n"
+            "accounts         60         0           0         0         60\n"
+            "contacts         40         0           0         0         40\n"
         ) in screen
     finally:
         go_on.set()
