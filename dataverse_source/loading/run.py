@@ -51,12 +51,12 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
     try:
         pipeline = settle_pending(pipeline)
         memory = DestinationMemory(pipeline)
-        reasons = memory.reasons_to_read_again(pipeline)
+        moved = memory.moved(pipeline)
         outer = current_run()
         context = RunContext(
             observer=outer.observer,
-            reasons={**outer.reasons, **reasons},
-            comparisons=dict(outer.comparisons),
+            reasons={**outer.reasons, **moved.read_again},
+            comparisons={**outer.comparisons, **moved.compare},
             suspects=dict(outer.suspects),
             rows_before=memory.rows,
         )
@@ -64,7 +64,7 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
             packages = PackageLoop(pipeline, source, run)
             packages.run()
         rows = row_counts(pipeline, data_tables(pipeline))
-        memory.record(pipeline, rows, packages.load_ids)
+        memory.record(pipeline, rows, packages.load_ids, run.done(source.schema.naming))
     except DltException as error:
         if was_interrupted(error):
             raise KeyboardInterrupt from error
