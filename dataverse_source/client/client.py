@@ -28,7 +28,7 @@ from dataverse_source.client.batch import (
 from dataverse_source.client.body import TooLargeError
 from dataverse_source.client.connection_errors import network_fault, too_slow
 from dataverse_source.client.counters import Counters
-from dataverse_source.client.deadline import Deadline
+from dataverse_source.client.deadline import LONGEST_ANSWER, Deadline
 from dataverse_source.client.page_size import is_too_heavy
 from dataverse_source.client.pages import HasNextLink, follow_next_links
 from dataverse_source.client.responses import Response
@@ -43,9 +43,6 @@ __all__ = ["Counters", "DataverseClient", "HasNextLink", "environment_base"]
 
 T = TypeVar("T")
 P = TypeVar("P", bound=HasNextLink)
-
-LONGEST_ANSWER = 5
-"""Times ``request_timeout`` in which an answer must be complete, however it comes."""
 
 RATE_LIMIT = "x-ms-ratelimit-"
 """Prefix of the headers with the remaining budget (docs: "Service protection API limits")."""

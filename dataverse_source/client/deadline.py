@@ -14,7 +14,10 @@ import time
 from contextlib import suppress
 from types import TracebackType
 
-__all__ = ["Deadline", "watch"]
+__all__ = ["LONGEST_ANSWER", "Deadline", "watch"]
+
+LONGEST_ANSWER = 5
+"""Times the time-out between two bytes in which an answer must be complete, however it comes."""
 
 _of_this_thread = threading.local()
 

@@ -9,6 +9,7 @@ import sys
 import threading
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
@@ -67,17 +68,26 @@ class Connection:
         url = self.settings.environment_url
         return url if url == SANDBOX else self.client.environment_url
 
-    @cached_property
+    @property
     def organization_id(self) -> str | None:
         """The id of the environment's organization; None if Dataverse does not return it.
 
         An environment that was copied over another one has the same URL and another id.
         """
+        return str(self._who_am_i.get("OrganizationId") or "").lower() or None
+
+    @property
+    def user_id(self) -> str | None:
+        """The id of the application user; None if Dataverse does not return it."""
+        return str(self._who_am_i.get("UserId") or "").lower() or None
+
+    @cached_property
+    def _who_am_i(self) -> dict[str, Any]:
         try:
-            return str(self.client.get_json("WhoAmI").get("OrganizationId") or "").lower() or None
+            return self.client.get_json("WhoAmI")
         except ResponseError as error:
             logger.info("The organization id cannot be read: %s", error)
-            return None
+            return {}
 
     @property
     def metadata(self) -> MetadataReader:

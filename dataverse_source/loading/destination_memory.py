@@ -8,19 +8,23 @@ pipeline's working folder what it left, and the next one compares.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypedDict, cast
 
 import dlt
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from dataverse_source.loading.destination_queries import Query, row_counts, select
+from dataverse_source.loading.other_pipelines import newest_loads_of_others, tables_of_other
 from dataverse_source.loading.run_context import EVERY_TABLE
 
 KEY = "dataverse_source"
 """Of dlt's local state."""
 
 EMPTY = "it is empty in the destination"
+NEW_FOLDER = "this working folder is new, or was lost"
+OTHER_RUNS = "another machine or program has run the pipeline since the last run here"
 OTHER_LOADS = (
     "the destination is not as the last run left it: it was restored from a backup, or another "
     "machine has loaded into it since"
@@ -35,16 +39,104 @@ class Memory(TypedDict):
         load: id of its last load package that is in the destination; empty if there is none.
         states: how often this pipeline's state was written to the destination.
         rows: rows by table.
+        others: newest load package of each other pipeline in the dataset, before the run.
+        read_again: why tables that the run did not load have to be read in full.
+        compare: why such tables have to be compared.
     """
 
     state: str
     load: str
     states: int
     rows: dict[str, int | None]
+    others: dict[str, str]
+    read_again: dict[str, str]
+    compare: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a run finds in the destination before it reads anything.
+
+    Attributes:
+        state: hash of the pipeline's state.
+        states: how often this pipeline's state was written; None if unknown.
+        has_load: whether the last load package that the memory knows is there.
+        rows: rows by table; None if they cannot be counted.
+        without_columns: tables that lack columns which were loaded into them.
+        others: newest load package of each other pipeline in the dataset.
+    """
+
+    state: str
+    states: int | None
+    has_load: bool
+    rows: Mapping[str, int | None]
+    without_columns: Sequence[str] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What has to be done as the destination is not as the last run left it.
+
+    Attributes:
+        read_again: why tables have to be read in full, by table of the destination or
+            `EVERY_TABLE`.
+        compare: why tables have to be compared, in the same form.
+        other_pipelines: pipelines that have loaded since; tables of theirs have to be compared.
+    """
+
+    read_again: dict[str, str] = field(default_factory=dict)
+    compare: dict[str, str] = field(default_factory=dict)
+    other_pipelines: list[str] = field(default_factory=list)
+
+    def left(self, tables: Iterable[str], done: Container[str]) -> Moved:
+        """What the next run has to do still.
+
+        Args:
+            tables: of the destination.
+            done: those that the run has loaded.
+        """
+        return Moved(_left(self.read_again, tables, done), _left(self.compare, tables, done))
+
+
+def _left(
+    reasons: Mapping[str, str], tables: Iterable[str], done: Container[str]
+) -> dict[str, str]:
+    every = reasons.get(EVERY_TABLE)
+    whole = {**(dict.fromkeys(tables, every) if every else {}), **reasons}
+    return {name: why for name, why in whole.items() if name not in done and name != EVERY_TABLE}
+
+
+def what_moved(memory: Memory | None, seen: Seen) -> Moved:
+    """Compares the destination with what the last run on this machine left.
+
+    Args:
+        memory: of that run; None if this working folder knows of none.
+        seen: what is there now.
+    """
+    known = memory.get("others", {}) if memory else {}
+    others = [name for name, load in seen.others.items() if known.get(name) != load]
+    read_again = dict(memory.get("read_again", {})) if memory else {}
+    compare = dict(memory.get("compare", {})) if memory else {}
+    if memory is None or memory["state"] != seen.state:
+        # The state was restored from the destination, or another program ran the pipeline: how
+        # many rows it left is not known, so only a comparison tells whether they are all there.
+        read_again |= {table: EMPTY for table, count in seen.rows.items() if count == 0}
+        compare[EVERY_TABLE] = NEW_FOLDER if memory is None else OTHER_RUNS
+    elif seen.states != memory["states"] or not seen.has_load:
+        read_again[EVERY_TABLE] = OTHER_LOADS
+    else:
+        for table, left in memory["rows"].items():
+            now = seen.rows.get(table, 0)
+            if left is not None and now is not None and now != left:
+                read_again[table] = f"it has {now:,} rows in the destination instead of {left:,}"
+        for table in seen.without_columns:
+            read_again.setdefault(table, "columns of it are missing in the destination")
+    return Moved(read_again, compare, others)
 
 
 class DestinationMemory:
-    """Compares the destination before a run, and records what the run left.
+    """Looks at the destination before a run, and records what the run left.
 
     Args:
         pipeline: before the run, without pending packages.
@@ -55,27 +147,36 @@ class DestinationMemory:
             pipeline.sync_destination()  # as dlt does when it runs: the state to compare with
         self.rows = row_counts(pipeline, data_tables(pipeline))
         self._states = _states(pipeline)
+        self._others = newest_loads_of_others(pipeline)
         self._memory = _memory(pipeline)
+        self._moved = Moved()
 
-    def reasons_to_read_again(self, pipeline: dlt.Pipeline) -> dict[str, str]:
-        """Why tables have to be read in full, by table of the destination or `EVERY_TABLE`."""
+    def moved(self, pipeline: dlt.Pipeline) -> Moved:
+        """What has to be done as the destination is not as the last run left it."""
         memory = self._memory
-        if memory is None or memory["state"] != _state_hash(pipeline):
-            # The state was restored from the destination, or another program ran the pipeline.
-            return {table: EMPTY for table, count in self.rows.items() if count == 0}
-        if self._states != memory["states"] or not _has_load(pipeline, memory["load"]):
-            return {EVERY_TABLE: OTHER_LOADS}
-        reasons = {}
-        for table, left in memory["rows"].items():
-            now = self.rows.get(table, 0)
-            if left is not None and now is not None and now != left:
-                reasons[table] = f"it has {now:,} rows in the destination instead of {left:,}"
-        for table in _without_columns(pipeline, list(self.rows)):
-            reasons.setdefault(table, "columns of it are missing in the destination")
-        return reasons
+        found = what_moved(
+            memory,
+            Seen(
+                _state_hash(pipeline),
+                self._states,
+                memory is None or _has_load(pipeline, memory["load"]),
+                self.rows,
+                list(_without_columns(pipeline, list(self.rows))) if memory else [],
+                self._others,
+            ),
+        )
+        for name in found.other_pipelines:
+            for table in tables_of_other(pipeline, name):
+                found.compare.setdefault(table, f"pipeline {name} loads it too, and has done so")
+        self._moved = found
+        return found
 
     def record(
-        self, pipeline: dlt.Pipeline, rows: Mapping[str, int | None], loads: Sequence[str]
+        self,
+        pipeline: dlt.Pipeline,
+        rows: Mapping[str, int | None],
+        loads: Sequence[str],
+        done: Container[str],
     ) -> None:
         """Records what a run left.
 
@@ -86,16 +187,21 @@ class DestinationMemory:
             pipeline: after the run.
             rows: in the destination, by table.
             loads: ids of the run's load packages.
+            done: the tables that were loaded, by name in the destination and logical name.
         """
         own = _states(pipeline, loads)
         if own is None or self._states is None:
             return
         before = self._memory["load"] if self._memory else ""
+        left = self._moved.left(rows, done)
         memory = Memory(
             state=_state_hash(pipeline),
             load=loads[-1] if loads else before,
             states=self._states + own,
             rows=dict(rows),
+            others=dict(self._others),
+            read_again=left.read_again,
+            compare=left.compare,
         )
         pipeline.set_local_state_val(KEY, memory)
 

@@ -60,21 +60,19 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
     interrupted: DltException | None = None
     check_that_failed_jobs_raise(pipeline)
     outer, rows = current_run(), None
-    run = RunContext(
-        observer=outer.observer,
-        comparisons=dict(outer.comparisons),
-        suspects=dict(outer.suspects),
-    )
+    run = RunContext(observer=outer.observer, suspects=dict(outer.suspects))
     try:
         pipeline = settle_pending(pipeline)
         memory = DestinationMemory(pipeline)
-        run.reasons = {**outer.reasons, **memory.reasons_to_read_again(pipeline)}
+        moved = memory.moved(pipeline)
+        run.reasons = {**outer.reasons, **moved.read_again}
+        run.comparisons = {**outer.comparisons, **moved.compare}
         run.rows_before = memory.rows
         with running(run):
             packages = PackageLoop(pipeline, source, run)
             packages.run()
         rows = row_counts(pipeline, data_tables(pipeline))
-        memory.record(pipeline, rows, packages.load_ids)
+        memory.record(pipeline, rows, packages.load_ids, run.done(source.schema.naming))
     except DltException as error:
         if was_interrupted(error):
             interrupted = error

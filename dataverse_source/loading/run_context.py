@@ -16,6 +16,7 @@ import pyarrow as pa
 from dlt.common.configuration import configspec
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.base_configuration import ContainerInjectableContext
+from dlt.common.normalizers.naming import NamingConvention
 
 from dataverse_source.arrow.keys import no_keys
 from dataverse_source.client.counters import Counters
@@ -44,7 +45,8 @@ class RunContext(ContainerInjectableContext):
         giving: entity set name of the table whose items dlt is taking, if any.
         reasons: why tables have to be read in full, by table of the destination, see
             `DestinationMemory`.
-        comparisons: why tables have to be compared with Dataverse, by table of the destination.
+        comparisons: why tables have to be compared with Dataverse, by table of the destination or
+            by logical name.
         suspects: keys of rows that these comparisons read again, by table of the destination.
         rows_before: rows in the destination before the run, by table.
         up_to_date: logical names of the tables for which ``reasons`` and ``comparisons`` no longer
@@ -92,7 +94,8 @@ class RunContext(ContainerInjectableContext):
         """Why a table, by its name in the destination, has to be compared; None if not."""
         if logical_name in self.up_to_date:
             return None
-        return self.comparisons.get(table) or self.comparisons.get(EVERY_TABLE)
+        names = (table, logical_name, EVERY_TABLE)
+        return next((self.comparisons[one] for one in names if one in self.comparisons), None)
 
     def suspects_of(self, logical_name: str, table: str) -> pa.Array:
         """Keys of a table, by its name in the destination, that its comparison reads again."""
@@ -106,6 +109,12 @@ class RunContext(ContainerInjectableContext):
             self.counts[name] = self.counts.get(name, RowCounts()) + counts
         self.pending.clear()
         self.up_to_date |= set(self.names.values()) if tables is None else tables
+
+    def done(self, naming: NamingConvention) -> set[str]:
+        """The tables that were loaded, by name in the destination and by logical name."""
+        found = self.up_to_date - set(self.failures)
+        names = (name for name, logical_name in self.names.items() if logical_name in found)
+        return found | {naming.normalize_table_identifier(name) for name in names}
 
     def name_of(self, logical_name: str) -> str:
         """The name of a table in messages."""

@@ -26,12 +26,13 @@ from dataverse_source.loading.load_package import Package, current_package
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
 from dataverse_source.loading.progress import watched
 from dataverse_source.loading.read_access import refused_tables
-from dataverse_source.loading.restored import NewestRows
 from dataverse_source.loading.row_counts import PackageCounter
 from dataverse_source.loading.run_context import RunContext, current_run
 from dataverse_source.loading.scheduler import Job, TableScheduler
 from dataverse_source.loading.table_checks import Selection, select_tables
 from dataverse_source.loading.table_runs import WAITS, TableRuns
+from dataverse_source.loading.user_rights import CHANGED
+from dataverse_source.loading.world_check import WorldCheck
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.cursor import read_range
@@ -87,7 +88,7 @@ class Tables:
         self._selection: Selection | None = None
         self._checked: str | None = None
         self._refused: tuple[str | None, frozenset[str]] = None, frozenset()
-        self._newest_rows = NewestRows(connection)
+        self._world_check = WorldCheck(connection)
 
     def items(
         self, name: str, state: dict[str, Any], cursor: Incremental[datetime] | None
@@ -116,19 +117,25 @@ class Tables:
         self._check_environment(package)
         tables, readings = self._tables(name, package, run), []
         refused = self._refused_tables(package, run)
-        newest = self._newest_rows.findings(package, run, self._selected(package))
+        world = self._world_check.findings(package, run, self._selected(package))
         for table in tables:
             if not run.includes(table.logical_name):
                 continue
-            run.names[str(table.entity_set_name)] = table.logical_name
+            table_name = str(table.entity_set_name)
+            run.names[table_name] = table.logical_name
             run.resources.setdefault(name, set()).add(table.logical_name)
             stored = state.setdefault("tables", {}).setdefault(table.logical_name, {})
             if table.logical_name not in refused:
                 organizations = state.setdefault("organizations", {})
-                finding = newest.get(table.logical_name)
+                finding = world.newest.get(table.logical_name)
                 missing = stored.get("newest", {}).get("key") if finding == "gone" else None
                 if missing and stored.get("mode") == "cursor":
                     stored.pop(COMPARED, None)  # deleted, or never there
+                if world.rights:
+                    rights = state.setdefault("rights", {})
+                    if rights.get(table.logical_name, world.rights) != world.rights:
+                        run.comparisons.setdefault(package.loaded_as(table_name), CHANGED)
+                    rights[table.logical_name] = world.rights
                 self._restart_if_moved(table, stored, organizations, package, run)
                 readings.append(_Reading(table, name, stored, package, run, cursor, missing))
         if not run.isolates and len(list(self._selected(package))) <= 1:

@@ -16,6 +16,7 @@ from dataverse_source.sandbox.api.faults import Fault
 from dataverse_source.sandbox.schema.schema_changes import with_column, without_column
 from dataverse_source.sandbox.schema.tables import Column
 from dataverse_source.sandbox.switches import Switches
+from dataverse_source.sandbox.writes import upkeep
 from tests.support.comparing import assert_equal, destination_rows
 from tests.support.requests_sent import keys, queries, read, state
 
@@ -232,4 +233,33 @@ def test_a_process_that_ends_right_after_rows_have_come_into_a_table(
     monkeypatch.undo()
     sandbox.store.create("account", {"name": "New"})
     run()
+    assert_equal(new_pipeline(), sandbox, "accounts")
+
+
+@pytest.mark.parametrize("numbers", [1, 4])
+def test_rows_that_a_snapshot_holds_back_while_a_transaction_is_open(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, numbers: int
+) -> None:
+    """A transaction begins late and stays open; deltas become snapshots; rows change; a run."""
+    store = sandbox.store
+    for key in keys(sandbox)[5:]:
+        store.delete("account", key)
+    gone = keys(sandbox)[numbers]
+    store.delete("account", gone)
+    began = store.reserve_version(), store.clock.now()
+    run()
+    sandbox.switches = Switches().changed(delta_chain="snapshot")
+    sandbox.clock.advance(1)
+    store.create("account", {"accountid": gone, "name": "Created again"})
+    rows = keys(sandbox)
+    store.delete("account", rows[numbers - 1], in_bulk=True)
+    left = [key for key in rows if key != rows[numbers - 1]]
+    upkeep.merge(sandbox.environment, "account", left[0], left[1])
+    run()
+    store.update(
+        "account", left[2], {"name": "Of the late one"}, modified_on=began[1], version=began[0]
+    )
+    run()
+    assert_equal(new_pipeline(), sandbox, "accounts")
+    run_later(run, sandbox)
     assert_equal(new_pipeline(), sandbox, "accounts")

@@ -96,11 +96,12 @@ def test_a_filter_of_the_settings_holds_in_every_interval(
     assert len(destination_rows(new_pipeline(), "accounts", "accountid")) == 40
 
 
+@pytest.mark.parametrize("status", [400, 403, 501])
 def test_a_refused_order_is_no_failure(
-    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, status: int
 ) -> None:
     def refuse() -> None:
-        raise DataverseFault(400, "0x80060888", "This order is not supported.")
+        raise DataverseFault(status, "0x80060888", "This order is not supported.")
 
     sandbox.hooks.on(BY_INTERVALS, refuse, times=None, when="before")
     run(sync="full", page_size=5)

@@ -14,8 +14,8 @@ from dataverse_source import dataverse, load
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema.schema_changes import without_column
-from tests.support.comparing import assert_equal
-from tests.support.loads import NewPipeline, Run
+from tests.support.comparing import assert_equal, destination_rows
+from tests.support.loads import NewPipeline, NewSource, Run
 from tests.support.requests_sent import keys, queries
 
 pytestmark = pytest.mark.slow
@@ -202,3 +202,90 @@ def test_a_newest_row_that_was_deleted_is_no_restored_environment(
     assert len(assert_equal(new_pipeline(), sandbox, "accounts")) == 60
     run(sync="cursor")
     assert not any("$select=accountid,versionnumber" in one for one in queries(sandbox))
+
+
+ALTERED = (
+    "UPDATE dataverse.accounts SET name = 'Yesterday', versionnumber = versionnumber - 1"
+    " WHERE accountid < '8'"
+)
+"""Leaves the number of rows as it is."""
+
+
+@pytest.mark.parametrize("sync", ["changes", "cursor"])
+def test_a_working_folder_that_is_lost_does_not_know_the_destination(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture, sync: str,
+) -> None:  # fmt: skip
+    run(sync=sync)
+    execute(new_pipeline(), ALTERED)
+    shutil.rmtree(tmp_path / "pipelines")
+    run(sync=sync)
+    assert "this working folder is new, or was lost; all its rows are compared" in caplog.text
+    assert_equal(new_pipeline(), sandbox, "accounts")
+    assert not any("orderby" in one for one in queries(sandbox))
+    run(sync=sync)
+    assert caplog.text.count("are compared") == 1
+
+
+def test_another_machine_has_run_the_pipeline(
+    sandbox: Sandbox, host: Callable[[str], tuple[dlt.Pipeline, Any]]
+) -> None:
+    load(*host("a"))
+    load(*host("b"))
+    execute(host("b")[0], ALTERED)
+    load(*host("a"))
+    assert_equal(host("a")[0], sandbox, "accounts")
+
+
+def test_two_pipelines_load_one_table(
+    sandbox: Sandbox, new_source: NewSource, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def made(name: str) -> dlt.Pipeline:
+        return dlt.pipeline(
+            name,
+            destination=dlt.destinations.duckdb(str(tmp_path / "test.duckdb")),
+            dataset_name="dataverse",
+            pipelines_dir=str(tmp_path / name),
+        )
+
+    load(made("one"), new_source("accounts", sync="cursor"))
+    load(made("two"), new_source("accounts", "contacts", sync="cursor"))
+    load(made("one"), new_source("accounts", sync="cursor"))
+    change_one(sandbox)
+    execute(made("two"), ALTERED)  # as a run of "two" may leave rows
+    load(made("two"), new_source("accounts", "contacts", sync="cursor"))
+    caplog.clear()
+    load(made("one"), new_source("accounts", sync="cursor"))
+    assert "accounts: pipeline two loads it too" in caplog.text
+    assert_equal(made("one"), sandbox, "accounts")
+    load(made("three"), new_source("leads"))
+    caplog.clear()
+    load(made("one"), new_source("accounts", sync="cursor"))
+    assert "are compared" not in caplog.text
+
+
+def test_a_role_is_narrowed_and_widened_again(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rows vanish and appear without a change; more than a comparison reads by key."""
+    settings = {"sync": "cursor", "max_deletes": 1}
+    run(**settings)
+    user = sandbox.users.of_client(sandbox.client_id)
+    assert user is not None
+    own = sum(row["ownerid"] == user.user_id for row in sandbox.store.rows("account"))
+    for depth, rows in (("user", own), ("organization", 60)):
+        sandbox.users.change(sandbox.client_id, read_depths={"account": depth})
+        run(**settings)
+        assert len(destination_rows(new_pipeline(), "accounts", "accountid")) == rows
+    assert_equal(new_pipeline(), sandbox, "accounts")
+    assert caplog.text.count("read privileges have changed; all its rows are compared") == 2
+
+
+def test_a_table_that_the_next_run_leaves_out_is_read_again_later(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    run("accounts", "contacts")
+    execute(new_pipeline(), "DELETE FROM dataverse.contacts")
+    run("accounts")
+    run("accounts", "contacts")
+    assert len(assert_equal(new_pipeline(), sandbox, "contacts")) == 40

@@ -66,6 +66,12 @@ class Versions:
         ]
         self._check()
 
+    def lose(self, key: Any) -> None:
+        """Somebody deletes the present version of a row."""
+        self._rows = [
+            row for row in self._rows if row[self._key] != key or row[VALID_TO] is not None
+        ]
+
     def present(self) -> dict[Any, Row]:
         """The rows that have not ended, by key, without the columns of the history."""
         return {

@@ -8,6 +8,7 @@ sort column), it fails.
 from __future__ import annotations
 
 import copy
+import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -22,6 +23,7 @@ from dlt.extract.items import DataItemWithMeta
 from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.connection import Connection
+from dataverse_source.loading.destination_memory import Memory, Moved, Seen, what_moved
 from dataverse_source.loading.load_package import Package as PackageToFill
 from dataverse_source.loading.run_context import RunContext, running
 from dataverse_source.loading.tables import Tables
@@ -53,7 +55,8 @@ class Package:
 class MemoryDestination:
     """Tables by name, rows by key; their columns; the state and number of the last load.
 
-    Of a table with its history these are the rows that have not ended.
+    Of a table with its history these are the rows that have not ended. ``loads`` has the numbers
+    of all packages.
     """
 
     tables: dict[str, dict[Any, Row]] = field(default_factory=dict)
@@ -61,6 +64,29 @@ class MemoryDestination:
     histories: dict[str, Versions] = field(default_factory=dict)
     state: State = field(default_factory=dict)
     newest: int = 0
+    loads: list[int] = field(default_factory=list)
+
+    def restore(self, backup: MemoryDestination) -> None:
+        """Puts back what a backup holds; dlt knows all columns still."""
+        self.tables = copy.deepcopy(backup.tables)
+        self.histories = copy.deepcopy(backup.histories)
+        self.state = copy.deepcopy(backup.state)
+        self.newest, self.loads = backup.newest, list(backup.loads)
+
+    def lose_rows(self, name: str, number: int) -> None:
+        """Somebody deletes rows of a table: one of them, or all."""
+        table = self.tables.get(name)
+        if not table:
+            return
+        gone = list(table) if number % 3 == 0 else [list(table)[number % len(table)]]
+        for key in gone:
+            del table[key]
+            if name in self.histories:
+                self.histories[name].lose(key)
+
+    def counts(self) -> dict[str, int | None]:
+        """Rows by table of Dataverse."""
+        return {name: len(rows) for name, rows in self.tables.items() if name != DELETIONS}
 
     def load(self, package: Package) -> None:
         """All of a package, table by table."""
@@ -79,6 +105,8 @@ class MemoryDestination:
             else:
                 self._load_table(name, batches, hints[name])
         self.state, self.newest = copy.deepcopy(package.state), package.number
+        if package.number not in self.loads:
+            self.loads.append(package.number)
 
     def _note_columns(self, name: str, given: Mapping[str, Any]) -> None:
         """A column has one type for ever: dlt would put other values into another column."""
@@ -172,10 +200,11 @@ class Schedule:
     state: State = field(default_factory=dict)
     pending: Package | None = None
     known: int = -1
+    memory: Memory | None = None
 
     def lose_everything(self) -> None:
         """The working folder is gone."""
-        self.state, self.pending, self.known = {}, None, -1
+        self.state, self.pending, self.known, self.memory = {}, None, -1, None
 
     def run(
         self,
@@ -198,23 +227,54 @@ class Schedule:
                 self.lose_everything()
             else:
                 self._load(clock)
-        if self.destination.newest != self.known:
+        if self.destination.newest > self.known:  # dlt keeps a state that is newer
             self.state = copy.deepcopy(self.destination.state)
             self.known = self.destination.newest
         tables = Tables(connect())
-        run = RunContext(isolates=len(names) > 1 or is_pattern(names[0]))
+        moved, begun = self._moved(), list(self.destination.loads)
+        run = RunContext(
+            isolates=len(names) > 1 or is_pattern(names[0]),
+            reasons=moved.read_again,
+            comparisons=moved.compare,
+        )
         todo: dict[str, Any] = {}
         for _ in range(MOST_PACKAGES):
             with running(run):
                 self._extract(tables, names, run.only, clock)
             self._load(clock)
+            run.loaded(run.only)
             done, todo = todo, _with_more(self.state)
             for table in run.failures:
                 todo.pop(table, None)
             if not todo or todo == done:
+                self._remember(begun, moved.left(self.destination.counts(), _done(run)))
                 return {name: error for name, (_, error) in run.failures.items()}
             run.only = frozenset(todo)
         raise AssertionError(f"a run does not end; still to do: {todo}")
+
+    def _moved(self) -> Moved:
+        """What the source finds out about the destination, see `DestinationMemory`."""
+        there, memory = self.destination, self.memory
+        has_load = memory is None or not memory["load"] or int(memory["load"]) in there.loads
+        seen = Seen(self._hash(), len(there.loads), has_load, there.counts())
+        return what_moved(memory, seen)
+
+    def _remember(self, begun: list[int], left: Moved) -> None:
+        there = self.destination
+        own = [number for number in there.loads if number not in begun]
+        before = self.memory["load"] if self.memory else ""
+        self.memory = Memory(
+            state=self._hash(),
+            load=str(own[-1]) if own else before,
+            states=len(begun) + len(own),
+            rows=there.counts(),
+            others={},
+            read_again=left.read_again,
+            compare=left.compare,
+        )
+
+    def _hash(self) -> str:
+        return json.dumps([self.known, self.state], sort_keys=True)
 
     def _extract(
         self, tables: Tables, names: list[str], only: frozenset[str] | None, clock: _Steps
@@ -239,7 +299,7 @@ class Schedule:
                             clock.tick()
                             items.append(item)
         clock.tick()
-        self.pending = Package(self.destination.newest + 1, items, state)
+        self.pending = Package(max(self.destination.newest, self.known) + 1, items, state)
         self.state = copy.deepcopy(state)
         clock.tick()
 
@@ -248,6 +308,12 @@ class Schedule:
         self.destination.load(self.pending)
         clock.tick()  # loaded, but still here: loading it again changes nothing
         self.known, self.pending = self.pending.number, None
+
+
+def _done(run: RunContext) -> set[str]:
+    """As `RunContext.done`, where names are the same in the destination."""
+    found = run.up_to_date - set(run.failures)
+    return found | {name for name, logical_name in run.names.items() if logical_name in found}
 
 
 def _with_more(state: State) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -195,3 +196,40 @@ def login_service(token: Callable[[Received], Answer]) -> Callable[[Received], A
         )
 
     return answer
+
+
+@contextmanager
+def dripping(head: bytes, *, tls: bool = False) -> Iterator[str]:
+    """A server that sends ``head`` and then a byte every 50 milliseconds, without an end."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        try:
+            if tls:
+                connection = tls_context().wrap_socket(connection, server_side=True)
+            with connection:
+                connection.recv(65536)
+                connection.sendall(head)
+                while not over.wait(0.05):
+                    connection.sendall(b"x")
+        except OSError:
+            pass
+
+    def serve() -> None:
+        while not over.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()

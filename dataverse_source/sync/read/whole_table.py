@@ -18,7 +18,7 @@ from dataverse_source.arrow.decode import Page
 from dataverse_source.arrow.schema import MOMENT
 from dataverse_source.client.urls import pinned
 from dataverse_source.config.log import logger
-from dataverse_source.errors import ResponseError
+from dataverse_source.errors import AuthenticationError, DataverseError, ResponseError
 from dataverse_source.sync.read.created_on import CREATED_ON, WHOLE, Interval
 from dataverse_source.sync.read.parallel import ParallelRead, ReadLimits, is_query_refused
 from dataverse_source.sync.read.recreated_rows import RecreatedRowFilter
@@ -133,7 +133,7 @@ def _open_chain(reader: TableReader, link: str | None) -> tuple[bool, str, Itera
 
 
 class _ParallelRefusedError(Exception):
-    """Dataverse refuses a query by intervals of createdon; the text says why."""
+    """The first query by intervals of createdon failed; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -169,10 +169,10 @@ def _plan_parallel(reader: TableReader, first: Page, limit: int | None) -> _Para
         if expected is not None and first.rows.num_rows <= expected <= FEW_PAGES * reader.page_size:
             return None
         highest = reader.highest_version()
-    except ResponseError as refusal:
-        if not is_query_refused(refusal):
-            raise
-        logger.info("%s: read in one chain: %s", reader.name, refusal)
+    except AuthenticationError:
+        raise
+    except DataverseError as failure:
+        logger.info("%s: read in one chain: %s", reader.name, failure)
         return None
     return _ParallelPlan(WHOLE, ReadLimits(_most_pages(reader, first), limit, expected), highest)
 
@@ -205,10 +205,12 @@ def _read_parallel(
                 count += rows.num_rows
                 if accepted.num_rows:
                     yield accepted
-        except ResponseError as refusal:
-            if count or plan.intervals != WHOLE or not is_query_refused(refusal):
+        except AuthenticationError:
+            raise
+        except DataverseError as failure:  # whatever it is: one chain asks for less
+            if count or plan.intervals != WHOLE:
                 raise
-            raise _ParallelRefusedError(str(refusal)) from refusal
+            raise _ParallelRefusedError(str(failure)) from failure
         if repeats:
             yield from repeats.remaining()
     if count == 0:

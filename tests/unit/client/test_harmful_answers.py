@@ -7,11 +7,9 @@ import json
 import re
 import resource
 import socket
-import threading
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,10 +33,10 @@ from tests.support.servers import (
     Answer,
     ca_file,
     dataverse_error,
+    dripping,
     json_answer,
     script,
     serving,
-    tls_context,
 )
 
 MEGABYTE = 2**20
@@ -136,43 +134,6 @@ def test_json_of_any_depth_is_an_error(bench: Bench, status: int) -> None:
 def test_a_part_of_an_answer_is_asked_for_again(bench: Bench, answer: Answer) -> None:
     with serving(script(answer, json_answer({"value": [1]}))) as server:
         assert bench.client(server.url).get_json("a") == {"value": [1]}
-
-
-@contextmanager
-def dripping(head: bytes, *, tls: bool = False) -> Iterator[str]:
-    """A server that sends ``head`` and then a byte every 50 milliseconds, without an end."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    over = threading.Event()
-
-    def answer(connection: socket.socket) -> None:
-        try:
-            if tls:
-                connection = tls_context().wrap_socket(connection, server_side=True)
-            with connection:
-                connection.recv(65536)
-                connection.sendall(head)
-                while not over.wait(0.05):
-                    connection.sendall(b"x")
-        except OSError:
-            pass
-
-    def serve() -> None:
-        while not over.is_set():
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=answer, args=(connection,), daemon=True).start()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        over.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
 
 
 HEADS = {

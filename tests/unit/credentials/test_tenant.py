@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import requests
 
-from dataverse_source.client.retry import USUAL_POLICY
+from dataverse_source.client.retry import ONCE, USUAL_POLICY
+from dataverse_source.credentials import login_http
 from dataverse_source.credentials.login_http import LoginHttp, Wire
 from dataverse_source.credentials.tenant_discovery import ask_environment
 from dataverse_source.errors import AuthenticationError, ConfigurationError, ConnectionFailedError
-from tests.support.servers import TENANT, Answer, script, serving, tls_context
+from tests.support.servers import TENANT, Answer, dripping, script, serving, tls_context
 
 
 def ask(session: requests.Session, url: str) -> tuple[str, str]:
@@ -84,3 +85,13 @@ def test_an_environment_that_is_not_there(session: requests.Session) -> None:
     with pytest.raises(ConnectionFailedError) as caught:
         ask(session, "https://contoso.invalid")
     assert "SOURCES__DATAVERSE__ENVIRONMENT_URL" in str(caught.value)
+
+
+def test_an_answer_that_drips_is_given_up(
+    session: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login_http, "LONGEST_ANSWER", 0.05)
+    with dripping(b"HTTP/1.1 401 Unauthorized\r\nX-Slow: ") as url:
+        wire = Wire(session, timeout=10.0, policy=ONCE, pause=lambda _: None)
+        with pytest.raises(ConnectionFailedError, match="so slowly"):
+            ask_environment(LoginHttp(wire), url)

@@ -1,15 +1,17 @@
-"""Notices that an environment was restored from a backup, by the newest row of each table.
+"""Notices that an environment was restored, or that the user has other rights than before.
 
+Restored from a backup: the newest row of each table tells.
 Version numbers only rise, so a row whose version is lower than the one that was read means that
 the environment is an older one: it has its address and its organization id still. A delta link
-tells it only until as many numbers have been given again. One batch asks for all tables at once.
+tells it only until as many numbers have been given again. One batch asks for all tables at once,
+and for the user's read privileges: with other ones, rows appear or vanish without a change.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -23,6 +25,7 @@ from dataverse_source.errors import (
     ProtocolError,
     ResponseError,
 )
+from dataverse_source.loading import user_rights
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.run_context import EVERY_TABLE, RunContext
@@ -65,8 +68,21 @@ class Witness:
         )
 
 
-class NewestRows:
-    """Asks once a load package what has become of each table's newest row.
+@dataclass(frozen=True)
+class World:
+    """What a run has found out about the environment.
+
+    Attributes:
+        newest: what has become of the newest rows, by logical name; tables without are fine.
+        rights: fingerprint of the user's read privileges; None if they are not known.
+    """
+
+    newest: Mapping[str, Finding] = field(default_factory=dict)
+    rights: str | None = None
+
+
+class WorldCheck:
+    """Asks once a load package whether the environment is the one of the last run.
 
     Args:
         connection: to the environment.
@@ -76,13 +92,13 @@ class NewestRows:
         self._connection = connection
         self._lock = threading.Lock()
         self._load_id: str | None = None
-        self._found: dict[str, Finding] = {}
+        self._world = World()
         self._restored: list[str] = []
 
     def findings(
         self, package: Package, run: RunContext, tables: Iterable[tuple[str, Table]]
-    ) -> Mapping[str, Finding]:
-        """The findings by logical name; tables without one are fine.
+    ) -> World:
+        """What was found.
 
         A row that has an older version means that all tables are those of an older environment:
         its table is read again, the others are compared.
@@ -93,21 +109,28 @@ class NewestRows:
             tables: that are read, each with the name or pattern in the settings.
         """
         if package.load_id is None:
-            return {}
+            return self._world
         with self._lock:
             if package.load_id != self._load_id:
-                witnesses = dict(_witnesses(package, run, tables))
-                self._found = newest_rows_now(self._connection.client, witnesses)
-                self._restored = [
-                    package.loaded_as(str(witnesses[name].table.entity_set_name))
-                    for name, finding in self._found.items()
-                    if finding == "older"
-                ]
-                self._load_id = package.load_id
+                self._ask(package, run, list(tables))
             for table in self._restored:
                 run.reasons.setdefault(table, RESTORED)
                 run.comparisons.setdefault(EVERY_TABLE, RESTORED)
-            return self._found
+            return self._world
+
+    def _ask(self, package: Package, run: RunContext, tables: list[tuple[str, Table]]) -> None:
+        self._load_id = package.load_id
+        new = [table for _, table in tables if table.logical_name not in run.up_to_date]
+        if not new:  # a further package of the same run
+            self._world, self._restored = replace(self._world, newest={}), []
+            return
+        witnesses = dict(_witnesses(package, run, tables))
+        self._world = look(self._connection.client, self._connection.user_id, witnesses)
+        self._restored = [
+            package.loaded_as(str(witnesses[name].table.entity_set_name))
+            for name, finding in self._world.newest.items()
+            if finding == "older"
+        ]
 
 
 def _witnesses(
@@ -120,15 +143,14 @@ def _witnesses(
             yield table.logical_name, Witness(table, newest)
 
 
-def newest_rows_now(
-    client: DataverseClient, witnesses: Mapping[str, Witness]
-) -> dict[str, Finding]:
-    """What has become of the newest rows, by logical name; tables without a finding are fine.
+def look(client: DataverseClient, user_id: str | None, witnesses: Mapping[str, Witness]) -> World:
+    """Asks for the user's privileges and for the newest rows; one request if they are few.
 
-    If Dataverse accepts no batch, the result is empty.
+    If Dataverse accepts no batch, nothing is known.
 
     Args:
         client: sends the requests.
+        user_id: systemuserid of the user; None if it is not known.
         witnesses: by logical name.
 
     Raises:
@@ -136,18 +158,26 @@ def newest_rows_now(
     """
     found: dict[str, Finding] = {}
     names = list(witnesses)
-    for start in range(0, len(names), TABLES_PER_REQUEST):
-        some = names[start : start + TABLES_PER_REQUEST]
-        try:
-            answers = client.batch([witnesses[name].request for name in some])
-        except (ResponseError, ProtocolError, ConnectionFailedError) as error:
-            logger.info("Whether the environment was restored is not checked: %s", error)
-            return found
-        for name, answer in zip(some, answers, strict=True):
-            finding = _finding(witnesses[name].row, answer)
-            if finding is not None:
-                found[name] = finding
-    return found
+    requests = [witnesses[name].request for name in names]
+    first = [] if user_id is None else [user_rights.request(user_id)]
+    rights = None
+    try:
+        answers = []
+        for start in range(0, max(len(requests), 1), TABLES_PER_REQUEST):
+            batch = [*first, *requests[start : start + TABLES_PER_REQUEST]]
+            got = client.batch(batch) if batch else []
+            if first:
+                rights, got = user_rights.fingerprint(got[0]), got[1:]
+            first = []
+            answers += got
+    except (ResponseError, ProtocolError, ConnectionFailedError) as error:
+        logger.info("Whether the environment was restored is not checked: %s", error)
+        return World()
+    for name, answer in zip(names, answers, strict=True):
+        finding = _finding(witnesses[name].row, answer)
+        if finding is not None:
+            found[name] = finding
+    return World(found, rights)
 
 
 def _finding(row: NewestRow, answer: Response) -> Finding | None:

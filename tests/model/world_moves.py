@@ -1,0 +1,157 @@
+"""The world moves in random histories: settings, the destination, the environment as a whole."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from dataverse_source.config.checks import make_settings
+from dataverse_source.config.settings import Settings
+from dataverse_source.errors import DataverseError
+from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.schema import schema_changes
+from tests.model.life import Life
+from tests.model.memory import MemoryDestination
+from tests.model.scenes import SELECTED, Scene
+from tests.model.world import World
+
+NUMBER = st.integers(0, 60)
+SETTING = st.sampled_from(
+    [
+        *[("labels", value) for value in (True, False)],
+        *[("page_size", value) for value in (1, 2, 5000)],
+        *[("max_rows_per_load", value) for value in (None, 1, 3)],
+        *[("deletes", value) for value in ("remove", "keep")],
+        *[("sync", value) for value in ("auto", "changes", "cursor", "full")],
+        *[("sweep_interval", value) for value in (None, 0)],
+    ]
+)
+SECURED = (
+    ("account", "new_taxnumber"),
+    ("account", "numberofemployees"),
+    ("contact", "birthdate"),
+    ("new_project", "new_notes"),
+)
+
+
+class WorldMoves(RuleBasedStateMachine):
+    """The rules of a history that are not about rows and runs.
+
+    Attributes:
+        read: the scene without the tables that are left out.
+        given: settings of all tables.
+        per_table: settings by configured name.
+        saved: backups of the destination; the first one is empty.
+    """
+
+    world: World
+    sandbox: Sandbox
+    life: Life
+    destination: MemoryDestination
+    scene: Scene
+    read: Scene
+    settings: Settings
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left_out: set[str] = set()
+        self.given: dict[str, Any] = {}
+        self.per_table: dict[str, dict[str, Any]] = {}
+        self.saved = [MemoryDestination()]
+
+    def run_once(self, kill_at: int | None = None) -> dict[str, DataverseError]:
+        """One run; returns why tables have failed, by logical name."""
+        raise NotImplementedError
+
+    def configure(self) -> None:
+        """Makes the settings for the tables that are not left out."""
+        names = tuple(name for name in self.scene.names if name not in self.left_out)
+        self.read = replace(self.scene, names=names)
+        known = {*names, *self.read.tables(self.sandbox.store.schema)}
+        self.settings = make_settings(
+            environment_url=self.sandbox.environment_url,
+            tables=names,
+            table_settings={name: some for name, some in self.per_table.items() if name in known},
+            ca_bundle=self.sandbox.ca_bundle,
+            **self.given,
+        )
+
+    @rule(setting=SETTING)
+    def change_setting(self, setting: tuple[str, Any]) -> None:
+        """A user changes a setting of all tables."""
+        self.given = {**self.given, setting[0]: setting[1]}
+        self.configure()
+
+    @rule(at=NUMBER)
+    def select_other_columns(self, at: int) -> None:
+        """A user lists the columns of a table, or no longer does."""
+        names = [name for name in self.scene.names if name in SELECTED]
+        if names:
+            name = names[at % len(names)]
+            some = self.per_table.setdefault(name, {})
+            if some.pop("select", None) is None:
+                some["select"] = list(SELECTED[name])
+            self.configure()
+
+    @rule(at=NUMBER)
+    def take_tables_out_and_in(self, at: int) -> None:
+        """A user no longer reads a table, or reads all of them again."""
+        name = self.scene.names[at % len(self.scene.names)]
+        alone = len(self.scene.names) == 1
+        self.left_out = set() if self.left_out or alone else {name}
+        self.configure()
+
+    @rule(at=NUMBER, number=NUMBER)
+    def rows_vanish_in_the_destination(self, at: int, number: int) -> None:
+        names = sorted(self.destination.counts())
+        if names:
+            self.destination.lose_rows(names[at % len(names)], number)
+
+    @rule()
+    def back_up_the_destination(self) -> None:
+        self.saved.append(copy.deepcopy(self.destination))
+
+    @rule(at=NUMBER)
+    def restore_the_destination(self, at: int) -> None:
+        """It is that of a backup, or another one, which is empty."""
+        self.destination.restore(self.saved[at % len(self.saved)])
+
+    @rule(secured=st.booleans(), at=NUMBER)
+    def secure_a_column(self, secured: bool, at: int) -> None:
+        """Column security hides a column, or no longer does."""
+        schema = self.sandbox.store.schema
+        columns = [one for one in SECURED if one[1] in schema.by_logical_name[one[0]].by_name]
+        if columns:
+            table, column = columns[at % len(columns)]
+            schema = schema_changes.with_column_changed(schema, table, column, secured=secured)
+            self.sandbox.store.change_schema(schema)
+
+    @rule()
+    def restore_the_environment(self) -> None:
+        """It is restored after a run has read rows that are newer than the backup."""
+        self.life.end_late()
+        self.sandbox.back_up("model")
+        for number, table in enumerate(dict.fromkeys(self.scene.changing)):
+            self.life.create(table, number)
+            self.life.update(table, number)
+        with suppress(DataverseError):
+            self.run_once()
+        self.sandbox.restore("model")
+        self._environment_replaced()
+
+    @rule(seed=NUMBER)
+    def copy_over_the_environment(self, seed: int) -> None:
+        """Another environment has the address now."""
+        self.life.end_late()
+        rows = {table: 2 for table in dict.fromkeys(self.scene.changing) if table != "accountleads"}
+        self.sandbox.copy_over(rows=rows, seed=seed, schema=self.sandbox.store.schema)
+        self._environment_replaced()
+
+    def _environment_replaced(self) -> None:
+        self.life.dead.clear()
+        self.world.connection.metadata.refresh()
