@@ -142,7 +142,7 @@ class Gateway:
 
     def _route(self, exchange: _Exchange) -> Response:
         request = exchange.request
-        closed = why_closed(request)
+        closed = why_closed(request, self.door.host_names)
         if closed is not None:
             return error_page(403, closed)
         if self.door.identity.handles(request.path):
