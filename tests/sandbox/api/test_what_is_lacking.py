@@ -71,13 +71,11 @@ def test_which_tables_take_bulk_messages(
     running: Sandbox, session: requests.Session, table: str, supported: list[str]
 ) -> None:
     """The query that docs page "Use bulk operation messages" shows."""
-    answer = session.get(
-        api(running, "sdkmessagefilters"),
-        params={
-            "$select": "sdkmessagefilterid",
-            "$expand": "sdkmessageid($select=name)",
-            "$filter": f"primaryobjecttypecode eq '{table}' and endswith(sdkmessageid/name,'Multiple')",
-        },
-    )
+    options = {
+        "$select": "sdkmessagefilterid",
+        "$expand": "sdkmessageid($select=name)",
+        "$filter": f"primaryobjecttypecode eq '{table}' and endswith(sdkmessageid/name,'Multiple')",
+    }
+    answer = session.get(api(running, "sdkmessagefilters"), params=options)
     rows: list[dict[str, Any]] = answer.json()["value"]
     assert sorted(row["sdkmessageid"]["name"] for row in rows) == supported
