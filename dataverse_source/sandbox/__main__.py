@@ -60,6 +60,14 @@ def _add_ports_and_credentials(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--port", type=int, default=0, help="port to listen on (default: any free one)")
     add(
+        "--host-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that your proxy or hosts file leads here, besides 127.0.0.1 and localhost; "
+        "may be repeated",
+    )
+    add(
         "--control-port",
         type=int,
         metavar="PORT",
@@ -146,6 +154,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
         limits=None if options.limits is None else _limits(options.limits),
         latency=None if options.latency is None else LatencySettings.guess(options.latency),
         port=options.port,
+        host_names=options.host_name,
         client_secret=options.client_secret,
         token_lifetime=options.token_lifetime,
         store_path=options.store,

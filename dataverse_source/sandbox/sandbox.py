@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -26,8 +26,9 @@ from dataverse_source.sandbox.environment.clock import Clock
 from dataverse_source.sandbox.environment.environment import Environment, Organization
 from dataverse_source.sandbox.environment.lifecycle import Lifecycle
 from dataverse_source.sandbox.environment.users import ApplicationUser, Users
+from dataverse_source.sandbox.http.doors import LOOPBACK
 from dataverse_source.sandbox.http.server import Server
-from dataverse_source.sandbox.http.tls import HOST_NAMES, server_context
+from dataverse_source.sandbox.http.tls import server_context
 from dataverse_source.sandbox.identity.applications import Application
 from dataverse_source.sandbox.identity.authentication import Door
 from dataverse_source.sandbox.identity.identity import Identity
@@ -60,6 +61,8 @@ class Sandbox(Steering):
         latency: how long answers take; no extra time unless set.
         clock: the sandbox's time; None for the system's.
         port: port of the data and sign-in side; 0 for any free one.
+        host_names: names beside 127.0.0.1 and localhost under which clients reach the sandbox, such
+            as ``contoso.crm.dynamics.com``: for clients that a proxy or a hosts file leads here.
         client_secret: secret of the default application; None for a new one at each start.
         token_lifetime: seconds that an access token is good for.
         store_path: where rows are kept; None for a temporary file.
@@ -90,6 +93,7 @@ class Sandbox(Steering):
         latency: LatencySettings | None = None,
         clock: Clock | None = None,
         port: int = 0,
+        host_names: Iterable[str] = (),
         client_secret: str | None = None,
         token_lifetime: int = 3599,
         store_path: Path | None = None,
@@ -102,6 +106,7 @@ class Sandbox(Steering):
         self._seed = seed
         self._schema = schema
         self._port = port
+        self._host_names = (*LOOPBACK, *(name.lower() for name in host_names))
         self._store_path = store_path
         self._prerendered = Prerendered() if prerender else None
         self._control_port = control_port
@@ -156,6 +161,24 @@ class Sandbox(Steering):
             )
         )
         return application
+
+    def sign_in(self, user_id: str) -> str:
+        """Signs a person in to the default application, as a browser would.
+
+        Args:
+            user_id: systemuserid of a row with an ``azureactivedirectoryobjectid``.
+
+        Returns:
+            A refresh token, which the application turns into access tokens of this person.
+
+        Raises:
+            ValueError: there is no such person, or it has no object id.
+        """
+        row = self.store.row("systemuser", user_id) or {}
+        object_id = row.get("azureactivedirectoryobjectid")
+        if object_id is None:
+            raise ValueError(f"No user {user_id} has an azureactivedirectoryobjectid.")
+        return self.identity.refresh_tokens.issue(self.client_id, str(object_id))
 
     @property
     def environment_url(self) -> str:
@@ -224,15 +247,15 @@ class Sandbox(Steering):
         folder = Path(tempfile.mkdtemp(prefix="dataverse-sandbox-"))
         self._opened.callback(shutil.rmtree, folder, ignore_errors=True)
         environment = self._environment()
-        tls, ca_bundle = server_context(folder)
+        tls, ca_bundle = server_context(folder, self._host_names)
         stopping = threading.Event()
         gateway = self._gateway(environment, stopping)
         lifecycle = Lifecycle(environment, USER_ID, folder)
         server = Server(gateway.handle, stopping=stopping, tls=tls, port=self._port)
         self._opened.callback(server.stop)
-        gateway.door.listen(f"https://{name}:{server.port}" for name in HOST_NAMES)
+        gateway.door.listen(server.port)
         server.start()
-        url = f"https://{HOST_NAMES[0]}:{server.port}"
+        url = f"https://{LOOPBACK[0]}:{server.port}"
         self._running = Running(url, ca_bundle, environment, gateway, lifecycle, None)
         return replace(self._running, control_url=self._open_control())
 
@@ -242,7 +265,7 @@ class Sandbox(Steering):
         server = Server(Control(self, self.control_token).handle, port=self._control_port)
         self._opened.callback(server.stop)
         server.start()
-        return f"http://{HOST_NAMES[0]}:{server.port}"
+        return f"http://{LOOPBACK[0]}:{server.port}"
 
     def _environment(self) -> Environment:
         from dataverse_source.sandbox.environment.base_rows import fill
@@ -265,7 +288,7 @@ class Sandbox(Steering):
 
         return Gateway(
             environment,
-            Door(environment, self.identity),
+            Door(environment, self.identity, self._host_names),
             self.limits,
             self.faults,
             self.hooks,

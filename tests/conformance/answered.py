@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
 from dataverse_source.sandbox.http.messages import Response
 from dataverse_source.sandbox.query.syntax.options import split_top
+from tests.conformance.corner import schema
 from tests.conformance.corpus import Exchange
 
+_SET = re.compile(r"/api/data/v9\.\d/(\w+)")
 
-def checked(exchange: Exchange, answer: Response) -> list[str]:
-    """Names of what was checked of an answer; fails where the answer contradicts its request."""
+
+def checked(
+    exchange: Exchange, answer: Response, names: Collection[str] | None = None
+) -> list[str]:
+    """Names of what was checked of an answer; fails where the answer contradicts its request.
+
+    Args:
+        exchange: the request.
+        answer: the sandbox's answer.
+        names: of what the request takes, where that is known; a list is in order.
+    """
     found = ["status"]
     if answer.headers.get("Content-Type", "").startswith("application/json"):
         content = json.loads(answer.body.decode("utf-8-sig"), parse_float=Decimal)
         found += _of_json(exchange.path, content)
+        if names is not None:
+            shown = [_name(row) for row in content["value"]]
+            assert len(shown) == len(names)
+            assert (shown if isinstance(names, list) else frozenset(shown)) == names
+            found.append("rows")
     return found
 
 
@@ -30,10 +47,10 @@ def _of_json(path: str, content: Any) -> Iterator[str]:
     rows = content["value"] if isinstance(content.get("value"), list) else [content]
     if not rows:
         return
-    names = [name.strip() for name in options.get("$select", "").split(",") if name.strip()]
+    names = _columns(path, options.get("$select", ""))
     if names:
         for row in rows:
-            missing = [name for name in names if not _has(row, name)]
+            missing = [name for name in names if name not in row]
             assert not missing, f"{missing} are selected, but not in {row}"
         yield "columns"
     if "$expand" in options:
@@ -50,9 +67,21 @@ def _of_json(path: str, content: Any) -> Iterator[str]:
         yield "order"
 
 
-def _has(row: dict[str, Any], name: str) -> bool:
-    """Whether a row has a column, or the lookup behind a navigation property."""
-    return name in row or f"_{name}_value" in row
+def _name(row: dict[str, Any]) -> str:
+    names = ("name", "fullname", "SchemaName", "LogicalName")
+    return next(str(row[name]) for name in names if name in row)
+
+
+def _columns(path: str, select: str) -> list[str]:
+    """The columns that are selected.
+
+    A navigation property may be selected too (docs page "Query data using the Web API" does):
+    in minimal metadata it shows nothing.
+    """
+    names = [name.strip() for name in select.split(",") if name.strip()]
+    found = _SET.fullmatch(path.partition("?")[0])
+    table = schema().by_entity_set.get(found[1]) if found else None
+    return [name for name in names if table is None or name in table.by_wire_name]
 
 
 def _is_ordered(rows: list[dict[str, Any]], terms: list[list[str]]) -> bool:

@@ -216,6 +216,8 @@ CASES: dict[int, Case] = {
     ),
     105: differs("print is older than istracking of links, which all later ones have",
                  NEXT_LINK, prepare=up.one_more),
+    112: Case(replaced={"{0}": "Inc."}),
+    113: Case(replaced={"{0}": "Inc."}),
     114: Case(prepare=up.pointing("primarycontactid", "contact")),
     115: Case(prepare=up.pointing("parentaccountid", "account")),
     119: differs(

@@ -36,9 +36,14 @@ def totals(rows: list[Row]) -> str:
     """How many ended how; those that only answer are told apart by what was checked."""
     counts = Counter(row.outcome for row in rows)
     told = [f"{number} {outcome}" for outcome, number in counts.most_common()]
-    bare = sum(row.outcome == "answered" and row.checked == "status" for row in rows)
-    if counts["answered"]:
-        told.append(f"of the answered ones {bare} were checked in nothing but their status")
+    answered = [row.checked.split(", ") for row in rows if row.outcome == "answered"]
+    compared = sum("rows" in checked for checked in answered)
+    bare = answered.count(["status"])
+    if answered:
+        told.append(
+            f"of the answered ones {compared} were compared by row, {bare} were checked in nothing "
+            "but their status"
+        )
     return ", ".join(told)
 
 

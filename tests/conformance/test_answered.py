@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -52,7 +53,18 @@ def test_the_totals_tell_what_was_hardly_checked() -> None:
         Row(1, "a", "same", "status, body", ""),
         Row(2, "b", "answered", "status, columns", ""),
         Row(3, "c", "answered", "status", ""),
+        Row(4, "d", "answered", "status, context, rows", ""),
     ]
     assert totals(rows) == (
-        "2 answered, 1 same, of the answered ones 1 were checked in nothing but their status"
+        "3 answered, 1 same, of the answered ones 1 were compared by row, 1 were checked in "
+        "nothing but their status"
     )
+
+
+@pytest.mark.parametrize("names", [["b", "a"], ["a"], frozenset({"a", "c"})])
+def test_rows_that_the_request_does_not_take(names: Collection[str]) -> None:
+    body = json.dumps({**CONTEXT, "value": [{"name": "a"}, {"name": "b"}]}).encode()
+    answer = Response(200, body, {"Content-Type": "application/json; odata.metadata=minimal"})
+    assert checked(ASKED, answer, ["a", "b"])[-1] == "rows"
+    with pytest.raises(AssertionError):
+        checked(ASKED, answer, names)

@@ -3,7 +3,8 @@
 Each ends in one of these ways, which the table at the end of a run lists, with what was checked:
 same: the answer is the printed one, in all that is printed of it;
 answered: no answer is printed; the sandbox does not refuse the request, and its answer does not
-contradict it (``answered`` says how that is checked), which proves far less;
+contradict it (``answered`` says how that is checked), which proves far less; where ``described``
+names the rows that the request takes, those are what it answers;
 not done: the sandbox lacks it and answers 501;
 differs: it is not the printed one, at the places and for the reason that ``cases`` states;
 not applicable: it can't be asked, for the reason that ``cases`` states.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -22,12 +24,14 @@ from urllib.parse import quote
 import pytest
 
 from dataverse_source.sandbox.http.messages import Response
+from tests.conformance import described
 from tests.conformance import setting_up as up
 from tests.conformance.answered import checked
 from tests.conformance.cases import CASES, Case
 from tests.conformance.comparing import HEADERS, differences, header_differences, short
 from tests.conformance.corner import Corner, corner
 from tests.conformance.corpus import Exchange, exchanges, parsed
+from tests.support.places import ROOT
 
 
 def test_cases_are_of_exchanges() -> None:
@@ -57,6 +61,8 @@ def _outcome(made: Corner, case: Case, exchange: Exchange) -> list[str]:
     made.environment.switches = made.environment.switches.changed(**case.switches)
     if case.prepare is up.metadata_ids:
         exchange = _with_own_ids(made, exchange, case.attribute)
+    if exchange.number in described.NAMES:
+        described.rows(made)
     up.asked_row(made, exchange)
     up.printed_rows(made, exchange)
     if case.prepare is not None:
@@ -71,7 +77,8 @@ def _outcome(made: Corner, case: Case, exchange: Exchange) -> list[str]:
         return ["not done", "status", case.lacking]
     if not exchange.has_answer and not case.reason:
         assert answer.status < 400, answer.body.decode()
-        return ["answered", ", ".join(checked(exchange, answer)), ""]
+        names = described.wanted(made, exchange.number)
+        return ["answered", ", ".join(checked(exchange, answer, names)), ""]
     found = list(_differences(case, exchange, answer))
     unexpected = [each for each in found if not case.allows(each)]
     assert not unexpected, "\n".join(unexpected)
@@ -79,6 +86,29 @@ def _outcome(made: Corner, case: Case, exchange: Exchange) -> list[str]:
         assert found, "It is the same as printed: take the reason out of the list."
         return ["differs", _compared(case, exchange), case.reason]
     return ["same", _compared(case, exchange), ""]
+
+
+def test_docs_tell_the_numbers() -> None:
+    """docs/sandbox.md says how many exchanges end how; a run in which all pass ends like this."""
+    ends = Counter(_end(CASES.get(number, Case()), each) for number, each in exchanges().items())
+    page = (ROOT / "docs/sandbox.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| (\w[^|]*) \| (\d+) \|", page, flags=re.MULTILINE))
+    wanted = {name: str(count) for name, count in ends.items()}
+    assert {name: told.get(name) for name in wanted} == wanted
+    assert re.search(r"Of (\d+) exchanges", page)[1] == str(len(exchanges()))  # type: ignore[index]
+
+
+def _end(case: Case, exchange: Exchange) -> str:
+    """How an exchange ends when its test passes, in the words of the docs."""
+    if case.not_applicable:
+        return "not applicable"
+    if case.lacking:
+        return "not done"
+    if case.reason:
+        return "differs"
+    if exchange.has_answer:
+        return "same"
+    return "answered, rows compared" if exchange.number in described.ALL_NUMBERS else "answered"
 
 
 def _compared(case: Case, exchange: Exchange) -> str:

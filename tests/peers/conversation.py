@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from dataverse_source.sandbox import Sandbox
+from tests.peers.cloud import HOST_NAMES, Cloud
 
 DRIVERS = Path(__file__).parent / "drivers"
 
@@ -33,11 +35,19 @@ class Conversation:
 
     Args:
         command: the interpreter and the script.
-        sandbox: what the client works against.
+        target: what the client works against: a sandbox by its own address, or the cloud.
         log: file for what the process writes to its error output.
+        without: variables that the client takes for something else.
     """
 
-    def __init__(self, command: list[str], sandbox: Sandbox, log: Path) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        target: Sandbox | Cloud,
+        log: Path,
+        *,
+        without: Iterable[str] = (),
+    ) -> None:
         self._log = log
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
@@ -45,10 +55,10 @@ class Conversation:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=_environment(sandbox),
+                env=environment(target, without),
                 encoding="utf-8",
             )
-        self._write(sandbox.connection)
+        self._write(target.connection)
 
     def ask(self, call: str, *arguments: Any, **options: Any) -> Any:
         """The client's answer to one call.
@@ -93,12 +103,24 @@ class Conversation:
         self._process.stdin.flush()
 
 
-def _environment(sandbox: Sandbox) -> dict[str, str]:
-    """The variables of the process: it trusts the sandbox, and no proxy stands between."""
+def environment(target: Sandbox | Cloud, without: Iterable[str] = ()) -> dict[str, str]:
+    """The variables of a client's process: it trusts the sandbox and reaches nothing else.
+
+    Node.js 20 knows no variable for a proxy: a script that runs first leads the host names.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if not any(part in name.upper() for part in _OF_THE_MACHINE)
     }
+    ca_bundle = target.connection["ca_bundle"]
     trusting = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
-    return {**kept, **dict.fromkeys(trusting, sandbox.ca_bundle), "PYTHONUTF8": "1"}
+    kept |= {**dict.fromkeys(trusting, ca_bundle), "PYTHONUTF8": "1"}
+    if isinstance(target, Cloud):
+        kept |= {
+            "HTTPS_PROXY": target.proxy_url,
+            "NO_PROXY": "127.0.0.1",
+            "NODE_OPTIONS": f"--require {DRIVERS / 'lead_host_names.js'}",
+            "LED_HOST_NAMES": f"{','.join(HOST_NAMES)}={target.sandbox_port}",
+        }
+    return {name: value for name, value in kept.items() if name not in without}

@@ -35,6 +35,18 @@ MICROSOFT_CLIENT = Package("powerplatform-dataverse-client", "1.1.0", python=sys
 DYNAMICS_WEB_API = Package("dynamics-web-api", "2.5.0")
 CSDL_EXPLORE = Package("csdl-explore", "0.2.0", python=sys.executable, more=("textual<9",))
 AIRBYTE_SOURCE = Package("airbyte-source-microsoft-dataverse", "1.0.2", python="3.11")
+DATAVERSE_API = Package(
+    "dataverse-api",
+    "1.4.3",
+    python="3.11",
+    more=("msal==1.39.0", "msal-requests-auth==0.9.3"),
+)
+DYNAMICS_CLIENT = Package("dynamics-client", "0.8.4", python="3.11")
+FXPY_D365_API = Package("fxpyd365api", "2.3.6", python="3.11", more=("pytz",))
+DATAVERSE_SDK = Package("crmadminbrasil-dataverse-sdk", "2.0.0", python="3.11")
+SINGER_TAP = Package("tap-ms-dynamics", "0.1.1", python="3.11")
+MCP_SERVER = Package("mcp-dataverse", "0.7.8", more=("@modelcontextprotocol/ext-apps@2.0.4",))
+DATAVERSE_WEBAPI = Package("dataverse-webapi", "3.3.0")
 
 _UNREACHABLE = re.compile(
     r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH"
@@ -79,7 +91,7 @@ def node_modules_with(package: Package) -> Path:
         folder.mkdir(parents=True)
         pinned = f"{package.name}@{package.version}"
         command = [npm, "install", "--no-audit", "--no-fund", "--fetch-retries=0"]
-        _run([*command, "--prefix", str(folder), pinned])
+        _run([*command, "--prefix", str(folder), pinned, *package.more])
 
     return _made(f"{package.name}-{package.version}", install) / "node_modules"
 

@@ -47,6 +47,8 @@ METADATA_SEGMENTS = frozenset(
         "ManagedPropertyDefinitions",
     }
 )
+SEARCH = "/api/search/"
+"""Dataverse search has an address of its own (docs page "Search for Dataverse records")."""
 _API = re.compile(r"/api/data/v9\.[012](?:/(?P<rest>.*))?", re.DOTALL)
 _PLAIN_JSON = ("application/json", "application/json; charset=utf-8")
 _log = logging.getLogger("dataverse_source.sandbox")
@@ -142,7 +144,7 @@ class Gateway:
 
     def _route(self, exchange: _Exchange) -> Response:
         request = exchange.request
-        closed = why_closed(request)
+        closed = why_closed(request, self.door.host_names)
         if closed is not None:
             return error_page(403, closed)
         if self.door.identity.handles(request.path):
@@ -151,6 +153,7 @@ class Gateway:
             return self.managed_identity.answer(request)
         found = _API.fullmatch(request.path)
         if found is None:
+            _refuse_search(request)
             return error_page(404, "404 - File or directory not found.")
         if len(request.base_url) + len(request.path) + 1 + len(request.query) > URL_LIMIT:
             return error_page(int(self.environment.switches.long_url), "The URL is too long.")
@@ -260,6 +263,11 @@ class Gateway:
             response.body = gzip(response.body)
             response.headers.update({"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
         return response
+
+
+def _refuse_search(request: Request) -> None:
+    if request.path.startswith(SEARCH):
+        raise DataverseFault(501, "0x8006088a", "The sandbox has no search yet.")
 
 
 def _as_minimal(response: Response) -> Response:

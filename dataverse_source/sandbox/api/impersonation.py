@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
 
-from dataverse_source.sandbox.environment.access_rules import NO_ACCESS, NOT_A_MEMBER, refuse_unable
+from dataverse_source.sandbox.environment.access_rules import NO_ACCESS, NOT_A_MEMBER
 from dataverse_source.sandbox.environment.callers import Caller
 from dataverse_source.sandbox.environment.environment import Environment
+from dataverse_source.sandbox.environment.people import rights_of_user, user_with_object_id
 from dataverse_source.sandbox.http.messages import DataverseFault
 from dataverse_source.sandbox.query.filter.keys import no_such_row
 from dataverse_source.sandbox.query.syntax.odata import bad_query
-from dataverse_source.sandbox.store.layout import quote, sql_table
-from dataverse_source.sandbox.store.values import ValueRefused, json_text, parse_guid
+from dataverse_source.sandbox.store.values import ValueRefused, parse_guid
 
 OBJECT_ID, USER_ID = "callerobjectid", "mscrmcallerid"
 """Headers: the other user's object id in Entra, or its systemuserid."""
@@ -44,11 +42,7 @@ def acting_caller(environment: Environment, caller: Caller, headers: Mapping[str
     if not caller.may_impersonate:
         raise _missing_privilege(environment, caller)
     user_id = _user_id(environment, asked)
-    rights = environment.users.rights_of(user_id)
-    row = environment.store.row("systemuser", user_id) or {}
-    enabled = rights.enabled and not row.get("isdisabled")
-    refuse_unable(environment, replace(rights, enabled=enabled))
-    return caller.acting_for(user_id, rights)
+    return caller.acting_for(user_id, rights_of_user(environment, user_id))
 
 
 def _user_id(environment: Environment, asked: Mapping[str, str]) -> str:
@@ -65,25 +59,10 @@ def _user_id(environment: Environment, asked: Mapping[str, str]) -> str:
         if environment.store.row("systemuser", named) is None:
             raise no_such_row(users, named)
         return named
-    found = _with_object_id(environment, named)
+    found = user_with_object_id(environment, named)
     if found is None:
         raise DataverseFault(403, "0x80072560", NOT_A_MEMBER)
     return found
-
-
-def _with_object_id(environment: Environment, object_id: str) -> str | None:
-    """The user with an object id, among the rows of users and the application users."""
-    users = environment.store.table("systemuser")
-    if "azureactivedirectoryobjectid" in users.by_name:
-        with environment.store.reading() as connection:
-            found: Any = connection.execute(
-                f"SELECT {quote(users.primary_id)} FROM {sql_table('systemuser')} "  # noqa: S608
-                "WHERE azureactivedirectoryobjectid = ?",
-                (json_text(object_id),),
-            ).fetchone()
-        if found is not None:
-            return str(found[0]).strip('"')
-    return environment.users.with_object_id(object_id)
 
 
 def _missing_privilege(environment: Environment, caller: Caller) -> DataverseFault:

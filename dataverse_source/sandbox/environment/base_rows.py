@@ -1,4 +1,4 @@
-"""The rows that every organization has: itself, its unit, currency, team, user and a view."""
+"""The rows that every organization has: itself, its unit, currency, team, users, messages."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from dataverse_source.sandbox.store.seed_values import EARLIEST_VALUE
 from dataverse_source.sandbox.store.time_zones import UTC_CODE
 
 if TYPE_CHECKING:
+    from dataverse_source.sandbox.schema.tables import Table
     from dataverse_source.sandbox.store.store import Store
 
 CURRENCY_ID = "228f42f8-e646-e111-8eb7-78e7d162ced1"
 TEAM_ID = "39e0dbe4-131b-e111-ba7e-78e7d1620f5e"
 
 FISCAL_START_COLUMN = "fiscalcalendarstart"
+
+BULK_MESSAGES = ("CreateMultiple", "UpdateMultiple", "UpsertMultiple")
 
 SEEDED_FIRST = ("businessunit", "transactioncurrency", "systemuser", "team")
 """Tables that nearly all others point at."""
@@ -42,10 +45,42 @@ def fill(
         for logical_name, values in _own_rows(organization, user_id):
             table = store.schema.by_logical_name.get(logical_name)
             if table is not None and not table.is_logical_entity:
-                known = {name: value for name, value in values.items() if name in table.by_name}
-                store.create(logical_name, known, created_on=EARLIEST_VALUE)
+                _create(store, logical_name, values)
         for logical_name in [*first, *(name for name in counts if name not in first)]:
             store.seed(logical_name, counts[logical_name] - store.count(logical_name), seed)
+        _fill_messages(store, organization, user_id)
+
+
+def _fill_messages(store: Store, organization: Organization, user_id: str) -> None:
+    """The bulk operation messages, and which tables support them.
+
+    Clients ask for these rows before they use a message, as docs page "Use bulk operation
+    messages" shows.
+    """
+    if not {"sdkmessage", "sdkmessagefilter"} <= set(store.schema.by_logical_name):
+        return
+    own = {
+        "createdby": user_id,
+        "modifiedby": user_id,
+        "organizationid": organization.organization_id,
+    }
+    for name in BULK_MESSAGES:
+        message = _create(store, "sdkmessage", {**own, "name": name})
+        for table in filter(_takes_bulk_messages, store.schema.tables):
+            supported = {"primaryobjecttypecode": table.logical_name, "sdkmessageid": message}
+            _create(store, "sdkmessagefilter", {**own, **supported})
+
+
+def _takes_bulk_messages(table: Table) -> bool:
+    has_rows = table.entity_set_name is not None and table.ownership != "None"
+    return has_rows and table.table_type == "Standard"
+
+
+def _create(store: Store, logical_name: str, values: Mapping[str, Any]) -> str:
+    """Makes a row of the values that the table has columns for."""
+    known = store.schema.by_logical_name[logical_name].by_name
+    values = {name: value for name, value in values.items() if name in known}
+    return store.create(logical_name, values, created_on=EARLIEST_VALUE)
 
 
 def _own_rows(organization: Organization, user_id: str) -> list[tuple[str, dict[str, Any]]]:

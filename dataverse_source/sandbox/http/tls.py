@@ -1,20 +1,20 @@
-"""A throw-away certificate authority, and the loopback certificate that it signs."""
+"""A throw-away certificate authority, and the server's certificate that it signs."""
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 
 import trustme
 
-HOST_NAMES = ("127.0.0.1", "localhost")
 
-
-def server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Makes a new authority and a certificate for loopback.
+def server_context(folder: Path, host_names: Iterable[str]) -> tuple[ssl.SSLContext, Path]:
+    """Makes a new authority and a certificate.
 
     Args:
         folder: where the authority's certificate is written.
+        host_names: names and addresses that the certificate is for.
 
     Returns:
         The server's TLS context, and the path of the authority's certificate (PEM), which a
@@ -26,5 +26,5 @@ def server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    authority.issue_cert(*HOST_NAMES).configure_cert(context)
+    authority.issue_cert(*host_names).configure_cert(context)
     return context, bundle

@@ -56,12 +56,28 @@ def missing_parameter(name: str) -> SignInError:
 
 
 def unsupported_grant(grant: str) -> SignInError:
-    """A grant type other than client_credentials."""
+    """A grant type other than client_credentials and refresh_token."""
     return SignInError(
         400,
         "unsupported_grant_type",
         70003,
         f"The app requested an unsupported grant type '{grant}'.",
+    )
+
+
+def malformed_refresh_token() -> SignInError:
+    """A refresh token that Entra did not give out."""
+    text = "Invalid request. Request is malformed or invalid."
+    return SignInError(400, "invalid_grant", 9002313, text)
+
+
+def refresh_token_of_another() -> SignInError:
+    """A refresh token that was given to another application."""
+    return SignInError(
+        400,
+        "invalid_grant",
+        70000,
+        "The provided value for the input parameter 'refresh_token' or 'assertion' is not valid.",
     )
 
 

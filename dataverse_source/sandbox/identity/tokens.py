@@ -15,6 +15,8 @@ from dataverse_source.sandbox.environment.clock import Clock
 
 KEY_SIZE = 2048
 ALGORITHM = "RS256"
+DELEGATED = "user_impersonation"
+"""The permission of Dataverse with which an application acts for a person."""
 
 
 class BadToken(Exception):
@@ -42,14 +44,23 @@ class Tokens:
         """``iss`` of the tokens."""
         return f"https://sts.windows.net/{self.tenant_id}/"
 
-    def issue(self, client_id: str, object_id: str, audience: str, *, by_key: bool = False) -> str:
+    def issue(
+        self,
+        client_id: str,
+        object_id: str,
+        audience: str,
+        *,
+        by_key: bool = False,
+        for_person: bool = False,
+    ) -> str:
         """A signed token for an application.
 
         Args:
             client_id: application id, ``appid``.
-            object_id: the service principal's object id, ``oid`` and ``sub``.
+            object_id: object id of the service principal or the person, ``oid`` and ``sub``.
             audience: the resource, ``aud``: the scope without ``/.default``.
             by_key: the client proved itself with a key rather than with a secret.
+            for_person: the application acts for a person who has signed in.
         """
         now = self._clock.now()
         claims = {
@@ -61,7 +72,7 @@ class Tokens:
             "appid": client_id,
             "appidacr": "2" if by_key else "1",
             "idp": self.issuer,
-            "idtyp": "app",
+            **({"scp": DELEGATED} if for_person else {"idtyp": "app"}),
             "oid": object_id,
             "sub": object_id,
             "tid": self.tenant_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from dataverse_source.sandbox.http.messages import DataverseFault
 from dataverse_source.sandbox.query.filter.relationships import (
     Associated,
     Navigation,
@@ -96,6 +97,7 @@ def _read_item(item: str, table: Table, schema: Schema) -> Expansion:
     name, reference, inside = match.groups()
     step = navigation(schema, table, name)
     if step is None:
+        _refuse_lacking(table, name, schema)
         raise unknown_property(table, name)
     if inside is not None and not inside.strip():
         raise bad_query(NO_OPTIONS.format(name))
@@ -118,6 +120,15 @@ def _read_item(item: str, table: Table, schema: Schema) -> Expansion:
         children=_read(options["$expand"], target, schema) if "$expand" in options else (),
         reference=reference is not None,
     )
+
+
+def _refuse_lacking(table: Table, name: str, schema: Schema) -> None:
+    """Refuses a lookup that leads only to tables of Dataverse which the sandbox has not."""
+    column = table.by_name.get(name.lower())
+    targets = column.targets if column is not None else ()
+    if targets and not any(target in schema.by_logical_name for target in targets):
+        message = f"The sandbox has no table {targets[0]} yet: '{name}' can't be expanded."
+        raise DataverseFault(501, "0x8006088a", message)
 
 
 def _count(expansions: tuple[Expansion, ...]) -> int:

@@ -116,11 +116,12 @@ def read_outer(text: str) -> OuterCookie:
         DataverseFault: it can't be read.
     """
     outer = parse_cookie(_BARE_NUMBER.sub(r'\1"\2"', text.replace("&", "&amp;")))
-    page = outer.get("pagenumber", "")
-    if not page.isdigit() or int(page) < 2:
+    page, inner = outer.get("pagenumber", ""), outer.get("pagingcookie")
+    # No page ends before the first one; clients that page by number alone begin with it.
+    if not page.isdigit() or int(page) < (1 if inner is None else 2):
         raise invalid_cookie()
     tracking = outer.get("istracking", "").lower() == "true"
-    return OuterCookie(int(page), outer.get("pagingcookie"), tracking)
+    return OuterCookie(int(page), inner, tracking)
 
 
 def read_skiptoken(text: str, order: Order) -> Bookmark:

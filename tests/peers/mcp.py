@@ -1,0 +1,100 @@
+"""Asks an MCP server over its standard input and output, as assistants do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.peers.cloud import Cloud
+from tests.peers.conversation import ClientFailed, environment
+
+PROTOCOL = "2024-11-05"
+
+
+class McpServer:
+    """The server mcp-dataverse, signed in with a client secret.
+
+    Args:
+        command: what starts it.
+        cloud: what it works against.
+        folder: its home, and place of what it writes to its error output.
+    """
+
+    def __init__(self, command: list[str], cloud: Cloud, folder: Path) -> None:
+        connection = cloud.connection
+        own = {
+            "DATAVERSE_ENV_URL": connection["environment_url"],
+            "AUTH_METHOD": "client-credentials",
+            "AZURE_TENANT_ID": connection["tenant_id"],
+            "AZURE_CLIENT_ID": connection["client_id"],
+            "AZURE_CLIENT_SECRET": connection["client_secret"],
+            "HOME": str(folder),
+            "USERPROFILE": str(folder),
+        }
+        self._log = folder / "errors.txt"
+        self._asked = 0
+        with self._log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=folder,
+                env={**environment(cloud), **own},
+                encoding="utf-8",
+            )
+        hello = {"clientInfo": {"name": "tests", "version": "1"}, "capabilities": {}}
+        self._ask("initialize", {"protocolVersion": PROTOCOL, **hello})
+        self._send({"method": "notifications/initialized"})
+
+    def tools(self) -> list[str]:
+        """The names of its tools."""
+        return [tool["name"] for tool in self._ask("tools/list", {})["tools"]]
+
+    def use(self, tool: str, /, **arguments: Any) -> Any:
+        """What a tool answers as data.
+
+        Raises:
+            ClientFailed: the tool shows an error.
+        """
+        answer = self._ask("tools/call", {"name": f"dataverse_{tool}", "arguments": arguments})
+        text = answer["content"][0]["text"]
+        if answer.get("isError"):
+            raise ClientFailed({"kind": "ToolError", "message": text})
+        shown = json.loads(text)
+        return shown.get("data", shown)
+
+    def __enter__(self) -> McpServer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.terminate()
+        self._process.wait(timeout=30)
+        self._process.stdout.close()
+
+    def _ask(self, method: str, params: dict[str, Any]) -> Any:
+        self._asked += 1
+        self._send({"id": self._asked, "method": method, "params": params})
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            answer = json.loads(line)
+            if answer.get("id") == self._asked:
+                return answer["result"]
+        said = self._log.read_text(encoding="utf-8", errors="replace")
+        raise AssertionError(f"The server ended:\n{said[-4000:]}")
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        self._process.stdin.flush()
