@@ -39,6 +39,7 @@ def test_all_options_together() -> None:
         *("--rows", "accounts=3", "--client-secret", "mine", "--token-lifetime", "60"),
         *("--limits", "requests=9,window_seconds=60.5", "--latency", "0.001", "--prerender"),
         *("--control-port", "0", "--control-token", "known", "--switch", "gzip=never"),
+        *("--host-name", "contoso.crm.dynamics.com"),
     ]
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
