@@ -7,16 +7,13 @@ prime, and a row takes one template of each group, so that few templates make ma
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from random import Random
-from typing import Any
+from collections.abc import Sequence
 
 from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Column, Table
 from dataverse_source.sandbox.store.activities import on_seeded
 from dataverse_source.sandbox.store.guids import TICKS_PER_MILLISECOND, ticks_at
 from dataverse_source.sandbox.store.layout import (
     create_indexes,
-    is_polymorphic,
     key_indexes,
     literal,
     physical_names,
@@ -25,16 +22,14 @@ from dataverse_source.sandbox.store.layout import (
     stored_columns,
 )
 from dataverse_source.sandbox.store.row_store import RowStore
+from dataverse_source.sandbox.store.seed_templates import templates
 from dataverse_source.sandbox.store.seed_values import (
     EARLIEST_VALUE,
     LATEST_VALUE,
-    made_up_row,
     stable,
 )
 from dataverse_source.sandbox.store.values import (
-    encode,
     fold,
-    has_sort_key,
     json_text,
     milliseconds,
 )
@@ -151,46 +146,16 @@ def _make_templates(
         listed = "".join(f", {quote(name)}" for name in names)
         connection.execute(f"CREATE TEMP TABLE templates{group} (i INTEGER PRIMARY KEY{listed})")
         marks = ", ".join("?" * (len(names) + 1))
-        random = Random(f"{seed}/{table.logical_name}/{group}")  # noqa: S311
+        targets = {
+            column.name: _target_rows(store, column)
+            for column in columns
+            if column.type in LOOKUP_TYPES
+        }
+        made_from = f"{seed}/{table.logical_name}/{group}"
         connection.executemany(
             f"INSERT INTO templates{group} VALUES ({marks})",  # noqa: S608
-            _templates(store, table, columns, random, size),
+            templates(table, columns, targets, made_from, size),
         )
-
-
-def _templates(
-    store: RowStore, table: Table, columns: list[Column], random: Random, size: int
-) -> Iterator[list[Any]]:
-    targets = {
-        column.name: _target_rows(store, column)
-        for column in columns
-        if column.type in LOOKUP_TYPES
-    }
-    plain = [column for column in columns if column.type not in LOOKUP_TYPES]
-    for number in range(size):
-        values = made_up_row(table, plain, random, number)
-        cells: list[Any] = [number]
-        for column in columns:
-            if column.type in LOOKUP_TYPES:
-                cells += _link(column, targets[column.name], random)
-            else:
-                text, key = encode(column, values[column.name])
-                cells += [text, key] if has_sort_key(column) else [text]
-        yield cells
-
-
-def _link(column: Column, rows: list[tuple[str, str]], random: Random) -> list[Any]:
-    """A lookup's cells: mostly one of ``rows``, sometimes nothing."""
-    required = column.type == "Owner" or column.name in (
-        "transactioncurrencyid",
-        "createdby",
-        "modifiedby",
-        "owningbusinessunit",
-        "businessunitid",
-    )
-    filled = bool(rows) and (required or random.random() < 0.7)
-    key, target = random.choice(rows) if filled else (None, None)
-    return [key, target] if is_polymorphic(column) else [key]
 
 
 def _target_rows(store: RowStore, column: Column) -> list[tuple[str, str]]:
