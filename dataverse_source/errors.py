@@ -277,8 +277,13 @@ class TablesFailedError(DataverseError):
         super().__init__(
             f"{len(failures)} of {tables} tables failed; the others are loaded",
             where=", ".join(failures),
-            why="\n".join(f"\n{name}: {error}" for name, error in failures.items()),
+            why="\n".join(f"{name}: {error}" for name, error in failures.items()),
         )
+
+    def __str__(self) -> str:
+        """The first line, then the error of each table, indented."""
+        errors = (f"{name}: {error}" for name, error in self.failures.items())
+        return "\n".join((f"{self.what}.", *(textwrap.indent(one, "  ") for one in errors)))
 
 
 def printable(text: str) -> str:

@@ -34,6 +34,8 @@ COMMANDS = {
     "preview": "Show a few rows of a table as they would be loaded.",
     "run": "Sync tables to the destination.",
     "status": "Show the sync state of each table; sends no request.",
+    "history": "Show the last runs, or the last runs of a table.",
+    "freshness": "Tell how old the tables are; the exit code is for alerts.",
     "verify": "Compare loaded tables with Dataverse, row by row.",
     "reset": "Force a full reload of a table on the next run.",
     "sandbox": "Start a local Dataverse for trials and tests.",

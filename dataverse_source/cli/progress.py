@@ -165,10 +165,14 @@ def shown(screen: Screen, pipeline: dlt.Pipeline) -> Iterator[None]:
 
         progress = Progress()
         pipeline.collector = StepCollector(progress)
-        live = Live(get_renderable=lambda: _table(progress), console=console, refresh_per_second=4)
+        live = Live(
+            get_renderable=lambda: _table(progress),
+            console=console,
+            refresh_per_second=4,
+            transient=True,
+        )
         with observed(progress), live, _logs_above():
             yield
-        console.print()
         return
     lines = Lines(console)
     pipeline.collector = StepCollector(lines)

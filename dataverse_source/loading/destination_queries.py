@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +14,9 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 
 Rows = Sequence[Sequence[Any]]
+
+_shared: ContextVar[SqlClientBase[Any] | None] = ContextVar("shared", default=None)
+"""The client of `one_client`; each thread has its own."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,43 @@ class Query:
     tables: tuple[str, ...] = ()
 
 
+@contextmanager
+def one_client(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """While it lasts, `client_of` returns one client: to open one takes longer than to ask.
+
+    A destination without SQL has none.
+
+    Raises:
+        Exception: the destination cannot be reached; each driver has errors of its own.
+    """
+    try:
+        opened = pipeline.sql_client()
+    except SqlClientNotAvailable:
+        yield
+        return
+    with opened as client:
+        before = _shared.set(client)
+        try:
+            yield
+        finally:
+            _shared.reset(before)
+
+
+@contextmanager
+def client_of(pipeline: dlt.Pipeline) -> Iterator[SqlClientBase[Any]]:
+    """The SQL client of the pipeline's default schema, open.
+
+    Raises:
+        SqlClientNotAvailable: the destination has none.
+    """
+    shared = _shared.get()
+    if shared is not None:
+        yield shared
+        return
+    with pipeline.sql_client() as client:
+        yield client
+
+
 def select(pipeline: dlt.Pipeline, queries: Sequence[Query]) -> list[Rows | None]:
     """The rows of each query: none if its table is missing, None if there is no SQL client.
 
@@ -45,7 +87,7 @@ def select(pipeline: dlt.Pipeline, queries: Sequence[Query]) -> list[Rows | None
     if not queries:
         return []
     try:
-        with pipeline.sql_client() as client:
+        with client_of(pipeline) as client:
             return [_rows(client, query) for query in queries]
     except SqlClientNotAvailable:
         return [None] * len(queries)

@@ -53,8 +53,7 @@ class LoadedKeys:
         Raises:
             Exception: the destination cannot be asked; each driver has errors of its own.
         """
-        for start in range(0, len(keys), KEYS_AT_ONCE):
-            yield from self._chunks_of(keys[start : start + KEYS_AT_ONCE])
+        yield from self._chunks_of(keys)
 
     def _chunks_of(self, keys: Sequence[str] | None) -> Iterator[Sequence[Row]]:
         chunks = self._select(keys)
@@ -79,15 +78,26 @@ class LoadedKeys:
             conditions = []
             if VALID_TO in self.schema.tables.get(name, {}).get("columns", {}):
                 conditions.append(f"{escaped(VALID_TO)} IS NULL")
-            if keys is not None:
-                places = ", ".join(["%s"] * len(keys))
-                conditions.append(f"{escaped(self.keys[0])} IN ({places})")
-            where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
             table = client.make_qualified_table_name(name)
-            sql = f"SELECT {', '.join(shown)} FROM {table}{where}"  # noqa: S608
-            try:
-                with client.execute_query(sql, *(keys or ())) as cursor:
-                    while rows := cursor.fetchmany(ROWS_AT_ONCE):
-                        yield rows
-            except DatabaseUndefinedRelation:
-                return
+            for some in _parts(keys):
+                asked = list(conditions)
+                if some:
+                    places = ", ".join(["%s"] * len(some))
+                    asked.append(f"{escaped(self.keys[0])} IN ({places})")
+                where = f" WHERE {' AND '.join(asked)}" if asked else ""
+                sql = f"SELECT {', '.join(shown)} FROM {table}{where}"  # noqa: S608
+                try:
+                    with client.execute_query(sql, *some) as cursor:
+                        while rows := cursor.fetchmany(ROWS_AT_ONCE):
+                            yield rows
+                except DatabaseUndefinedRelation:
+                    return
+
+
+def _parts(keys: Sequence[str] | None) -> Iterator[Sequence[str]]:
+    """The keys in parts that fit into one question; one part without keys asks for all."""
+    if keys is None:
+        yield ()
+        return
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        yield keys[start : start + KEYS_AT_ONCE]

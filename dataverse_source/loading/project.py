@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import dlt
 
+from dataverse_source.config.project_names import pipeline_name
 from dataverse_source.config.setting_names import SECTION
-
-DATASET = "dataverse"
-"""Default dataset; that of a named environment has its name at the end."""
 
 MARKER = "names.json"
 """File beside the pipelines of a project: the name that a folder gave its pipeline at first. The
@@ -26,8 +23,6 @@ pipeline keeps it when the folder is renamed."""
 
 STATE_FILE = "state.json"
 """File that every pipeline's working folder has."""
-
-_LONGEST_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -75,11 +70,7 @@ class Project:
 
     def name_of_folder(self, environment: str | None, dataset: str) -> str:
         """A pipeline name made from the folder's."""
-        name = _as_name(self.folder.name)
-        if environment:
-            name = f"{name}_{_as_name(environment)}"
-        # DuckDB cannot tell a database from a schema of the same name.
-        return f"{name}_pipeline" if name == dataset else name
+        return pipeline_name(self.folder.name, environment, dataset)
 
     def remember(self, environment: str | None, name: str) -> None:
         """Keeps the name for the time when the folder has another one."""
@@ -118,12 +109,6 @@ def current_project() -> Project:
     elif os.environ.get("DLT_DATA_DIR") or not _is_writable(folder):
         shared = of_dlt
     return Project(folder, local, shared, of_dlt)
-
-
-def _as_name(text: str) -> str:
-    """A name for a pipeline, a file and a schema; the same for the same text."""
-    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:_LONGEST_NAME].strip("_")
-    return name if name[:1].isalpha() else f"dataverse_{name}".rstrip("_")
 
 
 def _is_writable(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,15 +18,53 @@ from dlt.common.storages.configuration import WithLocalFiles
 from dlt.pipeline.exceptions import CannotRestorePipelineException
 
 from dataverse_source.config.log import logger
+from dataverse_source.config.project_names import DATASET
 from dataverse_source.config.setting_names import SECTION
 from dataverse_source.errors import ConfigurationError, UnknownNameError, causes, did_you_mean
-from dataverse_source.loading.project import DATASET, STATE_FILE, Project, current_project
+from dataverse_source.loading.project import STATE_FILE, Project, current_project
 
 EARLIER_NAMES = ("dataverse_environment", "dataverse_accounts")
 """Pipelines of the command line and of ``pipelines/accounts.py`` in version 0.1."""
 
 INITIAL_FOLDER = "initial_cwd"
 """dlt's local state: the folder where the pipeline was made, which holds its local files."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a pipeline loads to.
+
+    Attributes:
+        name: of the pipeline.
+        destination: of dlt.
+        dataset: schema in it.
+        file: DuckDB's file; None if the destination is not one.
+    """
+
+    name: str
+    destination: AnyDestination
+    dataset: str
+    file: Path | None
+
+
+def place_of_pipeline(
+    name: str | None = None,
+    *,
+    destination: Any = None,
+    dataset: str | None = None,
+    environment: str | None = None,
+) -> Place:
+    """Where the pipeline of the project loads to; makes nothing.
+
+    Raises:
+        ConfigurationError: there is no such destination.
+    """
+    project = current_project()
+    dataset = dataset or default_dataset(environment)
+    found = _destination(destination, project)
+    name = name or project.default_name(environment) or _earlier(project, environment)
+    name = name or project.name_of_folder(environment, dataset)
+    return Place(name, found, dataset, _duckdb_file(project, name, found))
 
 
 @contextmanager

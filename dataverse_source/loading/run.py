@@ -7,6 +7,7 @@ imported.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from datetime import datetime, timezone
 
 import dlt
@@ -46,7 +47,7 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
         KeyboardInterrupt: a signal interrupted the run.
     """
     from dataverse_source.loading.destination_memory import DestinationMemory, data_tables
-    from dataverse_source.loading.destination_queries import row_counts
+    from dataverse_source.loading.destination_queries import one_client, row_counts
     from dataverse_source.loading.environment_check import KEY
     from dataverse_source.loading.packages import PackageLoop
     from dataverse_source.loading.recovery import settle_pending
@@ -61,48 +62,49 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
     check_that_failed_jobs_raise(pipeline)
     outer, rows = current_run(), None
     run = RunContext(observer=outer.observer, suspects=dict(outer.suspects))
-    try:
-        pipeline = settle_pending(pipeline)
-        memory = DestinationMemory(pipeline)
-        moved = memory.moved(pipeline)
-        run.reasons = {**outer.reasons, **moved.read_again}
-        run.comparisons = {**outer.comparisons, **moved.compare}
-        run.rows_before = memory.rows
-        with running(run):
-            packages = PackageLoop(pipeline, source, run)
-            packages.run()
-        rows = row_counts(pipeline, data_tables(pipeline))
-        memory.record(pipeline, rows, packages.load_ids, run.done(source.schema.naming))
-    except DltException as error:
-        if was_interrupted(error):
-            interrupted = error
-        failure = dataverse_error(error) or pipeline_error(pipeline, error)
-    is_loaded = failure is None
-    if failure is None and run.failures:
-        failure = _failed(dict(run.failures.values()), pipeline, source)
-    report = LoadReport(
-        tuple(table_reports(pipeline, source, run, rows)),
-        time.monotonic() - began,
-        destination_name(pipeline),
-        pipeline.dataset_name,
-        run.counters,
-        run.left_out,
-        is_loaded,
-    )
-    if failure is not None:
-        failure.report = report
-    if pipeline.default_schema_name and not isinstance(failure, ConfigurationError):
-        finished = datetime.now(timezone.utc)
-        environment = dict(pipeline.state.get("sources") or {}).get(source.name, {}).get(KEY) or {}
-        append_run(
-            pipeline,
-            report,
-            started,
-            finished,
-            failure,
-            environment,
-            interrupted=interrupted is not None,
+    with ExitStack() as stack:
+        try:
+            pipeline = settle_pending(pipeline)
+            memory = DestinationMemory(pipeline)
+            moved = memory.moved(pipeline)
+            run.reasons = {**outer.reasons, **moved.read_again}
+            run.comparisons = {**outer.comparisons, **moved.compare}
+            run.rows_before = memory.rows
+            with running(run):
+                packages = PackageLoop(pipeline, source, run)
+                packages.run()
+            stack.enter_context(one_client(pipeline))
+            rows = row_counts(pipeline, data_tables(pipeline))
+            memory.record(pipeline, rows, packages.load_ids, run.done(source.schema.naming))
+        except DltException as error:
+            if was_interrupted(error):
+                interrupted = error
+            failure = dataverse_error(error) or pipeline_error(pipeline, error)
+        is_loaded = failure is None
+        if failure is None and run.failures:
+            failure = _failed(dict(run.failures.values()), pipeline, source)
+        report = LoadReport(
+            tuple(table_reports(pipeline, source, run, rows)),
+            time.monotonic() - began,
+            destination_name(pipeline),
+            pipeline.dataset_name,
+            run.counters,
+            run.left_out,
+            is_loaded,
         )
+        if failure is not None:
+            failure.report = report
+        if pipeline.default_schema_name and not isinstance(failure, ConfigurationError):
+            states = dict(pipeline.state.get("sources") or {})
+            append_run(
+                pipeline,
+                report,
+                started,
+                datetime.now(timezone.utc),
+                failure,
+                states.get(source.name, {}).get(KEY) or {},
+                interrupted=interrupted is not None,
+            )
     if interrupted is not None:
         raise KeyboardInterrupt from interrupted
     if failure is not None:

@@ -15,6 +15,7 @@ import dlt
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.catalog.history_tables import HISTORY, RUN_TABLES, RUNS
+from dataverse_source.loading.destination_queries import client_of
 from dataverse_source.loading.report import LoadReport, TableReport, add_up
 
 VALUES_AT_ONCE = 1_000
@@ -69,7 +70,7 @@ def append_run(
     }
     tables = [_of_table(one, run_id, started, finished, error) for one in report.tables]
     try:
-        with pipeline.sql_client() as client:
+        with client_of(pipeline) as client:
             naming = pipeline.default_schema.naming
 
             def escaped(column: str) -> str:

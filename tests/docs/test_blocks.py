@@ -202,6 +202,10 @@ def test_sql(block: Block) -> None:
             "label TEXT, language BIGINT)"
         )
         database.execute(
+            'CREATE TABLE dataverse._dataverse_run_tables ("table" TEXT, started_at TIMESTAMPTZ, '
+            "inserted BIGINT, updated BIGINT, deleted BIGINT)"
+        )
+        database.execute(
             "CREATE TABLE dataverse._dlt_loads "
             "(load_id TEXT, status BIGINT, inserted_at TIMESTAMPTZ)"
         )

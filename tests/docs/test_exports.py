@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import metadata
 
 import dataverse_source
 from tests.support.places import ROOT
@@ -18,6 +19,10 @@ def test_the_reference_has_every_exported_name() -> None:
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     described = set(re.findall(r"^\.\. auto\w+:: [\w.]+\.(\w+)$", page, flags=re.MULTILINE))
     assert set(dataverse_source.__all__) <= described
+
+
+def test_the_version() -> None:
+    assert dataverse_source.__version__ == metadata.version("dlt-dataverse")
 
 
 def test_every_exported_name_can_be_imported() -> None:

@@ -165,3 +165,29 @@ def test_a_real_environment_as_it_grew(tmp_path: Path, new_pipeline: NewPipeline
             for table in TABLES:
                 rows = assert_equal(new_pipeline(), sandbox, table)
                 assert {row["statecodename"] for row in rows.values()} & {"Active", "Open"}
+
+
+def test_changes_of_the_schema_are_said(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    run()
+    add_column(sandbox, "new_code")
+    remove_column(sandbox, "fax")
+    caplog.clear()
+    report = run()
+    (accounts,) = report.tables
+    assert accounts.schema_changes == (
+        "column added: new_code (String)",
+        "column dropped: fax (String)",
+    )
+    assert "accounts: column added: new_code (String); column dropped: fax (String)" in caplog.text
+    assert "accounts: column dropped: fax (String)" in str(report)
+    with new_pipeline().sql_client() as client:
+        found = client.execute_sql(
+            "SELECT schema_changes FROM _dataverse_run_tables ORDER BY started_at"
+        )
+    assert found == [
+        (None,),
+        ("column added: new_code (String); column dropped: fax (String)",),
+    ]
+    assert run().tables[0].schema_changes == ()

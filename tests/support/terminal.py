@@ -124,7 +124,8 @@ def steady(lines: list[str]) -> str:
     for pattern, word in (
         (r"https://127\.0\.0\.1:\d+", "https://HOST"),
         (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "GUID"),
-        (r"(requests) [\d,.]+$", r"\1 N"),
+        (r"(left:) [\d,.]+$", r"\1 N"),
+        (r"(Destination:)\s[^✓!]*?makes", r"\1 FILE, which the first run makes"),
         (r"\d+ tables$", "N tables"),
     ):
         text = re.sub(pattern, word, text, flags=re.MULTILINE)

@@ -36,6 +36,12 @@ WORST_SKEW = 300.0
 NOTABLE_SKEW = 30.0
 """Seconds; with a larger difference, logs cannot be compared."""
 
+LIMITS = {
+    "x-ms-ratelimit-burst-remaining-xrm-requests": "requests left",
+    "x-ms-ratelimit-time-remaining-xrm-requests": "seconds of execution left",
+}
+"""Headers of Dataverse's responses, in words."""
+
 SIGN_IN = {"sign_in": "Sign-in"}
 ENVIRONMENT = {
     "who_am_i": "Access",
@@ -171,12 +177,7 @@ def _user(found: Findings, answer: Response) -> None:
     try:
         (user,) = answer.json()["value"]
     except (DataverseError, KeyError, ValueError):
-        found.warn(
-            "user",
-            "User",
-            "name unknown (the role cannot read users); this is harmless",
-            "To see the name, give the role read access to User (prvReadUser).",
-        )
+        found.ok("user", "User", "name unknown, as the role cannot read users; it is not needed")
         return
     found.ok("user", "User", str(user.get("fullname")), name=user.get("fullname"))
 
@@ -205,8 +206,8 @@ def _clock(found: Findings, server: datetime | None, asked: datetime, answered: 
 
 def _limits(found: Findings, client: DataverseClient) -> None:
     limits, hint = client.rate_limits, client.dop_hint
-    told = [f"x-ms-dop-hint {hint}"] if hint else []
-    told += [f"{name} {text}" for name, text in sorted(limits.items())]
+    told = [f"recommended requests at once: {hint}"] if hint else []
+    told += [f"{LIMITS.get(name, name)}: {text}" for name, text in sorted(limits.items())]
     text = "\n".join(told) or "none reported"
     found.ok("limits", "Limits", text, **{"x-ms-dop-hint": hint, **limits})
 

@@ -8,6 +8,7 @@ import click
 
 from dataverse_source.cli.options import json_option
 from dataverse_source.cli.screen import Screen
+from dataverse_source.config.project_names import pipeline_name
 
 PIPELINE_SCRIPT = '''\
 """Sync the tables that .dlt/config.toml names; run it as often as you like."""
@@ -43,6 +44,9 @@ dlthub_telemetry = false
 delete_completed_jobs = true  # else the working folder keeps a copy of every loaded row
 
 [sources.dataverse]
+# Names the pipeline and its DuckDB file; keep it when the folder is renamed.
+pipeline = {pipeline}
+
 # "sandbox" is a local Dataverse with made-up rows; a real environment looks like this:
 # environment_url = "https://contoso.crm4.dynamics.com"
 environment_url = {environment_url}
@@ -95,18 +99,20 @@ __pycache__/
 def command(screen: Screen, folder: Path, environment_url: str, tables: tuple[str, ...]) -> None:
     """Create a starter pipeline, its settings and example secrets in FOLDER.
 
-    Existing files are never overwritten: if one exists, nothing is written.
+    Existing files are never overwritten: if one exists, nothing is written. Only lines that
+    .gitignore lacks are added to it.
     """
     files = {
         "pipeline.py": PIPELINE_SCRIPT,
         ".dlt/config.toml": CONFIG.format(
-            environment_url=_toml(environment_url), tables=", ".join(map(_toml, tables))
+            pipeline=_toml(pipeline_name(folder.resolve().name)),
+            environment_url=_toml(environment_url),
+            tables=", ".join(map(_toml, tables)),
         ),
         ".dlt/example.secrets.toml": SECRETS,
-        ".gitignore": IGNORED,
     }
     _write(folder, files)
-    shown = [str(folder / name) for name in files]
+    shown = [str(folder / name) for name in (*files, *_ignore(folder))]
     screen.show({"written": shown}, lambda _: _tell(shown, environment_url))
 
 
@@ -135,6 +141,19 @@ def _write(folder: Path, files: dict[str, str]) -> None:
         raise ConfigurationError(
             "The files cannot be written", where=str(folder), why=str(error)
         ) from error
+
+
+def _ignore(folder: Path) -> list[str]:
+    """Adds the lines that .gitignore lacks; returns its name if there are any."""
+    path = folder / ".gitignore"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    missing = [one for one in IGNORED.splitlines() if one not in text.splitlines()]
+    if not missing:
+        return []
+    between = "" if not text or text.endswith("\n") else "\n"
+    with path.open("a", encoding="utf-8", newline="\n") as stream:
+        stream.write(between + "\n".join(missing) + "\n")
+    return [path.name]
 
 
 def _toml(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import click
 
 from dataverse_source.cli.options import Where, json_option, pipeline_options
 from dataverse_source.cli.screen import Screen, grid
+from dataverse_source.cli.times import in_words
 
 if TYPE_CHECKING:
     import dlt
@@ -16,15 +18,18 @@ if TYPE_CHECKING:
 
     from dataverse_source.cli.states import KnownTable
 
+COUNTS = ("inserted", "updated", "deleted")
+
 
 @click.command("status")
 @pipeline_options
 @json_option
 @click.pass_obj
 def command(screen: Screen, where: Where) -> None:
-    """Show rows, sync mode and last check of each table.
+    """Show rows, sync mode, last sync and last changes of each table.
 
-    Nothing is requested from Dataverse. A table with change tracking has a delta link. It expires
+    Changes are rows inserted (+), updated (~) and deleted (-) by the last run. Nothing is requested
+    from Dataverse. A table with change tracking has a delta link. It expires
     some days after it was issued: 7, unless the environment has another setting. After that, the
     next run reads the table in full.
     """
@@ -32,15 +37,38 @@ def command(screen: Screen, where: Where) -> None:
 
     found = attached(where)
     now = datetime.now(timezone.utc)
+    past = _past(found)
     facts = {
         "pipeline": found.pipeline_name,
         "destination": found.destination.destination_name,
         "dataset": found.dataset_name,
         "last_run": _last_run(found),
         "pending_packages": found.has_pending_data,
-        "tables": [_facts(found, one, now) for one in known_tables(found)],
+        "tables": [_facts(found, one, now, past) for one in known_tables(found)],
     }
     screen.show(facts, lambda console: _draw(console, facts, now))
+
+
+@dataclass(frozen=True)
+class _Past:
+    """What the history of runs says of each table: the last run, the last good one, changes."""
+
+    last: dict[str, dict[str, Any]] = field(default_factory=dict)
+    good: dict[str, dict[str, Any]] = field(default_factory=dict)
+    changed: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def _past(pipeline: dlt.Pipeline) -> _Past:
+    from dataverse_source.config.log import logger
+    from dataverse_source.loading.history_queries import last_of_each
+
+    try:
+        return _Past(
+            last_of_each(pipeline), last_of_each(pipeline, "ok"), last_of_each(pipeline, "changed")
+        )
+    except Exception as error:  # each destination's driver has errors of its own
+        logger.warning("The history of runs cannot be read: %s", error)
+        return _Past()
 
 
 def _last_run(pipeline: dlt.Pipeline) -> dict[str, Any] | None:
@@ -57,12 +85,15 @@ def _last_run(pipeline: dlt.Pipeline) -> dict[str, Any] | None:
     }
 
 
-def _facts(pipeline: dlt.Pipeline, table: KnownTable, now: datetime) -> dict[str, Any]:
+def _facts(pipeline: dlt.Pipeline, table: KnownTable, now: datetime, past: _Past) -> dict[str, Any]:
     from dataverse_source.cli.states import row_count
     from dataverse_source.sync.retention import DEFAULT_DAYS
 
     state = table.state
     given = state.delta.given if state.mode == "changes" and state.delta else None
+    last, good = past.last.get(table.name, {}), past.good.get(table.name, {})
+    changed = past.changed.get(table.name, {})
+    synced = good.get("started_at")
     expires = given + timedelta(days=DEFAULT_DAYS) if given else None
     return {
         "table": table.name,
@@ -76,6 +107,12 @@ def _facts(pipeline: dlt.Pipeline, table: KnownTable, now: datetime) -> dict[str
         "days_to_token_expiry": None if expires is None else round(_days(expires - now), 2),
         "cursor": _cursor(table),
         "keys_compared_at": state.compared,
+        "last_synced": synced,
+        "freshness_seconds": None if synced is None else round((now - synced).total_seconds(), 1),
+        "last_numbers": {word: good.get(word) for word in COUNTS},
+        "last_error": last.get("error"),
+        "schema_changes": changed.get("schema_changes"),
+        "schema_changed_at": changed.get("started_at"),
         "change_tracking_refused": state.tracking_refusal and state.tracking_refusal.reason,
     }
 
@@ -108,12 +145,19 @@ def _draw(console: Console, facts: dict[str, Any], now: datetime) -> None:
             _name(one),
             one["mode"] or "not read yet",
             "?" if one["rows"] is None else f"{one['rows']:,}",
-            _position(one, now),
+            _synced(one, now),
+            _changes(one),
             _expiry(one),
         )
         for one in facts["tables"]
     ]
-    console.print(grid(("table", "sync mode", "rows", "position", "link expires"), rows))
+    console.print(grid(("table", "sync mode", "rows", "last synced", "changes", "expires"), rows))
+    for one in facts["tables"]:
+        if one["last_error"]:
+            console.print(f"{one['table']}: the last run failed: {one['last_error']}")
+        if one["schema_changes"]:
+            day = f"{one['schema_changed_at']:%Y-%m-%d}"
+            console.print(f"{one['table']}: on {day}: {one['schema_changes']}")
 
 
 def _name(one: dict[str, Any]) -> str:
@@ -127,17 +171,22 @@ def _last_run_text(last_run: dict[str, Any] | None, now: datetime) -> str:
         return "last run: unknown"
     step = last_run["failed_step"]
     result = f"failed in step {step}" if step else "done"
-    return f"last run: {result}, {_ago(now - last_run['finished_at'])} ago"
+    return f"last run: {result}, {in_words(now - last_run['finished_at'])} ago"
 
 
-def _position(one: dict[str, Any], now: datetime) -> str:
+def _synced(one: dict[str, Any], now: datetime) -> str:
     if not one["complete"] and one["mode"] != "full":
         return "first read unfinished"
-    if one["token_given_at"]:
-        return f"last checked {_ago(now - one['token_given_at'])} ago"
-    if one["cursor"] is not None:
-        return f"from {one['cursor']}"
-    return "all rows in every run"
+    return "-" if one["last_synced"] is None else f"{in_words(now - one['last_synced'])} ago"
+
+
+def _changes(one: dict[str, Any]) -> str:
+    """Rows inserted, updated and deleted by the last run, such as ``+10 ~7 -4``."""
+    counts = [one["last_numbers"][word] for word in COUNTS]
+    if one["last_synced"] is None:
+        return "-"
+    signs = zip("+~-", counts, strict=True)
+    return " ".join(f"{sign}{'?' if count is None else f'{count:,}'}" for sign, count in signs)
 
 
 def _expiry(one: dict[str, Any]) -> str:
@@ -145,12 +194,3 @@ def _expiry(one: dict[str, Any]) -> str:
     if days is None:
         return "-"
     return f"in {days:.1f} days" if days > 0 else "expired"
-
-
-def _ago(span: timedelta) -> str:
-    """A span in its largest unit, such as ``3 h``."""
-    seconds = max(span.total_seconds(), 0)
-    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"

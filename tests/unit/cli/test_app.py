@@ -111,7 +111,7 @@ def test_errors_end_with_their_code(
 ) -> None:
     failing_with(monkeypatch, error)
     told = cli("init")
-    assert (told.code, told.out, told.err) == (code, "", f"{error}\n")
+    assert (told.code, told.out, told.err) == (code, "", f"error: {error}\n")
 
 
 def test_an_error_for_machines(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_an_error_that_nobody_expects(cli: Cli, monkeypatch: pytest.MonkeyPatch)
     failing_with(monkeypatch, ZeroDivisionError("division by zero"))
     told = cli("init")
     assert told.code == 1
-    assert told.err.startswith("Unexpected error.")
+    assert told.err.startswith("error: Unexpected error.")
     assert "ZeroDivisionError: division by zero" in told.err
     assert "Traceback" not in told.err
     with pytest.raises(ZeroDivisionError):
@@ -148,7 +148,7 @@ def test_an_error_behind_another(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
     outer = RuntimeError("something of dlt")
     outer.__cause__ = AuthenticationError("The secret is wrong")
     failing_with(monkeypatch, outer)
-    assert cli("init").err == "The secret is wrong.\n"
+    assert cli("init").err == "error: The secret is wrong.\n"
 
 
 def test_being_stopped(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,23 @@ def test_options(cli: Cli, folder: Path) -> None:
     assert '\ntables = ["leads", "new_*"]\n' in config
 
 
-@pytest.mark.parametrize("name", FILES)
+def test_lines_are_added_to_a_gitignore(cli: Cli, folder: Path) -> None:
+    (folder / ".gitignore").write_text("build/\n.venv/\n# mine")
+    told = cli("init")
+    assert told.code == 0, told.err
+    lines = (folder / ".gitignore").read_text().splitlines()
+    assert lines[:4] == ["build/", ".venv/", "# mine", ".dlt/secrets.toml"]
+    assert lines.count(".venv/") == 1
+    assert ".dlt/pipelines/" in lines
+
+
+def test_the_pipeline_is_named_after_the_folder(cli: Cli, folder: Path) -> None:
+    assert cli("init", "My CRM 2").code == 0
+    config = (folder / "My CRM 2" / ".dlt" / "config.toml").read_text()
+    assert '\npipeline = "my_crm_2"\n' in config
+
+
+@pytest.mark.parametrize("name", [one for one in FILES if one != ".gitignore"])
 def test_never_over_a_file(cli: Cli, folder: Path, name: str) -> None:
     (folder / ".dlt").mkdir()
     (folder / name).write_text("mine")

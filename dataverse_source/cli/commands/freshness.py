@@ -1,0 +1,85 @@
+"""``dataverse-source freshness``: how old the tables are, with an exit code for alerts."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dataverse_source.cli.failures import FAILED
+from dataverse_source.cli.options import Where, json_option, pipeline_options
+from dataverse_source.cli.screen import Screen, grid
+from dataverse_source.cli.times import in_words, span_in
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STYLES = {"pass": "green", "warn": "yellow", "error": "red"}
+
+
+def _span(_: click.Context, __: click.Parameter, text: str) -> timedelta:
+    try:
+        return span_in(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command("freshness")
+@click.option("--warn", default="2h", show_default=True, metavar="SPAN", callback=_span)
+@click.option("--error", default="24h", show_default=True, metavar="SPAN", callback=_span)
+@pipeline_options
+@json_option
+@click.pass_obj
+def command(screen: Screen, warn: timedelta, error: timedelta, where: Where) -> int:
+    """Tell how long ago each table was last synced; the exit code is 1 if one is too old.
+
+    A table is as old as the begin of the last run that loaded it. SPAN is a number with a unit,
+    such as 30m, 2h or 7d. A table that is older than --warn is named; one that is older than
+    --error, or has never been synced, fails. Nothing is requested from Dataverse.
+    """
+    from dataverse_source.cli.states import attached, known_tables
+    from dataverse_source.loading.history_queries import last_of_each
+
+    pipeline = attached(where)
+    synced = last_of_each(pipeline, "ok")
+    failed = last_of_each(pipeline)
+    now = datetime.now(timezone.utc)
+    names = sorted({one.name for one in known_tables(pipeline)} | set(failed))
+    tables = [_facts(name, synced.get(name), now, warn, error) for name in names]
+    worst = max((one["status"] for one in tables), key=list(STYLES).index, default="error")
+    value = {"status": worst, "tables": tables}
+    screen.show(value, lambda console: _draw(console, tables))
+    return FAILED if worst == "error" else 0
+
+
+def _facts(
+    name: str, last: dict[str, Any] | None, now: datetime, warn: timedelta, error: timedelta
+) -> dict[str, Any]:
+    age = None if last is None else now - last["started_at"]
+    too_old = age is None or age > error
+    status = "error" if too_old else "warn" if age and age > warn else "pass"
+    return {
+        "table": name,
+        "last_synced": None if last is None else last["started_at"],
+        "age_seconds": None if age is None else round(age.total_seconds(), 1),
+        "status": status,
+    }
+
+
+def _draw(console: Console, tables: list[dict[str, Any]]) -> None:
+    rows = [
+        (
+            one["table"],
+            "never"
+            if one["age_seconds"] is None
+            else f"{in_words(timedelta(seconds=one['age_seconds']))} ago",
+            one["status"],
+        )
+        for one in tables
+    ]
+    console.print(grid(("table", "last synced", "freshness"), rows))
+    counts = {status: sum(one["status"] == status for one in tables) for status in STYLES}
+    console.print("\n" + ", ".join(f"{count} {status}" for status, count in counts.items()))
+    if not tables:
+        console.print("No table has been synced yet.")
