@@ -14,7 +14,7 @@ and ``--help`` do not wait for dlt and pyarrow.
 from __future__ import annotations
 
 import importlib
-from importlib import metadata
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return metadata.version("dlt-dataverse")
+        return version("dlt-dataverse")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'errors')}")
