@@ -77,7 +77,7 @@ def test_a_masked_column_is_named(
 def test_without_secured_columns_nothing_is_asked(sandbox: Sandbox, run: Run) -> None:
     run("contacts", "systemusers")
     assert not [one for one in sandbox.requests if "maskingrules" in one.path]
-    assert len(sandbox.requests.matching("/$batch")) == 1  # that of the permissions
+    assert len(sandbox.requests.matching("/$batch")) == 2  # permissions; rights
 
 
 def test_a_state_of_an_earlier_version_goes_on(

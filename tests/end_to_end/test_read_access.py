@@ -37,7 +37,8 @@ def hide(sandbox: Sandbox, *tables: str) -> None:
 
 
 def batches(sandbox: Sandbox) -> int:
-    return len(sandbox.requests.matching("/$batch"))
+    """Batches of a run but the one that asks whether the environment has moved."""
+    return len(sandbox.requests.matching("/$batch")) - 1
 
 
 def asked_for(sandbox: Sandbox, entity_set: str) -> int:
@@ -177,4 +178,4 @@ def test_many_tables_are_tried_at_once(sandbox: Sandbox, client: DataverseClient
     ((refused, error),) = refused_tables(client, tables)
     assert refused is contact
     assert re.search("prvReadContact", error.what)
-    assert batches(sandbox) == 2
+    assert len(sandbox.requests.matching("/$batch")) == 2
