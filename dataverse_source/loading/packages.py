@@ -127,7 +127,8 @@ class PackageLoop:
         if table is None and len(tables) == 1 and not part.catalog:
             (table,) = tables
         run.giving = None
-        if not run.isolates or (table is None and not tables):
+        # A table that has failed is not read any more, so this error is not its own.
+        if not run.isolates or table in run.failures or (table is None and not tables):
             raise error
         if table is not None:
             run.record_failure(table, run.name_of(table), failure)

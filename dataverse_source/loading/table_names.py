@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
+from dlt.common.schema.typing import DLT_NAME_PREFIX
 
 from dataverse_source.errors import DataError
 from dataverse_source.loading.catalog.history_tables import HISTORY
@@ -30,7 +31,8 @@ def check_table_name(table: Table, others: Iterable[Table], schema: Schema) -> N
     name = str(table.entity_set_name)
     shown = naming.normalize_table_identifier(name)
     own = {naming.normalize_table_identifier(one) for one in (*TABLE_NAMES, *HISTORY, DELETIONS)}
-    if shown in own or shown in schema.dlt_table_names():
+    # dlt takes every name with its prefix for one of its own tables, those to come included.
+    if shown in own or shown.startswith(naming.normalize_table_identifier(DLT_NAME_PREFIX)):
         raise DataError(
             f"Table {name} cannot be loaded: the destination's table {shown} is used otherwise",
             where=name,

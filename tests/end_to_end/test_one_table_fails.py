@@ -19,7 +19,7 @@ from dataverse_source import (
     load,
 )
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.errors import DataverseError
+from dataverse_source.errors import DataverseError, PipelineError
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema import schema_changes
 from dataverse_source.sandbox.schema.tables import Column
@@ -62,7 +62,9 @@ def test_two_columns_that_become_one(run: Run, sandbox: Sandbox, new_pipeline: N
     run("accounts", "contacts", table_settings=select)
 
 
-@pytest.mark.parametrize("name", ["_dlt_loads", "_dlt_pipeline_state", "_dataverse_columns"])
+@pytest.mark.parametrize(
+    "name", ["_dlt_loads", "_dlt_pipeline_state", "_dlt_of_tomorrow", "_dataverse_columns"]
+)
 def test_an_entity_set_that_is_called_like_a_table_of_another_kind(
     run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, name: str
 ) -> None:
@@ -73,6 +75,19 @@ def test_an_entity_set_that_is_called_like_a_table_of_another_kind(
     error = failure(run, "accounts", "contact")
     assert f"table {name} is used otherwise" in str(error)
     assert_equal(new_pipeline(), sandbox, "accounts")
+
+
+def test_a_table_that_fails_again_when_it_is_not_read_ends_the_run(
+    run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataverse_source.loading.table_checks.check_table_name", lambda *_: None)
+    name = "_dlt_pipeline_state"  # what it leaves in the schema stops dlt's own state
+    schema = schema_changes.with_table_changed(
+        sandbox.store.schema, "contact", entity_set_name=name
+    )
+    sandbox.store.change_schema(schema)
+    with pytest.raises(PipelineError, match=name):
+        run("accounts", "contact")
 
 
 def test_a_table_that_takes_over_the_name_of_another(
