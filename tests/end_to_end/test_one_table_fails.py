@@ -19,7 +19,7 @@ from dataverse_source import (
     load,
 )
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.errors import DataverseError, PipelineError
+from dataverse_source.errors import DataverseError
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema import schema_changes
 from dataverse_source.sandbox.schema.tables import Column
