@@ -41,6 +41,7 @@ class Package:
         merge_strategies: those of the destination; None if no pipeline is running.
         pipeline: that runs; None if none does.
         ask: has dlt's own thread call a function.
+        source_state: dlt's state of the source, to be written to; None if no pipeline is running.
     """
 
     load_id: str | None
@@ -52,6 +53,7 @@ class Package:
     merge_strategies: Sequence[str] | None = None
     pipeline: dlt.Pipeline | None = None
     ask: Ask = ask_here
+    source_state: dict[str, Any] | None = None
 
     def loaded_as(self, name: str) -> str:
         """The name in the destination of a table, by entity set name."""
@@ -73,17 +75,18 @@ def current_package(ask: Ask = ask_here) -> Package:
     except CurrentLoadPackageStateNotAvailable:
         return Package(None, datetime.now(timezone.utc), _destination(ask), selected=_selected())
     began = datetime.fromisoformat(str(package["state"]["created_at"])).astimezone(timezone.utc)
-    states = dlt.current.source_state().get("resources", {})
+    source_state = dlt.current.source_state()
     return Package(
         package["load_id"],
         began,
         _destination(ask),
-        states,
+        source_state.get("resources", {}),
         _selected(),
         dlt.current.source_schema(),
         merge_strategies(),  # once: dlt resolves the destination's configuration for it
         cast(dlt.Pipeline, Container()[PipelineContext].pipeline()),
         ask,
+        source_state,
     )
 
 

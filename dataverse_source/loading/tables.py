@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-import dlt
 from dlt.common.schema.typing import TTableSchema
 from dlt.extract.incremental import Incremental
 
@@ -151,11 +150,10 @@ class Tables:
 
     def _check_environment(self, package: Package) -> None:
         """Once a load package, before the first table."""
-        if package.load_id is None or package.load_id == self._checked:
+        if package.source_state is None or package.load_id == self._checked:
             return
         connection = self._connection
-        state = dlt.current.source_state()
-        check_environment(state, connection.organization_id, connection.environment)
+        check_environment(package.source_state, connection.organization_id, connection.environment)
         self._checked = package.load_id
 
     def _restart_if_moved(
