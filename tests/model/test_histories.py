@@ -13,7 +13,7 @@ from tests.model.switchboard import LEFT_OUT, switch_values
 
 PARTS = 4
 HISTORIES = int(os.environ.get("DATAVERSE_MODEL_HISTORIES", "25"))
-"""In each part. `.ci/run` looks at 75."""
+"""In each part."""
 
 
 @pytest.mark.slow
