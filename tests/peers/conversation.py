@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from dataverse_source.sandbox import Sandbox
 from tests.peers.cloud import HOST_NAMES, Cloud
+
+C = TypeVar("C", bound="ClientProcess")
 
 DRIVERS = Path(__file__).parent / "drivers"
 
@@ -30,7 +31,66 @@ class ClientFailed(Exception):
         self.code: str | None = error.get("code")
 
 
-class Conversation:
+class ClientProcess:
+    """A process that is asked over its standard input, until the end of a ``with`` block.
+
+    Args:
+        command: what starts it.
+        log: file for what it writes to its error output.
+        env: its environment.
+        folder: where it works; None: here.
+    """
+
+    def __init__(
+        self, command: list[str], log: Path, env: Mapping[str, str], folder: Path | None = None
+    ) -> None:
+        self._log = log
+        with log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=folder,
+                env=env,
+                encoding="utf-8",
+            )
+
+    def __enter__(self: C) -> C:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._stop()
+        try:
+            self._process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def _stop(self) -> None:
+        """Has the process end; most do when their input ends."""
+
+    def _write(self, content: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(content) + "\n")
+        self._process.stdin.flush()
+
+    def _line(self) -> str:
+        """The next line of its output."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            code = self._process.wait(timeout=30)
+            said = self._log.read_text(encoding="utf-8", errors="replace")
+            raise AssertionError(f"The process ended with {code}:\n{said[-4000:]}")
+        return line
+
+
+class Conversation(ClientProcess):
     """A driver script that waits for questions.
 
     Args:
@@ -48,16 +108,7 @@ class Conversation:
         *,
         without: Iterable[str] = (),
     ) -> None:
-        self._log = log
-        with log.open("wb") as errors:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=environment(target, without),
-                encoding="utf-8",
-            )
+        super().__init__(command, log, environment(target, without))
         self._write(target.connection)
 
     def ask(self, call: str, *arguments: Any, **options: Any) -> Any:
@@ -67,40 +118,10 @@ class Conversation:
             ClientFailed: the client raised an error.
         """
         self._write({"call": call, "arguments": arguments, "options": options})
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            code = self._process.wait(timeout=30)
-            said = self._log.read_text(encoding="utf-8", errors="replace")
-            raise AssertionError(f"The driver ended with {code}:\n{said[-4000:]}")
-        answer = json.loads(line)
+        answer = json.loads(self._line())
         if "error" in answer:
             raise ClientFailed(answer["error"])
         return answer.get("result")
-
-    def __enter__(self) -> Conversation:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-
-    def _write(self, content: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(content) + "\n")
-        self._process.stdin.flush()
 
 
 def environment(target: Sandbox | Cloud, without: Iterable[str] = ()) -> dict[str, str]:

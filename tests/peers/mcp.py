@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tests.peers.cloud import Cloud
-from tests.peers.conversation import ClientFailed, environment
+from tests.peers.conversation import ClientFailed, ClientProcess, environment
 
 PROTOCOL = "2024-11-05"
 
 
-class McpServer:
+class McpServer(ClientProcess):
     """The server mcp-dataverse, signed in with a client secret.
 
     Args:
@@ -34,18 +32,9 @@ class McpServer:
             "HOME": str(folder),
             "USERPROFILE": str(folder),
         }
-        self._log = folder / "errors.txt"
+        env = {**environment(cloud), **own}
+        super().__init__(command, folder / "errors.txt", env, folder)
         self._asked = 0
-        with self._log.open("wb") as errors:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=folder,
-                env={**environment(cloud), **own},
-                encoding="utf-8",
-            )
         hello = {"clientInfo": {"name": "tests", "version": "1"}, "capabilities": {}}
         self._ask("initialize", {"protocolVersion": PROTOCOL, **hello})
         self._send({"method": "notifications/initialized"})
@@ -67,34 +56,16 @@ class McpServer:
         shown = json.loads(text)
         return shown.get("data", shown)
 
-    def __enter__(self) -> McpServer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
+    def _stop(self) -> None:
         self._process.terminate()
-        self._process.wait(timeout=30)
-        self._process.stdout.close()
 
     def _ask(self, method: str, params: dict[str, Any]) -> Any:
         self._asked += 1
         self._send({"id": self._asked, "method": method, "params": params})
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            answer = json.loads(line)
+        while True:  # it may tell of other things first
+            answer = json.loads(self._line())
             if answer.get("id") == self._asked:
                 return answer["result"]
-        said = self._log.read_text(encoding="utf-8", errors="replace")
-        raise AssertionError(f"The server ended:\n{said[-4000:]}")
 
     def _send(self, message: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
-        self._process.stdin.flush()
+        self._write({"jsonrpc": "2.0", **message})
