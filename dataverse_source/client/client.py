@@ -26,9 +26,9 @@ from dataverse_source.client.batch import (
     to_body,
 )
 from dataverse_source.client.body import TooLargeError
-from dataverse_source.client.connection_errors import network_fault, too_slow
+from dataverse_source.client.connection_errors import network_fault, within
 from dataverse_source.client.counters import Counters
-from dataverse_source.client.deadline import LONGEST_ANSWER, Deadline
+from dataverse_source.client.deadline import LONGEST_ANSWER
 from dataverse_source.client.page_size import is_too_heavy
 from dataverse_source.client.pages import HasNextLink, follow_next_links
 from dataverse_source.client.responses import Response
@@ -312,12 +312,16 @@ class DataverseClient:
             headers={**_HEADERS, **request.headers},
             data=request.data,
         )
-        began, deadline = time.monotonic(), Deadline(self._longest)
+        began = time.monotonic()
+
+        def fault(error: requests.RequestException) -> TransientError:
+            return network_fault(error, url, setting="environment_url")
+
         try:
-            prepared = self._session.prepare_request(request)
-            prepared.headers["Authorization"] = f"Bearer {token}"
-            prepared.url = url  # after preparing: requests would encode links anew
-            with deadline:
+            with within(self._longest, url, fault):
+                prepared = self._session.prepare_request(request)
+                prepared.headers["Authorization"] = f"Bearer {token}"
+                prepared.url = url  # after preparing: requests would encode links anew
                 answer = self._session.send(
                     prepared,
                     timeout=self._timeouts,
@@ -328,15 +332,6 @@ class DataverseClient:
         except TooLargeError as error:
             error.where = safe_url(url)
             raise
-        except (requests.RequestException, ValueError) as error:
-            # ValueError: what Python's ssl says of a connection that the deadline has shut down.
-            if deadline.expired:
-                raise too_slow(url, self._longest) from error
-            if not isinstance(error, requests.RequestException):
-                raise
-            raise network_fault(error, url, setting="environment_url") from error
-        if deadline.expired:  # a body without a length ends where the connection does
-            raise too_slow(url, self._longest)
         permit.answered(time.monotonic() - began, answer.headers)
         self._note(answer.headers)
         return Response(url, answer.status_code, answer.headers, received)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import requests
 
+from dataverse_source.client.deadline import Deadline
 from dataverse_source.client.retry import TransientError, is_transient_error
 from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.errors import ConnectionFailedError, causes, safe_url
 
-__all__ = ["network_fault", "too_slow"]
+__all__ = ["network_fault", "within"]
 
 # Tries for a name that is not found, or a proxy that refuses: another try seldom helps.
 SELDOM_PASSES = 3
@@ -42,7 +45,36 @@ def network_fault(error: Exception, url: str, *, setting: str) -> TransientError
     return TransientError(failed, attempts=_attempts(error))
 
 
-def too_slow(url: str, seconds: float) -> TransientError:
+@contextmanager
+def within(
+    seconds: float, url: str, fault: Callable[[requests.RequestException], TransientError]
+) -> Iterator[None]:
+    """Sends a request in the ``with`` block, which ends with it when its time is up.
+
+    Args:
+        seconds: for the answer with its whole body.
+        url: of the request.
+        fault: makes the error for a failed connection.
+
+    Raises:
+        TransientError: the answer was not complete in time.
+    """
+    deadline = Deadline(seconds)
+    try:
+        with deadline:
+            yield
+    except (requests.RequestException, ValueError) as error:
+        # ValueError: what Python's ssl says of a connection that the deadline has shut down.
+        if deadline.expired:
+            raise _too_slow(url, seconds) from error
+        if not isinstance(error, requests.RequestException):
+            raise
+        raise fault(error) from error
+    if deadline.expired:  # a body without a length ends where the connection does
+        raise _too_slow(url, seconds)
+
+
+def _too_slow(url: str, seconds: float) -> TransientError:
     """The error for an answer that was not complete when its time was up."""
     failed = ConnectionFailedError(
         "An answer came so slowly that it was given up",

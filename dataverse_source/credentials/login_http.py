@@ -10,8 +10,8 @@ from typing import Any
 import requests
 
 from dataverse_source.client import retry
-from dataverse_source.client.connection_errors import network_fault, too_slow
-from dataverse_source.client.deadline import LONGEST_ANSWER, Deadline
+from dataverse_source.client.connection_errors import network_fault, within
+from dataverse_source.client.deadline import LONGEST_ANSWER
 from dataverse_source.client.retry import RetryPolicy, TransientError
 from dataverse_source.client.session import timeouts
 from dataverse_source.config.setting_names import where_to_set
@@ -83,19 +83,8 @@ class Wire:
 
         def attempt() -> requests.Response:
             given = {"timeout": self.timeouts, **options}
-            deadline = Deadline(self._longest)
-            try:
-                with deadline:
-                    answer = self._session.request(method, url, allow_redirects=False, **given)
-            except (requests.RequestException, ValueError) as error:
-                # ValueError: what Python's ssl says of a connection that was shut down.
-                if deadline.expired:
-                    raise too_slow(url, self._longest) from error
-                if not isinstance(error, requests.RequestException):
-                    raise
-                raise fault(error, url) from error
-            if deadline.expired:  # a body without a length ends where the connection does
-                raise too_slow(url, self._longest)
+            with within(self._longest, url, lambda error: fault(error, url)):
+                answer = self._session.request(method, url, allow_redirects=False, **given)
             if retry.is_transient_status(answer.status_code):
                 raise _unavailable(answer, url)
             failure = judge(answer, url)
