@@ -62,8 +62,7 @@ def place_of_pipeline(
     project = current_project()
     dataset = dataset or default_dataset(environment)
     found = _destination(destination, project)
-    name = name or project.default_name(environment) or _earlier(project, environment)
-    name = name or project.name_of_folder(environment, dataset)
+    name = _wanted(project, name, environment) or _name_in_folder(project, environment, dataset)
     return Place(name, found, dataset, _duckdb_file(project, name, found))
 
 
@@ -96,8 +95,8 @@ def project_pipeline(
     project = current_project()
     dataset = dataset or default_dataset(environment)
     found = _destination(destination, project)
-    wanted = name or project.default_name(environment)
-    name = wanted or _earlier(project, environment) or project.name_of_folder(environment, dataset)
+    wanted = _wanted(project, name, environment)
+    name = wanted or _name_in_folder(project, environment, dataset)
     new = [one for one in _places(project, name, found) if not one.exists()]
     pipeline: dlt.Pipeline | None = None
     try:
@@ -141,11 +140,10 @@ def attached_pipeline(
         ConfigurationError: it has never run.
     """
     project = current_project()
-    wanted = name or project.default_name(environment)
+    wanted = _wanted(project, name, environment)
     named = destination is not None
     found = _destination(destination, project)
-    of_folder = project.name_of_folder(environment, dataset or default_dataset(environment))
-    name = wanted or _earlier(project, environment) or of_folder
+    name = wanted or _name_in_folder(project, environment, dataset or default_dataset(environment))
     _take_over(project, name)
     if project.has(name):
         _check_owner(project, name, found)
@@ -184,6 +182,16 @@ def attached_pipeline(
 def default_dataset(environment: str | None) -> str:
     """The dataset of the environment, or of the only one."""
     return f"{DATASET}_{environment}" if environment else DATASET
+
+
+def _wanted(project: Project, name: str | None, environment: str | None) -> str | None:
+    """The name that is given, set, or was given at first; None if none is."""
+    return name or project.default_name(environment)
+
+
+def _name_in_folder(project: Project, environment: str | None, dataset: str) -> str:
+    """The name of an earlier version's pipeline in this folder, else one made from the folder's."""
+    return _earlier(project, environment) or project.name_of_folder(environment, dataset)
 
 
 def _destination(given: Any, project: Project) -> AnyDestination:
