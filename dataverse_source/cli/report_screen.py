@@ -11,12 +11,15 @@ if TYPE_CHECKING:
 
     from dataverse_source.loading.report import LoadReport
 
+COUNTS = ("inserted", "updated", "deleted")
+"""What screens of runs and tables show of `dataverse_source.loading.report.CHANGES`."""
+
 
 def draw_report(console: Console, report: LoadReport) -> None:
     """The table of the run's tables, then requests, destination and the closing line."""
-    from dataverse_source.loading.report import number
+    from dataverse_source.loading.report import CHANGES, number
 
-    words = ("inserted", "updated", "unchanged", "deleted", "rows_now")
+    words = (*CHANGES, "rows_now")
     rows = [
         (one.name, *(number(getattr(one, word)) for word in words))
         if one.error is None
@@ -24,8 +27,6 @@ def draw_report(console: Console, report: LoadReport) -> None:
         for one in report.tables
     ]
     console.print(grid(("table", *(word.replace("_", " ") for word in words)), rows, right=1))
-    # The rest of the report: requests, time, destination.
-    rest = str(report).splitlines()[len(report.tables) :]
     console.print()
-    for line in rest:
+    for line in report.lines_below:
         console.print(line, soft_wrap=True)

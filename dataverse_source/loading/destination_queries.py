@@ -10,6 +10,7 @@ from typing import Any
 
 import dlt
 from dlt.common.destination.exceptions import SqlClientNotAvailable
+from dlt.common.normalizers.naming import NamingConvention
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 
@@ -78,6 +79,27 @@ def client_of(pipeline: dlt.Pipeline) -> Iterator[SqlClientBase[Any]]:
         yield client
 
 
+@dataclass(frozen=True)
+class Names:
+    """Names as the destination writes them in SQL.
+
+    Attributes:
+        client: that will run the SQL.
+        naming: of the pipeline's schema.
+    """
+
+    client: SqlClientBase[Any]
+    naming: NamingConvention
+
+    def table(self, name: str) -> str:
+        """A table's name, qualified and quoted."""
+        return self.client.make_qualified_table_name(self.naming.normalize_table_identifier(name))
+
+    def column(self, name: str) -> str:
+        """A column's name, quoted."""
+        return self.client.escape_column_name(self.naming.normalize_identifier(name))
+
+
 def select(pipeline: dlt.Pipeline, queries: Sequence[Query]) -> list[Rows | None]:
     """The rows of each query: none if its table is missing, None if there is no SQL client.
 
@@ -93,9 +115,17 @@ def select(pipeline: dlt.Pipeline, queries: Sequence[Query]) -> list[Rows | None
         return [None] * len(queries)
 
 
-def row_counts(pipeline: dlt.Pipeline, tables: Sequence[str]) -> dict[str, int | None]:
-    """Rows by table: 0 if the table is missing, None if the destination has no SQL client."""
-    found = select(pipeline, [Query(table) for table in tables])
+def row_counts(
+    pipeline: dlt.Pipeline, tables: Sequence[str], where: str = ""
+) -> dict[str, int | None]:
+    """Rows by table: 0 if the table is missing, None if the destination has no SQL client.
+
+    Args:
+        pipeline: whose destination is asked.
+        tables: by name in the destination.
+        where: condition, as SQL.
+    """
+    found = select(pipeline, [Query(table, where=where) for table in tables])
     counts = (None if rows is None else int(rows[0][0]) if rows else 0 for rows in found)
     return dict(zip(tables, counts, strict=True))
 

@@ -11,37 +11,26 @@ from dlt.common.destination.exceptions import SqlClientNotAvailable
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from dataverse_source.loading.catalog.history_tables import HISTORY, RUN_TABLES, RUNS
+from dataverse_source.loading.destination_queries import Names, client_of
 
 Row = dict[str, Any]
 
-_Build = Callable[[Callable[[str], str], Callable[[str], str]], tuple[str, Sequence[Any]]]
-"""Makes SQL and its values, given functions that write names of tables and of columns."""
+_CONDITIONS: dict[str, tuple[str, str, list[str]]] = {
+    "": ("status", "IS NOT NULL", []),
+    "ok": ("status", "= %s", ["ok"]),
+    "changed": ("schema_changes", "IS NOT NULL", []),
+}
+"""Column, condition and its values, by what is asked for."""
 
 
 def last_runs(pipeline: dlt.Pipeline, most: int) -> list[Row]:
     """The last runs of the pipeline, the newest first; none if there is no history."""
-
-    def build(
-        table: Callable[[str], str], column: Callable[[str], str]
-    ) -> tuple[str, Sequence[Any]]:
-        started = column("started_at")
-        where = f"{column('pipeline')} = %s"
-        return _select(RUNS, table, column, where, f"{started} DESC"), [pipeline.pipeline_name]
-
-    return _rows(pipeline, RUNS, build, most)
+    return _newest(pipeline, RUNS, "pipeline", pipeline.pipeline_name, most)
 
 
 def last_runs_of(pipeline: dlt.Pipeline, name: str, most: int) -> list[Row]:
     """The last runs of a table, by its name in the destination; the newest first."""
-
-    def build(
-        table: Callable[[str], str], column: Callable[[str], str]
-    ) -> tuple[str, Sequence[Any]]:
-        started = column("started_at")
-        where = f"{column('table')} = %s"
-        return _select(RUN_TABLES, table, column, where, f"{started} DESC"), [name]
-
-    return _rows(pipeline, RUN_TABLES, build, most)
+    return _newest(pipeline, RUN_TABLES, "table", name, most)
 
 
 def last_of_each(
@@ -54,55 +43,51 @@ def last_of_each(
         condition: ``ok``: the last run that succeeded; ``changed``: the last one that found
             changes of the schema; empty: the last run.
     """
+    asked, holds, values = _CONDITIONS[condition]
 
-    def build(
-        table: Callable[[str], str], column: Callable[[str], str]
-    ) -> tuple[str, Sequence[Any]]:
-        which, values = {
-            "": ("{} IS NOT NULL", []),
-            "ok": ("{} = %s", ["ok"]),
-            "changed": ("{} IS NOT NULL", []),
-        }[condition]
-        asked = column("schema_changes" if condition == "changed" else "status")
+    def sql(names: Names) -> str:
+        column, table = names.column, names.table(RUN_TABLES)
         name, started = column("table"), column("started_at")
         newest = (
-            f"SELECT {name}, MAX({started}) AS newest FROM {table(RUN_TABLES)} "  # noqa: S608
-            f"WHERE {which.format(asked)} GROUP BY {name}"
+            f"SELECT {name}, MAX({started}) AS newest FROM {table} "  # noqa: S608
+            f"WHERE {column(asked)} {holds} GROUP BY {name}"
         )
         shown = ", ".join(f"t.{column(one)}" for one in HISTORY[RUN_TABLES][1].names)
-        sql = (
-            f"SELECT {shown} FROM {table(RUN_TABLES)} AS t JOIN ({newest}) AS n "  # noqa: S608
+        return (
+            f"SELECT {shown} FROM {table} AS t JOIN ({newest}) AS n "  # noqa: S608
             f"ON t.{name} = n.{name} AND t.{started} = n.newest "
-            f"WHERE {which.format(f't.{asked}')}"
+            f"WHERE t.{column(asked)} {holds}"
         )
-        return sql, [*values, *values]
 
-    return {row["table"]: row for row in _rows(pipeline, RUN_TABLES, build)}
+    found = _rows(pipeline, RUN_TABLES, sql, [*values, *values])
+    return {row["table"]: row for row in found}
 
 
-def _select(
+def _newest(pipeline: dlt.Pipeline, name: str, column: str, value: str, most: int) -> list[Row]:
+    """The newest rows of ``name`` where ``column`` is ``value``."""
+
+    def sql(names: Names) -> str:
+        shown = ", ".join(map(names.column, HISTORY[name][1].names))
+        return (
+            f"SELECT {shown} FROM {names.table(name)} "  # noqa: S608
+            f"WHERE {names.column(column)} = %s ORDER BY {names.column('started_at')} DESC"
+        )
+
+    return _rows(pipeline, name, sql, [value], most)
+
+
+def _rows(
+    pipeline: dlt.Pipeline,
     name: str,
-    table: Callable[[str], str],
-    column: Callable[[str], str],
-    where: str,
-    order: str,
-) -> str:
-    shown = ", ".join(map(column, HISTORY[name][1].names))
-    return f"SELECT {shown} FROM {table(name)} WHERE {where} ORDER BY {order}"  # noqa: S608
-
-
-def _rows(pipeline: dlt.Pipeline, name: str, build: _Build, most: int | None = None) -> list[Row]:
+    sql: Callable[[Names], str],
+    values: Sequence[Any],
+    most: int | None = None,
+) -> list[Row]:
     """The rows; none if the destination has no SQL, or no history yet."""
-    naming = pipeline.default_schema.naming
     try:
-        with pipeline.sql_client() as client:
-            sql, values = build(
-                lambda one: client.make_qualified_table_name(
-                    naming.normalize_table_identifier(one)
-                ),
-                lambda one: client.escape_column_name(naming.normalize_identifier(one)),
-            )
-            with client.execute_query(sql, *values) as cursor:
+        with client_of(pipeline) as client:
+            query = sql(Names(client, pipeline.default_schema.naming))
+            with client.execute_query(query, *values) as cursor:
                 found = cursor.fetchall() if most is None else cursor.fetchmany(most)
     except (SqlClientNotAvailable, DatabaseUndefinedRelation):
         return []

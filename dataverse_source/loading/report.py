@@ -12,6 +12,9 @@ from dlt.common.exceptions import DltException
 from dataverse_source.client.counters import Counters
 from dataverse_source.errors import mask_secrets
 
+CHANGES = ("inserted", "updated", "unchanged", "deleted")
+"""What a run may do to a row, as attributes of `TableReport`."""
+
 
 @dataclass(frozen=True)
 class TableReport:
@@ -58,10 +61,7 @@ class TableReport:
         """One line: what was done, and the rows now."""
         if self.error is not None:
             return f"{self.name}: failed"
-        done = (
-            f"{number(getattr(self, word))} {word}"
-            for word in ("inserted", "updated", "unchanged", "deleted")
-        )
+        done = (f"{number(getattr(self, word))} {word}" for word in CHANGES)
         return f"{self.name}: {', '.join(done)}, {number(self.rows_now)} rows now"
 
 
@@ -101,15 +101,19 @@ class LoadReport:
 
     def __str__(self) -> str:
         """A few lines for the terminal."""
-        lines = [str(table) for table in self.tables]
+        return "\n".join([*map(str, self.tables), *self.lines_below])
+
+    @property
+    def lines_below(self) -> list[str]:
+        """What the text says below its tables; the last line closes the run."""
+        lines: list[str] = []
         for table in self.tables:
             lines += [f"{table.name}: {change}" for change in table.schema_changes]
         lines += [f"{name}: left out, Dataverse cannot list it" for name in self.left_out]
         if self.counters.requests:
             lines.append(str(self.counters))
         lines.append(f"dataset {self.dataset} in {self.destination}")
-        lines.append(self.summary)
-        return "\n".join(lines)
+        return [*lines, self.summary]
 
     @property
     def summary(self) -> str:

@@ -15,8 +15,8 @@ import dlt
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.catalog.history_tables import HISTORY, RUN_TABLES, RUNS
-from dataverse_source.loading.destination_queries import client_of
-from dataverse_source.loading.report import LoadReport, TableReport, add_up
+from dataverse_source.loading.destination_queries import Names, client_of
+from dataverse_source.loading.report import CHANGES, LoadReport, TableReport, add_up
 
 VALUES_AT_ONCE = 1_000
 """Values in one statement: some databases take at most 2,100."""
@@ -57,10 +57,7 @@ def append_run(
         "status": "interrupted" if interrupted else _status(report, error),
         "tables": len(report.tables),
         "failed": failed,
-        **{
-            word: add_up(report.tables, word)
-            for word in ("rows_read", "inserted", "updated", "unchanged", "deleted")
-        },
+        **{word: add_up(report.tables, word) for word in ("rows_read", *CHANGES)},
         "seconds": report.seconds,
         "requests": report.counters.requests,
         "retries": report.counters.retries,
@@ -71,17 +68,12 @@ def append_run(
     tables = [_of_table(one, run_id, started, finished, error) for one in report.tables]
     try:
         with client_of(pipeline) as client:
-            naming = pipeline.default_schema.naming
-
-            def escaped(column: str) -> str:
-                return client.escape_column_name(naming.normalize_identifier(column))
-
+            names = Names(client, pipeline.default_schema.naming)
             for name, rows in ((RUNS, [run]), (RUN_TABLES, tables)):
                 columns = HISTORY[name][1].names
-                into = client.make_qualified_table_name(naming.normalize_table_identifier(name))
-                shown = ", ".join(map(escaped, columns))
+                shown = ", ".join(map(names.column, columns))
                 for sql, values in _statements(columns, rows):
-                    insert = f"INSERT INTO {into} ({shown}) VALUES {sql}"  # noqa: S608
+                    insert = f"INSERT INTO {names.table(name)} ({shown}) VALUES {sql}"  # noqa: S608
                     client.execute_sql(insert, *values)
     except Exception as problem:  # each destination's driver has errors of its own
         logger.info("The run is not in the history: %s", problem)

@@ -8,7 +8,7 @@ import dlt
 from dlt.extract import DltSource
 
 from dataverse_source.config.log import logger
-from dataverse_source.loading.destination_queries import Query, select
+from dataverse_source.loading.destination_queries import row_counts
 from dataverse_source.loading.packages import tables_of
 from dataverse_source.loading.report import TableReport
 from dataverse_source.loading.row_counts import RowCounts
@@ -77,11 +77,8 @@ def _present(pipeline: dlt.Pipeline, tables: list[str]) -> dict[str, int | None]
         return {}
     known = pipeline.default_schema.tables
     with_history = [one for one in tables if VALID_TO in known.get(one, {}).get("columns", {})]
-    queries = [Query(one, where=f"{VALID_TO} IS NULL") for one in with_history]
     try:
-        found = select(pipeline, queries)
+        return row_counts(pipeline, with_history, f"{VALID_TO} IS NULL")
     except Exception as error:  # each destination's driver has errors of its own
         logger.info("Present versions are not counted: %s", error)
         return dict.fromkeys(with_history)
-    counts = (None if one is None else int(one[0][0]) if one else 0 for one in found)
-    return dict(zip(with_history, counts, strict=True))

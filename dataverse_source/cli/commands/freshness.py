@@ -39,13 +39,15 @@ def command(screen: Screen, warn: timedelta, error: timedelta, where: Where) -> 
     --error, or has never been synced, fails. Nothing is requested from Dataverse.
     """
     from dataverse_source.cli.states import attached, known_tables
+    from dataverse_source.loading.destination_queries import one_client
     from dataverse_source.loading.history_queries import last_of_each
 
     pipeline = attached(where)
-    synced = last_of_each(pipeline, "ok")
-    failed = last_of_each(pipeline)
+    with one_client(pipeline):
+        synced = last_of_each(pipeline, "ok")
+        failed = last_of_each(pipeline)
+        names = sorted({one.name for one in known_tables(pipeline)} | set(failed))
     now = datetime.now(timezone.utc)
-    names = sorted({one.name for one in known_tables(pipeline)} | set(failed))
     tables = [_facts(name, synced.get(name), now, warn, error) for name in names]
     worst = max((one["status"] for one in tables), key=list(STYLES).index, default="error")
     value = {"status": worst, "tables": tables}

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dataverse_source.cli.options import Where, json_option, pipeline_options
+from dataverse_source.cli.report_screen import COUNTS
 from dataverse_source.cli.screen import Screen, grid
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-COUNTS = ("inserted", "updated", "deleted")
 
 
 @click.command("history")

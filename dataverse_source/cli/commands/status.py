@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dataverse_source.cli.options import Where, json_option, pipeline_options
+from dataverse_source.cli.report_screen import COUNTS
 from dataverse_source.cli.screen import Screen, grid
 from dataverse_source.cli.times import in_words
 
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from dataverse_source.cli.states import KnownTable
-
-COUNTS = ("inserted", "updated", "deleted")
 
 
 @click.command("status")
@@ -29,22 +29,27 @@ def command(screen: Screen, where: Where) -> None:
     """Show rows, sync mode, last sync and last changes of each table.
 
     Changes are rows inserted (+), updated (~) and deleted (-) by the last run. Nothing is requested
-    from Dataverse. A table with change tracking has a delta link. It expires
-    some days after it was issued: 7, unless the environment has another setting. After that, the
-    next run reads the table in full.
+    from Dataverse. A table with change tracking has a delta link. It expires some days after it
+    was issued: 7, unless the environment has another setting. After that, the next run reads the
+    table in full.
     """
     from dataverse_source.cli.states import attached, known_tables
+    from dataverse_source.loading.destination_queries import one_client
 
     found = attached(where)
     now = datetime.now(timezone.utc)
-    past = _past(found)
+    with ExitStack() as stack:
+        with suppress(Exception):  # what cannot be asked is unknown below
+            stack.enter_context(one_client(found))
+        past = _past(found)
+        tables = [_facts(found, one, now, past) for one in known_tables(found)]
     facts = {
         "pipeline": found.pipeline_name,
         "destination": found.destination.destination_name,
         "dataset": found.dataset_name,
         "last_run": _last_run(found),
         "pending_packages": found.has_pending_data,
-        "tables": [_facts(found, one, now, past) for one in known_tables(found)],
+        "tables": tables,
     }
     screen.show(facts, lambda console: _draw(console, facts, now))
 
