@@ -11,9 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dlt.common.configuration.container import Container
-from dlt.common.pipeline import PipelineContext
-
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.client.session import new_session
 from dataverse_source.client.throttle.limiter import limiter_of
@@ -28,6 +25,7 @@ from dataverse_source.credentials import (
 from dataverse_source.errors import ResponseError
 from dataverse_source.metadata.cache import MetadataCache
 from dataverse_source.metadata.reader import MetadataReader
+from dataverse_source.sync.active_pipeline import active_pipeline
 
 SANDBOX_NOTICE = (
     'This is made-up data from the local sandbox (environment_url = "sandbox"), '
@@ -141,5 +139,5 @@ def reached(
 
 def _pipeline_folder() -> Path | None:
     """The working folder of the running pipeline; None if none runs, as in a preview."""
-    context = Container()[PipelineContext]
-    return Path(context.pipeline().working_dir) if context.is_active() else None
+    pipeline = active_pipeline()
+    return None if pipeline is None else Path(pipeline.working_dir)

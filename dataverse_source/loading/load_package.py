@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, cast
+from typing import Any
 
 import dlt
 from dlt.common.configuration.container import Container
-from dlt.common.pipeline import PipelineContext
 from dlt.common.schema import Schema
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.extract.source import SourceInjectableContext
 
+from dataverse_source.sync.active_pipeline import active_pipeline
 from dataverse_source.sync.context import Destination
 from dataverse_source.sync.write.destination import (
     Ask,
     LoadedTable,
     NothingLoaded,
     ask_here,
-    merge_strategies,
 )
 
 DestinationFactory = Callable[[str, str], Destination]
@@ -38,9 +37,6 @@ class Package:
         states: state of each resource before it.
         selected: the resources that are read; None for all.
         schema: dlt's schema of the source; None if no pipeline is running.
-        merge_strategies: those of the destination; None if no pipeline is running.
-        pipeline: that runs; None if none does.
-        ask: has dlt's own thread call a function.
         source_state: dlt's state of the source, to be written to; None if no pipeline is running.
     """
 
@@ -50,9 +46,6 @@ class Package:
     states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     selected: Collection[str] | None = None
     schema: Schema | None = None
-    merge_strategies: Sequence[str] | None = None
-    pipeline: dlt.Pipeline | None = None
-    ask: Ask = ask_here
     source_state: dict[str, Any] | None = None
 
     def loaded_as(self, name: str) -> str:
@@ -83,9 +76,6 @@ def current_package(ask: Ask = ask_here) -> Package:
         source_state.get("resources", {}),
         _selected(),
         dlt.current.source_schema(),
-        merge_strategies(),  # once: dlt resolves the destination's configuration for it
-        cast(dlt.Pipeline, Container()[PipelineContext].pipeline()),
-        ask,
         source_state,
     )
 
@@ -99,9 +89,8 @@ def _selected() -> Collection[str] | None:
 
 def _destination(ask: Ask) -> DestinationFactory:
     """Returns tables in the destination of the pipeline that runs."""
-    context = Container()[PipelineContext]
-    if not context.is_active():
+    pipeline = active_pipeline()
+    if pipeline is None:
         return lambda _name, _key: NothingLoaded()
-    pipeline = cast(dlt.Pipeline, context.pipeline())
     schema = dlt.current.source_schema()
     return lambda name, key: LoadedTable(pipeline, schema, name, key, ask)

@@ -7,11 +7,9 @@ the package is loaded, the destination is asked what it has of these keys.
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,11 +17,9 @@ import pyarrow.compute as pc
 
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.config.log import logger
-from dataverse_source.loading.load_package import Package
-from dataverse_source.loading.loaded_keys import LoadedKeys
-from dataverse_source.sync.comparison import MEMORY
-from dataverse_source.sync.context import TableRun
+from dataverse_source.sync.context import Destination, TableRun
 from dataverse_source.sync.read.table_reader import VERSION
+from dataverse_source.sync.temporary_database import TemporaryDatabase
 from dataverse_source.sync.write.destination import DELETIONS
 from dataverse_source.sync.write.history import ROW_VERSION
 from dataverse_source.sync.write.items import DELETED
@@ -106,12 +102,11 @@ class PackageCounter:
 
     Args:
         run: the run of the table.
-        package: takes its rows.
         rows: in the destination before the run; None if unknown.
     """
 
-    def __init__(self, run: TableRun, package: Package, rows: int | None) -> None:
-        self._run, self._package, self._rows = run, package, rows
+    def __init__(self, run: TableRun, rows: int | None) -> None:
+        self._run, self._rows = run, rows
         self._keys = list(run.reader.table.key_columns)
         names = run.reader.schema.arrow.names
         self._version = VERSION if VERSION in names else None
@@ -119,8 +114,7 @@ class PackageCounter:
             self._version = ROW_VERSION
         self._read = 0
         self._replaces = False
-        self._database: Any = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._database: TemporaryDatabase | None = None
         self.counts = RowCounts()
 
     def items(self, items: Iterator[Any]) -> Iterator[Any]:
@@ -136,7 +130,8 @@ class PackageCounter:
             seconds = time.monotonic() - began - waited
             self.counts = counts + RowCounts(seconds=seconds)
         finally:
-            self._close()
+            if self._database is not None:
+                self._database.close()
 
     def _add(self, item: Any) -> None:
         hints = getattr(item.meta, "hints", None) or {}
@@ -162,96 +157,77 @@ class PackageCounter:
         count = len(key)
         versions = pa.nulls(count, TEXT) if version is None else version.cast(TEXT)
         marks = pa.array([True] * count, pa.bool_()) if deleted is None else deleted
-        rows = pa.table([key, versions, marks], names=["key", "version", "deleted"])
-        if rows.num_rows:
-            self._into("written", rows)
+        if count:
+            rows = pa.table([key, versions, marks], names=["key", "version", "deleted"])
+            self._opened().add("written", rows)
 
-    def _into(self, table: str, rows: pa.Table) -> None:
-        database = self._opened()
-        database.register("batch", rows)
-        database.execute(f"INSERT INTO {table} SELECT * FROM batch")  # noqa: S608
-        database.unregister("batch")
-
-    def _opened(self) -> Any:
+    def _opened(self) -> TemporaryDatabase:
+        """The database; a run without changes does not need it."""
         if self._database is None:
-            import duckdb  # takes a while, and a run without changes does not need it
-
-            self._folder = tempfile.TemporaryDirectory(
-                prefix="dataverse-", ignore_cleanup_errors=True
-            )
-            more = str(Path(self._folder.name) / "more")
-            config: dict[str, Any] = {"memory_limit": MEMORY, "threads": 2, "temp_directory": more}
-            self._database = duckdb.connect(":memory:", config=config)
-            self._database.execute(_TABLES)
+            self._database = TemporaryDatabase(_TABLES)
         return self._database
-
-    def _ask(self, sql: str, values: Any = None) -> list[Any]:
-        found: list[Any] = self._opened().execute(sql, values).fetchall()
-        return found
 
     def _counted(self) -> RowCounts:
         if not self._replaces and self._database is None:
             return RowCounts(self._read)
+        database = self._opened()
         known = self._run.destination.columns()
         try:
-            if known and not self._drops():
-                self._add_loaded(set(known))
+            if known:
+                self._add_loaded(database, known)
         except _NoAnswerError as error:
-            logger.info("%s: its changes are not counted: %s", self._run.name, error.__cause__)
+            why = error.__cause__ or error
+            logger.info("%s: its changes are not counted: %s", self._run.name, why)
             return UNKNOWN + RowCounts(self._read)
-        ((inserted, again, unchanged, deleted),) = self._ask(_COUNTS, {"replaces": self._replaces})
+        ((inserted, again, unchanged, deleted),) = database.ask(
+            _COUNTS, {"replaces": self._replaces}
+        )
         if self._version is None and again:  # nothing tells whether these rows have changed
             return RowCounts(self._read, inserted, None, None, deleted)
         return RowCounts(self._read, inserted, again - unchanged, unchanged, deleted)
 
-    def _drops(self) -> bool:
-        """Whether the load drops what the destination has, so that all rows are new."""
-        pipeline = self._package.pipeline
-        return pipeline is None or pipeline.refresh is not None
+    def _add_loaded(self, database: TemporaryDatabase, columns: Container[str]) -> None:
+        """Adds the loaded rows with the written keys, or all of them.
 
-    def _add_loaded(self, columns: set[str]) -> None:
-        package = self._package
-        if package.pipeline is None or package.schema is None:
-            return
-        if self._version is not None and self._version not in columns:
+        Raises:
+            _NoAnswerError: the destination cannot be asked.
+        """
+        if self._version not in columns:
             self._version = None
-        loaded = LoadedKeys(
-            package.pipeline, package.schema, self._run.name, self._keys, self._version, package.ask
-        )
         query = "SELECT DISTINCT key FROM written"
-        ((count,),) = self._ask(f"SELECT count(*) FROM ({query})")  # noqa: S608
+        keys = None
+        count = database.number(f"SELECT count(*) FROM ({query})")  # noqa: S608
         few = count <= max(FEW, (self._rows or 0) // SHARE)
         if few and len(self._keys) == 1 and not self._replaces:
-            chunks = loaded.of([key for (key,) in self._ask(query)])
-        else:
-            chunks = loaded.all()
-        for rows in _answers(chunks):
-            keys = pa.array([_BETWEEN.join(map(str, row[:-1])) for row in rows], TEXT)
+            keys = [key for (key,) in database.ask(query)]
+        for rows in _answers(self._run.destination, [*self._keys, self._version], keys):
+            loaded = pa.array([_BETWEEN.join(map(str, row[:-1])) for row in rows], TEXT)
             versions = pa.array([_text(row[-1]) for row in rows], TEXT)
-            self._into("loaded", pa.table([keys, versions], names=["key", "version"]))
-
-    def _close(self) -> None:
-        if self._database is not None:
-            self._database.close()
-            self._database = None
-        if self._folder is not None:
-            self._folder.cleanup()
+            database.add("loaded", pa.table([loaded, versions], names=["key", "version"]))
 
 
 class _NoAnswerError(Exception):
-    """The destination cannot be asked; the cause is an error of its driver."""
+    """The destination cannot be asked; the cause is an error of its driver, if there is one."""
 
 
-def _answers(chunks: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-    """The same chunks; every error comes from the destination.
+def _answers(
+    destination: Destination, columns: Sequence[str | None], keys: Sequence[str] | None
+) -> Iterator[Sequence[Any]]:
+    """The loaded rows in chunks; every error comes from the destination.
 
     Raises:
-        _NoAnswerError: there is one.
+        _NoAnswerError: there is one, or the destination has no SQL.
     """
+    try:
+        chunks = destination.rows(columns, keys)
+    except Exception as error:  # each destination's driver has errors of its own
+        raise _NoAnswerError from error
+    if chunks is None:
+        raise _NoAnswerError("it has no SQL")
     while True:
         try:
             chunk = next(chunks, None)
-        except Exception as error:  # each destination's driver has errors of its own
+        except Exception as error:
             raise _NoAnswerError from error
         if chunk is None:
             return

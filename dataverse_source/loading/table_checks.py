@@ -19,6 +19,7 @@ from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.plan import make_plan
 from dataverse_source.sync.state import TableState
+from dataverse_source.sync.write.destination import merge_strategies
 from dataverse_source.sync.write.history import check_history
 from dataverse_source.sync.write.items import MERGE
 
@@ -65,11 +66,12 @@ def select_tables(
             found = ()
         selection.tables[name] = [one for one in found if one.logical_name not in taken]
     check_table_settings(connection.settings, selection.tables)
+    strategies = merge_strategies()  # once: dlt resolves the destination's configuration for it
     for name, tables in selection.tables.items():
         selection.tables[name] = []
         for table in tables:
             try:
-                _check(table, name, selection, runs, package)
+                _check(table, name, selection, runs, package, strategies)
             except Exception as error:
                 known = package.knows(name, table.logical_name)
                 if not run.isolates or stops_the_run(error, known=known):
@@ -82,7 +84,12 @@ def select_tables(
 
 
 def _check(
-    table: Table, name: str, selection: Selection, runs: TableRuns, package: Package
+    table: Table,
+    name: str,
+    selection: Selection,
+    runs: TableRuns,
+    package: Package,
+    strategies: Sequence[str] | None,
 ) -> None:
     schema = package.schema
     if schema is not None:
@@ -90,7 +97,7 @@ def _check(
     run = runs.new(table.logical_name, name, package)
     if schema is not None:
         check_column_names(run, schema.naming)
-    check_table(run, package.merge_strategies)
+    check_table(run, strategies)
 
 
 def check_table_settings(settings: Settings, found: Mapping[str, Sequence[Table]]) -> None:

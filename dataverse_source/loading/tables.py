@@ -335,7 +335,7 @@ def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator
 def _counted(
     reading: _Reading, run: TableRun, items: Iterator[Any], rows: int | None
 ) -> Iterator[Any]:
-    counter = PackageCounter(run, reading.package, rows)
+    counter = PackageCounter(run, rows)
     yield from counter.items(items)
     reading.run.pending[reading.table.logical_name] = counter.counts
 

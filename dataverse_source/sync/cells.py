@@ -7,7 +7,6 @@ of versions (`dataverse_source.sync.reconcile.compare`) has them.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,14 +16,12 @@ import pyarrow as pa
 from dataverse_source.arrow.cells import typed
 from dataverse_source.arrow.keys import no_keys
 from dataverse_source.arrow.schema import TEXT
-from dataverse_source.sync.comparison import keys_and_versions, open_database
+from dataverse_source.sync.comparison import keys_and_versions
 from dataverse_source.sync.context import TableRun
+from dataverse_source.sync.temporary_database import TemporaryDatabase
 from dataverse_source.sync.write.history import row_versions
 from dataverse_source.sync.write.items import variants
 from dataverse_source.sync.written_rows import version_column
-
-KEYS_AT_ONCE = 500
-"""Keys of one question to the destination."""
 
 LOOKED_AT = 1_000
 """Most rows that are read a second time, as they may have changed meanwhile."""
@@ -76,17 +73,12 @@ def compare_cells(run: TableRun, sample: int | None, examples: int = 10) -> Cell
         DataverseError: the table can't be read.
     """
     cells = _Cells(run)
-    with tempfile.TemporaryDirectory(prefix="dataverse-", ignore_cleanup_errors=True) as folder:
-        database = open_database(folder)
-        try:
-            database.execute(_TABLES)
-            if not _read(cells, database, sample):
-                return None
-            compared = _numbers(database, f"SELECT count(DISTINCT a.key) {_SAME_VERSION}")
-            suspects = f"SELECT DISTINCT a.key {_SAME_VERSION} WHERE a.digest <> b.digest"
-            found = database.execute(f"{suspects} ORDER BY ALL").fetchall()
-        finally:
-            database.close()
+    with TemporaryDatabase(_TABLES) as database:
+        if not _read(cells, database, sample):
+            return None
+        compared = database.number(f"SELECT count(DISTINCT a.key) {_SAME_VERSION}")
+        suspects = f"SELECT DISTINCT a.key {_SAME_VERSION} WHERE a.digest <> b.digest"
+        found = database.ask(f"{suspects} ORDER BY ALL")
     keys = [key for (key,) in found]
     confirmed = cells.different(keys[:LOOKED_AT])
     keys = [*confirmed, *keys[LOOKED_AT:]]
@@ -94,26 +86,20 @@ def compare_cells(run: TableRun, sample: int | None, examples: int = 10) -> Cell
     return CellReport(compared, len(keys), some, cells.not_loaded, pa.array(keys, TEXT))
 
 
-def _read(cells: _Cells, database: Any, sample: int | None) -> bool:
+def _read(cells: _Cells, database: TemporaryDatabase, sample: int | None) -> bool:
     """Reads both sides into the database; False if the destination cannot be asked."""
-    if sample is None:
-        loaded = cells.loaded()
-        if loaded is None:
+    keys = None
+    if sample is not None:
+        keys = cells.sample(database, sample)
+        if keys is None:
             return False
-        for rows in loaded:
-            _insert(database, "loaded", rows)
-        for rows in cells.in_dataverse():
-            _insert(database, "dataverse", rows)
-        return True
-    keys = cells.sample(database, sample)
-    if keys is None:
+    loaded = cells.loaded(keys)
+    if loaded is None:
         return False
-    for start in range(0, len(keys), KEYS_AT_ONCE):
-        some = keys[start : start + KEYS_AT_ONCE]
-        for rows in cells.loaded(some) or ():
-            _insert(database, "loaded", rows)
-        for rows in cells.in_dataverse(some):
-            _insert(database, "dataverse", rows)
+    for rows in loaded:
+        database.add("loaded", rows)
+    for rows in cells.in_dataverse(keys):
+        database.add("dataverse", rows)
     return True
 
 
@@ -138,17 +124,17 @@ class _Cells:
         version = version_column(run)
         self._version = version if version in self._loaded_as else None
 
-    def in_dataverse(self, keys: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    def in_dataverse(self, keys: Sequence[str] | None) -> Iterator[pa.Table]:
         """Key, version and digest of the rows there, of all or of those with these keys."""
         for rows in self._in_dataverse(keys):
             yield self._digests(rows, row_versions(rows))
 
-    def loaded(self, keys: Sequence[str] | None = None) -> Iterator[pa.Table] | None:
+    def loaded(self, keys: Sequence[str] | None) -> Iterator[pa.Table] | None:
         """The same of the destination; None if it cannot be asked."""
         found = self._run.destination.rows(list(self._loaded_as.values()), keys)
         return None if found is None else self._loaded(found)
 
-    def sample(self, database: Any, count: int) -> list[str] | None:
+    def sample(self, database: TemporaryDatabase, count: int) -> list[str] | None:
         """Keys of loaded rows, chosen at random; None if the destination cannot be asked."""
         found = self._run.destination.versions(None)
         if found is None:
@@ -156,31 +142,29 @@ class _Cells:
         for rows in found:
             keys = pa.array([str(key) for key, _ in rows], TEXT)
             empty = pa.nulls(len(keys), TEXT)
-            _insert(database, "loaded", pa.table({"key": keys, "version": empty, "digest": empty}))
-        chosen = database.execute(
+            database.add("loaded", pa.table({"key": keys, "version": empty, "digest": empty}))
+        chosen = database.ask(
             f"SELECT key FROM loaded USING SAMPLE reservoir({count} ROWS)"  # noqa: S608
-        ).fetchall()
-        database.execute("TRUNCATE loaded")
+        )
+        database.ask("TRUNCATE loaded")
         return [key for (key,) in chosen]
 
     def different(self, keys: Sequence[str]) -> dict[str, list[str]]:
         """The columns that still differ, by key, of rows with the same version."""
         found: dict[str, list[str]] = {}
-        for start in range(0, len(keys), KEYS_AT_ONCE):
-            some = keys[start : start + KEYS_AT_ONCE]
-            there = {
-                row[self._key]: row for rows in self._in_dataverse(some) for row in rows.to_pylist()
-            }
-            for chunk in self._run.destination.rows(list(self._loaded_as.values()), some) or ():
-                rows, misfits = typed(chunk, self._schema)
-                for number, row in enumerate(rows.to_pylist()):
-                    other = there.get(row[self._key])
-                    if other is None or self._moved(row, other):
-                        continue
-                    wrong = misfits.get(number, set())
-                    names = [name for name in row if name in wrong or row[name] != other[name]]
-                    if names:
-                        found[row[self._key]] = names
+        there = {
+            row[self._key]: row for rows in self._in_dataverse(keys) for row in rows.to_pylist()
+        }
+        for chunk in self._run.destination.rows(list(self._loaded_as.values()), keys) or ():
+            rows, misfits = typed(chunk, self._schema)
+            for number, row in enumerate(rows.to_pylist()):
+                other = there.get(row[self._key])
+                if other is None or self._moved(row, other):
+                    continue
+                wrong = misfits.get(number, set())
+                names = [name for name in row if name in wrong or row[name] != other[name]]
+                if names:
+                    found[row[self._key]] = names
         return found
 
     @property
@@ -207,14 +191,3 @@ class _Cells:
     def _digests(self, rows: pa.Table, digests: pa.Array) -> pa.Table:
         found = keys_and_versions(rows, self._key, self._version)
         return found.append_column("digest", digests)
-
-
-def _insert(database: Any, table: str, rows: pa.Table) -> None:
-    database.register("batch", rows)
-    database.execute(f"INSERT INTO {table} SELECT key, version, digest FROM batch")  # noqa: S608
-    database.unregister("batch")
-
-
-def _numbers(database: Any, sql: str) -> int:
-    found = database.execute(sql).fetchone()
-    return int(found[0]) if found else 0

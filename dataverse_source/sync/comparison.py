@@ -6,23 +6,16 @@ stays flat however many rows there are.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataverse_source.arrow.schema import INTEGER, TEXT
-
-if TYPE_CHECKING:
-    import duckdb
-
-MEMORY = "256MB"
-"""Memory of DuckDB for one comparison; what exceeds it is on disk."""
+from dataverse_source.sync.temporary_database import TemporaryDatabase
 
 CHUNK = 5_000
 """Keys of differences that are returned at once."""
@@ -80,16 +73,13 @@ class Comparison:
         self.begins_anew = 0
         self._versions = versions
         self._settled = "written WHERE deleted" if newest_wins else "written"
-        self._folder = tempfile.TemporaryDirectory(prefix="dataverse-", ignore_cleanup_errors=True)
-        self._database = open_database(self._folder.name)
-        self._database.execute(_TABLES)
+        self._database = TemporaryDatabase(_TABLES)
 
     def __enter__(self) -> Comparison:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._database.close()
-        self._folder.cleanup()
 
     def add_loaded(self, rows: Sequence[Sequence[Any]]) -> None:
         """Adds rows of the destination: key and version each, as its driver returns them."""
@@ -117,7 +107,7 @@ class Comparison:
 
     def rewritten(self) -> Iterator[pa.Table]:
         """Key and digest of written rows that are loaded more than once or in another version."""
-        found = self._database.execute(
+        found = self._database.ask(
             """
             SELECT DISTINCT written.key, written.digest FROM written JOIN (
                 SELECT key, max(version) AS version, count(*) AS times FROM loaded GROUP BY key
@@ -125,7 +115,7 @@ class Comparison:
             WHERE written.digest IS NOT NULL
                 AND (there.times > 1 OR there.version IS DISTINCT FROM written.version)
             """
-        ).fetchall()
+        )
         for start in range(0, len(found), CHUNK):
             keys, digests = zip(*found[start : start + CHUNK], strict=True)
             yield pa.table({"key": pa.array(keys, TEXT), "digest": pa.array(digests, TEXT)})
@@ -140,14 +130,13 @@ class Comparison:
 
     def look_again(self, keys: pa.Array, found: pa.Table) -> None:
         """Replaces what is known of Dataverse's rows with these keys by ``found``."""
-        self._database.register("batch", pa.table({"key": keys}))
-        self._database.execute("DELETE FROM dataverse WHERE key IN (SELECT key FROM batch)")
-        self._database.unregister("batch")
+        deleted = "DELETE FROM dataverse WHERE key IN (SELECT key FROM batch)"
+        self._database.ask_of(pa.table({"key": keys}), deleted)
         self.add_dataverse(found)
 
     def restart_dataverse(self) -> None:
         """Removes Dataverse's side, to be read again."""
-        self._database.execute("TRUNCATE dataverse")
+        self._database.ask("TRUNCATE dataverse")
 
     def differences(self) -> dict[Kind, int]:
         """How many keys differ, by kind.
@@ -155,8 +144,8 @@ class Comparison:
         ``missing`` are not in the destination, ``outdated`` have another version there, are there
         more than once or are suspects, ``extra`` are not in Dataverse.
         """
-        self._database.execute("TRUNCATE differences")
-        self._database.execute(
+        self._database.ask("TRUNCATE differences")
+        self._database.ask(
             f"""
             WITH destination AS (
                 SELECT key, max(version) AS version, count(*) AS times
@@ -174,17 +163,15 @@ class Comparison:
             """  # noqa: S608
         )
         counts: dict[Kind, int] = {"missing": 0, "outdated": 0, "extra": 0}
-        found = self._database.execute("SELECT kind, count(*) FROM differences GROUP BY kind")
-        counts.update(dict(found.fetchall()))
+        counts |= dict(self._database.ask("SELECT kind, count(*) FROM differences GROUP BY kind"))
         return counts
 
     def gone_back(self) -> int:
         """How many rows have a lower version in Dataverse than in the destination."""
-        found = self._database.execute(
+        return self._database.number(
             "SELECT count(*) FROM dataverse JOIN loaded USING (key) "
             "WHERE dataverse.version < loaded.version"
-        ).fetchone()
-        return int(found[0]) if found else 0
+        )
 
     def keys(self, kinds: Iterable[Kind], most: int | None = None) -> Iterator[pa.Array]:
         """The keys that differ, in chunks.
@@ -197,11 +184,11 @@ class Comparison:
         wanted = ", ".join(f"'{kind}'" for kind in kinds)
         last = ""
         while True:
-            found = self._database.execute(
+            found = self._database.ask(
                 f"SELECT key FROM (SELECT key FROM differences WHERE kind IN ({wanted}) "  # noqa: S608
                 f"ORDER BY key {limit}) WHERE key > ? ORDER BY key LIMIT {CHUNK}",
                 [last],
-            ).fetchall()
+            )
             if not found:
                 return
             last = found[-1][0]
@@ -209,8 +196,7 @@ class Comparison:
 
     def count(self) -> int:
         """How many rows Dataverse has."""
-        found = self._database.execute("SELECT count(*) FROM dataverse").fetchone()
-        return int(found[0]) if found else 0
+        return self._database.number("SELECT count(*) FROM dataverse")
 
     def fingerprints(self) -> tuple[Fingerprint, Fingerprint]:
         """The rows of Dataverse, and of the destination once this run's rows are loaded."""
@@ -218,34 +204,14 @@ class Comparison:
 
     def _fingerprint(self, rows: str) -> Fingerprint:
         text = "key || ':' || coalesce(version::VARCHAR, '')"
-        found = self._database.execute(
+        ((count, total),) = self._database.ask(
             f"SELECT count(*), coalesce(sum(md5_number_lower({text})), 0) FROM ({rows})"  # noqa: S608
-        ).fetchone()
-        count, total = found or (0, 0)
+        )
         return Fingerprint(int(count), f"{int(total) % 2**64:016x}")
 
     def _insert(self, table: str, rows: pa.Table) -> None:
-        if rows.num_rows:
-            shown = "*" if self._versions or table in _KEYS_ONLY else "* REPLACE (NULL AS version)"
-            self._database.register("batch", rows)
-            self._database.execute(f"INSERT INTO {table} SELECT {shown} FROM batch")  # noqa: S608
-            self._database.unregister("batch")
-
-
-def open_database(folder: str) -> duckdb.DuckDBPyConnection:
-    """A database that needs little memory; ``folder`` takes the rest."""
-    import duckdb  # takes a while, and few runs need it
-
-    database = duckdb.connect(
-        ":memory:",
-        config={
-            "memory_limit": MEMORY,
-            "threads": 2,
-            "temp_directory": str(Path(folder) / "more"),
-        },
-    )
-    database.execute("SET preserve_insertion_order = false")
-    return database
+        shown = "*" if self._versions or table in _KEYS_ONLY else "* REPLACE (NULL AS version)"
+        self._database.add(table, rows, shown)
 
 
 def keys_and_versions(rows: pa.Table, key: str, version: str | None) -> pa.Table:

@@ -51,12 +51,12 @@ class Destination(Protocol):
         """Key and value of ``column`` of the loaded rows, in chunks; None if it cannot be asked."""
 
     def rows(
-        self, columns: Sequence[str], keys: Sequence[str] | None = None
+        self, columns: Sequence[str | None], keys: Sequence[str] | None = None
     ) -> Iterator[Sequence[Sequence[Any]]] | None:
         """Values of ``columns`` of the loaded rows, in chunks; None if it cannot be asked.
 
         Args:
-            columns: names as in the destination.
+            columns: names as in the destination; None: null instead.
             keys: of the rows; None: all rows.
         """
 

@@ -175,11 +175,11 @@ class LoadedInMemory:
         return iter([[(key, row.get(column or "")) for key, row in rows.items()]])
 
     def rows(
-        self, columns: Sequence[str], keys: Sequence[str] | None = None
+        self, columns: Sequence[str | None], keys: Sequence[str] | None = None
     ) -> Iterator[list[tuple[Any, ...]]] | None:
         found = self._destination.tables.get(self._name, {})
         wanted = found if keys is None else [key for key in keys if key in found]
-        return iter([[tuple(found[key].get(one) for one in columns) for key in wanted]])
+        return iter([[tuple(found[key].get(one or "") for one in columns) for key in wanted]])
 
     def has_rows(self) -> bool:
         return bool(self._destination.tables.get(self._name))

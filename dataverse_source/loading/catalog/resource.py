@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import dlt
-from dlt.common.configuration.container import Container
-from dlt.common.pipeline import PipelineContext
 from dlt.common.schema.typing import TTableReferenceInline
 from dlt.extract import DltResource
 
@@ -21,6 +19,7 @@ from dataverse_source.loading.catalog.schema_changes import changes_since_last_l
 from dataverse_source.loading.catalog.tables import CatalogTable, Described, catalog, fingerprint
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.run_context import RunContext, current_run
+from dataverse_source.sync.active_pipeline import active_pipeline
 
 CATALOG = "_dataverse_catalog"
 """Name of the resource with the catalog tables."""
@@ -81,11 +80,10 @@ def catalog_resource(connection: Connection) -> DltResource:
 
 def _tell_changes(tables: Sequence[CatalogTable], run: RunContext) -> None:
     """Says what has changed in the tables' metadata, in the log and in the report."""
-    context = Container()[PipelineContext]
-    if not context.is_active():
+    pipeline = active_pipeline()
+    if pipeline is None:
         return
     rows = {one.name: one.rows for one in tables}
-    pipeline = cast(dlt.Pipeline, context.pipeline())
     found = changes_since_last_load(pipeline, rows["_dataverse_tables"], rows["_dataverse_columns"])
     for name, changes in found.items():
         logger.warning("%s: %s", name, "; ".join(changes))

@@ -7,19 +7,18 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 import dlt
 import pyarrow as pa
-from dlt.common.configuration.container import Container
 from dlt.common.destination.exceptions import SqlClientNotAvailable
-from dlt.common.pipeline import PipelineContext
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from dataverse_source.arrow.keys import no_keys
 from dataverse_source.arrow.schema import TEXT
+from dataverse_source.sync.active_pipeline import active_pipeline
 
 T = TypeVar("T")
 
@@ -29,15 +28,15 @@ DELETIONS = "_dataverse_deletions"
 VALID_TO = "_dataverse_valid_to"
 """Column of a table with a history: when a version ended; null for the present one."""
 
-ROWS_AT_ONCE = 100_000
-"""Rows that one question fetches, so that dlt's thread is never busy for long."""
+CELLS_AT_ONCE = 200_000
+"""Cells that are fetched at a time, so that dlt's thread is never busy for long."""
 
-WHOLE_ROWS_AT_ONCE = 5_000
-"""The same, of rows with all columns."""
+KEYS_AT_ONCE = 500
+"""Keys in one question: some databases take at most 2,100 values in a statement."""
 
 Row = Sequence[Any]
-Condition = tuple[str, str | Sequence[str] | None]
-"""A column and its value, several of which one is its value, or None for null."""
+Condition = tuple[str, str | None]
+"""A column and its value; None for null."""
 
 
 class Ask(Protocol):
@@ -57,10 +56,9 @@ def merge_strategies() -> Sequence[str] | None:
 
     Call it on dlt's own thread.
     """
-    context = Container()[PipelineContext]
-    if not context.is_active():
+    pipeline = active_pipeline()
+    if pipeline is None:
         return None
-    pipeline = cast(dlt.Pipeline, context.pipeline())
     return pipeline.destination.capabilities().supported_merge_strategies
 
 
@@ -97,31 +95,26 @@ class LoadedTable:
         Returns:
             None if the destination cannot be asked.
         """
-        if self._pipeline.refresh:  # the load drops them
-            return iter(())
-        return self._select(self._name, [self._key, column], self._present())
+        return self.rows([self._key, column])
 
     def rows(
-        self, columns: Sequence[str], keys: Sequence[str] | None = None
+        self, columns: Sequence[str | None], keys: Sequence[str] | None = None
     ) -> Iterator[Sequence[Row]] | None:
         """Values of ``columns`` of the loaded rows, in chunks.
 
         For a table with a history: of the versions that have not ended.
 
         Args:
-            columns: names as in the destination.
+            columns: names as in the destination; None: null instead.
             keys: of the rows; None: all rows.
 
         Returns:
             None if the destination cannot be asked.
         """
-        conditions = self._present()
-        if keys is not None:
-            conditions.append((self._key, tuple(keys)))
-        return self._select(self._name, columns, conditions, at_once=WHOLE_ROWS_AT_ONCE)
-
-    def _present(self) -> list[Condition]:
-        return [(VALID_TO, None)] if VALID_TO in self.columns() else []
+        if self._pipeline.refresh:  # the load drops them
+            return iter(())
+        present = (VALID_TO, None) if VALID_TO in self.columns() else None
+        return self._select(self._name, columns, present, keys)
 
     def has_rows(self) -> bool:
         """Whether any rows are loaded; True if the destination cannot be asked."""
@@ -154,7 +147,7 @@ class LoadedTable:
 
         if self._pipeline.refresh == "drop_sources" or not self._ask(is_there):
             return no_keys()
-        found = self._select(DELETIONS, ["key"], [("table", self._name)])
+        found = self._select(DELETIONS, ["key"], ("table", self._name))
         keys = [str(key) for rows in found or () for (key,) in rows]
         return pa.array(keys, TEXT)
 
@@ -162,29 +155,24 @@ class LoadedTable:
         self,
         table: str,
         columns: Sequence[str | None] | None,
-        conditions: Sequence[Condition] = (),
-        *,
-        at_once: int = ROWS_AT_ONCE,
+        condition: Condition | None = None,
+        keys: Sequence[str] | None = None,
     ) -> Iterator[Sequence[Row]] | None:
-        """Rows in chunks, of all rows or of those that meet all conditions.
+        """Rows in chunks; None if the destination has no SQL client.
 
         Args:
             table: to read.
             columns: to select, None for null; without columns: whether there is any row.
-            conditions: of the rows.
-            at_once: rows in a chunk.
+            condition: of the rows.
+            keys: of the rows; None: all.
         """
-        chunks = self._chunks(table, columns, conditions, at_once)
-        first = self._ask(lambda: next(chunks))
-        return None if first is None else self._rest(first, chunks)
+        chunks = self._chunks(table, columns, condition, keys)
+        return self._rest(chunks) if self._ask(lambda: next(chunks)) else None
 
-    def _rest(
-        self, chunk: Sequence[Row] | None, chunks: Generator[Sequence[Row] | None, None, None]
-    ) -> Iterator[Sequence[Row]]:
+    def _rest(self, chunks: Generator[Any, None, None]) -> Iterator[Sequence[Row]]:
         try:
-            while chunk:
+            while chunk := self._ask(lambda: next(chunks, None)):
                 yield chunk
-                chunk = self._ask(lambda: next(chunks, None))
         finally:
             with suppress(CancelledError):  # dlt's thread has left
                 self._ask(chunks.close)
@@ -193,16 +181,17 @@ class LoadedTable:
         self,
         table: str,
         columns: Sequence[str | None] | None,
-        conditions: Sequence[Condition],
-        at_once: int,
-    ) -> Generator[Sequence[Row] | None, None, None]:
-        """The chunks of `_select`, only to be iterated on dlt's thread: None: no SQL client."""
+        condition: Condition | None,
+        keys: Sequence[str] | None,
+    ) -> Generator[bool | Sequence[Row], None, None]:
+        """Whether there is an SQL client, then the chunks; iterated on dlt's thread only."""
         naming = self._schema.naming
         if self._schema.name not in self._pipeline.schema_names:
-            yield []  # the very first run
+            yield True  # the very first run
             return
         try:
             with self._pipeline.sql_client(self._schema.name) as client:
+                yield True
 
                 def escaped(column: str) -> str:
                     return client.escape_column_name(naming.normalize_identifier(column))
@@ -213,23 +202,33 @@ class LoadedTable:
                 else:
                     shown = ", ".join("NULL" if one is None else escaped(one) for one in columns)
                     sql = f"SELECT {shown} FROM {name}"  # noqa: S608
-                values: list[str] = []
-                for number, (column, value) in enumerate(conditions):
-                    wanted = [] if value is None else [value] if isinstance(value, str) else value
-                    marks = ", ".join(["%s"] * len(wanted))
-                    condition = f"IN ({marks})" if wanted else "IS NULL"
-                    sql = f"{sql} {'AND' if number else 'WHERE'} {escaped(column)} {condition}"
-                    values += wanted
-                with client.execute_query(sql, *values) as cursor:
-                    rows: Sequence[Row] = cursor.fetchmany(at_once)
-                    yield rows
-                    while rows:
-                        rows = cursor.fetchmany(at_once)
-                        yield rows
+                at_once = CELLS_AT_ONCE // len(columns) if columns else 1
+                for some in _parts(keys):
+                    conditions, values = [], list(some)
+                    if some:
+                        marks = ", ".join(["%s"] * len(some))
+                        conditions.append(f"{escaped(self._key)} IN ({marks})")
+                    if condition is not None:
+                        column, value = condition
+                        conditions.append(f"{escaped(column)} {'= %s' if value else 'IS NULL'}")
+                        values += [value] if value else []
+                    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+                    with client.execute_query(f"{sql}{where}", *values) as cursor:
+                        while rows := cursor.fetchmany(at_once):
+                            yield rows
         except DatabaseUndefinedRelation:
-            yield []
+            return
         except SqlClientNotAvailable:
-            yield None
+            yield False
+
+
+def _parts(keys: Sequence[str] | None) -> Iterator[Sequence[str]]:
+    """The keys in parts that fit into one question; one part without keys asks for all."""
+    if keys is None:
+        yield ()
+        return
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        yield keys[start : start + KEYS_AT_ONCE]
 
 
 class NothingLoaded:
@@ -241,7 +240,7 @@ class NothingLoaded:
 
     def rows(
         self,
-        columns: Sequence[str],  # noqa: ARG002
+        columns: Sequence[str | None],  # noqa: ARG002
         keys: Sequence[str] | None = None,  # noqa: ARG002
     ) -> Iterator[Sequence[Row]] | None:
         """None: there is no destination."""
