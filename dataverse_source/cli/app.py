@@ -35,6 +35,7 @@ COMMANDS = {
     "run": "Sync tables to the destination.",
     "status": "Show the sync state of each table; sends no request.",
     "history": "Show the last runs, or the last runs of a table.",
+    "report": "Write the history of runs to an HTML file to look at.",
     "freshness": "Tell how old the tables are; the exit code is for alerts.",
     "verify": "Compare loaded tables with Dataverse, row by row.",
     "reset": "Force a full reload of a table on the next run.",

@@ -33,6 +33,20 @@ def last_runs_of(pipeline: dlt.Pipeline, name: str, most: int) -> list[Row]:
     return _newest(pipeline, RUN_TABLES, "table", name, most)
 
 
+def table_runs_since(pipeline: dlt.Pipeline, begin: datetime) -> list[Row]:
+    """The tables of all runs that started at ``begin`` or later, the oldest first."""
+
+    def sql(names: Names) -> str:
+        started = names.column("started_at")
+        shown = ", ".join(map(names.column, HISTORY[RUN_TABLES][1].names))
+        return (
+            f"SELECT {shown} FROM {names.table(RUN_TABLES)} "  # noqa: S608
+            f"WHERE {started} >= %s ORDER BY {started}"
+        )
+
+    return _rows(pipeline, RUN_TABLES, sql, [begin])
+
+
 def last_of_each(
     pipeline: dlt.Pipeline, condition: Literal["", "ok", "changed"] = ""
 ) -> dict[str, Row]:

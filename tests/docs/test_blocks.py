@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -140,7 +141,7 @@ def test_shell(block: Block, environment: dict[str, str], running: Sandbox, tmp_
     # any free port will do: tests run side by side
     script = script.replace("--control-port 8444", "--control-port 0 --rows accounts=10")
     script = script.replace("localhost:8444", str(running.control_url).removeprefix("http://"))
-    if "status" in script and " run" not in script:
+    if re.search("source (status|report)", script) and " run" not in script:
         script = f"dataverse-source run accounts > /dev/null\n{script}"
     printed = run(["bash", "-euo", "pipefail", "-c", script], tmp_path, environment)
     if block.begins_like(NEED_A_TENANT):

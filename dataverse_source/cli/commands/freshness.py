@@ -8,26 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dataverse_source.cli.failures import FAILED
+from dataverse_source.cli.freshness_facts import STYLES, freshness_of, freshness_options
 from dataverse_source.cli.options import Where, json_option, pipeline_options
 from dataverse_source.cli.screen import Screen, grid
-from dataverse_source.cli.times import in_words, span_in
+from dataverse_source.cli.times import in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-STYLES = {"pass": "green", "warn": "yellow", "error": "red"}
-
-
-def _span(_: click.Context, __: click.Parameter, text: str) -> timedelta:
-    try:
-        return span_in(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
 
 @click.command("freshness")
-@click.option("--warn", default="2h", show_default=True, metavar="SPAN", callback=_span)
-@click.option("--error", default="24h", show_default=True, metavar="SPAN", callback=_span)
+@freshness_options
 @pipeline_options
 @json_option
 @click.pass_obj
@@ -48,25 +39,11 @@ def command(screen: Screen, warn: timedelta, error: timedelta, where: Where) -> 
         failed = last_of_each(pipeline)
         names = sorted({one.name for one in known_tables(pipeline)} | set(failed))
     now = datetime.now(timezone.utc)
-    tables = [_facts(name, synced.get(name), now, warn, error) for name in names]
+    tables = [freshness_of(name, synced.get(name), now, warn, error) for name in names]
     worst = max((one["status"] for one in tables), key=list(STYLES).index, default="error")
     value = {"status": worst, "tables": tables}
     screen.show(value, lambda console: _draw(console, tables))
     return FAILED if worst == "error" else 0
-
-
-def _facts(
-    name: str, last: dict[str, Any] | None, now: datetime, warn: timedelta, error: timedelta
-) -> dict[str, Any]:
-    age = None if last is None else now - last["started_at"]
-    too_old = age is None or age > error
-    status = "error" if too_old else "warn" if age and age > warn else "pass"
-    return {
-        "table": name,
-        "last_synced": None if last is None else last["started_at"],
-        "age_seconds": None if age is None else round(age.total_seconds(), 1),
-        "status": status,
-    }
 
 
 def _draw(console: Console, tables: list[dict[str, Any]]) -> None:
