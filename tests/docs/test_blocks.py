@@ -28,7 +28,7 @@ from tests.support.places import ROOT
 from tests.support.servers import CLIENT
 from tests.support.sign_in_material import assertion, certificate, key_pem, pem, written
 
-LANGUAGES = {"json", "python", "sh", "sql", "text", "toml", "yaml"}
+LANGUAGES = {"json", "python", "sh", "sql", "toml", "yaml"}
 SECTION = "SOURCES__DATAVERSE__"
 NEEDED = {
     "environment_url": "https://contoso.crm4.dynamics.com",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from tests.orchestration.environments import environment_with
 from tests.support.places import ROOT
 from tests.support.settings import settings_of
 
-EXAMPLES = ROOT / "pipelines" / "orchestration"
+EXAMPLES = ROOT / "dataverse_source" / "cli" / "recipes"
 TABLES = {"accounts": "account", "contacts": "contact"}
 
 RUN_SECONDS = 1800
@@ -207,11 +206,11 @@ def test_cron(organization: Sandbox, variables: dict[str, str], tmp_path: Path) 
     (entry,) = (line for line in lines if re.match(r"[\d*]", line))
     schedule, command = entry.split(None, 5)[:5], entry.split(None, 5)[5]
     assert all(re.fullmatch(r"[\d*,/-]+", part) for part in schedule)
-    assert command.endswith("uv run pipelines/environment.py")
-    # The Python of the tests in place of uv's: nothing is installed while others test.
-    command = command.replace("uv run", shlex.quote(sys.executable))
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").touch()
     variables |= {
-        "PROJECT": str(ROOT),
+        "PROJECT": str(tmp_path),
+        "PROGRAM": str(Path(sys.executable).with_name("dataverse-source")),
         "SOURCES__DATAVERSE__TABLES": '["accounts", "contac*"]',
         "DESTINATION__DUCKDB__CREDENTIALS": str(tmp_path / "all.duckdb"),
     }

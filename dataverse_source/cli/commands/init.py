@@ -2,78 +2,32 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dataverse_source.cli.options import json_option
 from dataverse_source.cli.screen import Screen
-from dataverse_source.config.project_names import pipeline_name
 
-PIPELINE_SCRIPT = '''\
-"""Sync the tables that .dlt/config.toml names; run it as often as you like."""
+if TYPE_CHECKING:
+    from dataverse_source.cli.starter_files import Answers
 
-import os
-import sys
-
-from dataverse_source import DataverseError, dataverse, load, project_pipeline
+SANDBOX = "sandbox"
+WORDS = ("cron", "github", "docker", "airflow", "dagster", "prefect")
 
 
-def main() -> int:
-    """Run the pipeline; the exit code is 0 only if everything is loaded."""
-    os.umask(0o077)  # files with rows and state are for this user only
-    try:
-        with project_pipeline() as pipeline:
-            print(load(pipeline, dataverse()))
-    except DataverseError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
-'''
-
-CONFIG = """\
-[runtime]
-log_level = "WARNING"
-dlthub_telemetry = false
-
-[load]
-delete_completed_jobs = true  # else the working folder keeps a copy of every loaded row
-
-[sources.dataverse]
-# Names the pipeline and its DuckDB file; keep it when the folder is renamed.
-pipeline = {pipeline}
-
-# "sandbox" is a local Dataverse with made-up rows; a real environment looks like this:
-# environment_url = "https://contoso.crm4.dynamics.com"
-environment_url = {environment_url}
-
-# Entity set names, logical names, or patterns such as "new_*".
-tables = [{tables}]
-"""
-
-SECRETS = """\
-# Copy to secrets.toml and fill in. secrets.toml is never committed.
-
-[sources.dataverse.credentials]
-tenant_id = "00000000-0000-0000-0000-000000000000"  # Directory (tenant) ID
-client_id = "00000000-0000-0000-0000-000000000000"  # Application (client) ID
-client_secret = "the secret's value, not its id"
-"""
-
-IGNORED = """\
-.dlt/secrets.toml
-.dlt/pipelines/
-*.duckdb
-*.duckdb.wal
-*.pem
-*.pfx
-__pycache__/
-.venv/
-"""
+def _extras(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of ``--with``, apart by commas or each in an option of its own."""
+    words = [word.strip() for text in given for word in text.split(",") if word.strip()]
+    unknown = [word for word in words if word not in WORDS]
+    if unknown:
+        raise click.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(WORDS)}.")
+    return tuple(dict.fromkeys(words))
 
 
 @click.command("init")
@@ -81,10 +35,10 @@ __pycache__/
 @click.option(
     "--environment-url",
     metavar="URL",
-    default="sandbox",
-    show_default=True,
-    help="The environment to read from.",
+    help="The environment to read from.  [default: asked for, else sandbox]",
 )
+@click.option("--tenant-id", metavar="ID", help="Directory (tenant) ID.")
+@click.option("--client-id", metavar="ID", help="Application (client) ID.")
 @click.option(
     "--table",
     "tables",
@@ -94,79 +48,128 @@ __pycache__/
     show_default=True,
     help="A table or pattern; repeat the option for more.",
 )
+@click.option(
+    "--with",
+    "extras",
+    metavar="WORDS",
+    multiple=True,
+    callback=_extras,
+    help=f"More files, of {', '.join(WORDS)}; apart by commas.",
+)
+@click.option("--no-input", is_flag=True, help="Ask nothing, also on a terminal.")
 @json_option
 @click.pass_obj
-def command(screen: Screen, folder: Path, environment_url: str, tables: tuple[str, ...]) -> None:
-    """Create a starter pipeline, its settings and example secrets in FOLDER.
+def command(
+    screen: Screen,
+    folder: Path,
+    environment_url: str | None,
+    tenant_id: str | None,
+    client_id: str | None,
+    tables: tuple[str, ...],
+    extras: tuple[str, ...],
+    no_input: bool,
+) -> None:
+    """Create a starter pipeline, its settings and secrets.toml in FOLDER.
 
-    Existing files are never overwritten: if one exists, nothing is written. Only lines that
-    .gitignore lacks are added to it.
+    On a terminal it asks for the environment, the tenant, the client id and the secret, which is
+    not shown and goes to .dlt/secrets.toml, readable for you alone. Existing files are never
+    overwritten: if one exists, nothing is written. Only lines that .gitignore lacks are added.
     """
-    files = {
-        "pipeline.py": PIPELINE_SCRIPT,
-        ".dlt/config.toml": CONFIG.format(
-            pipeline=_toml(pipeline_name(folder.resolve().name)),
-            environment_url=_toml(environment_url),
-            tables=", ".join(map(_toml, tables)),
-        ),
-        ".dlt/example.secrets.toml": SECRETS,
-    }
-    _write(folder, files)
-    shown = [str(folder / name) for name in (*files, *_ignore(folder))]
-    screen.show({"written": shown}, lambda _: _tell(shown, environment_url))
+    from dataverse_source.cli.starter_files import Answers, add_to_gitignore, starter_files, write
+
+    given = {"environment_url": environment_url, "tenant_id": tenant_id, "client_id": client_id}
+    asked = not (no_input or screen.json) and sys.stdin.isatty()
+    for name, text in given.items():
+        if text:
+            given[name] = CHECKS[name](text)
+    answers = Answers(tables=tables, **(_ask(given) if asked else _plain(given)))
+    files = starter_files(folder, answers, extras)
+    write(folder, files)
+    shown = [str(folder / name) for name in (*files, *add_to_gitignore(folder))]
+    screen.show({"written": shown}, lambda _: _tell(shown, answers))
 
 
-def _write(folder: Path, files: dict[str, str]) -> None:
-    """Writes all files or none.
+def _plain(given: dict[str, str | None]) -> dict[str, str]:
+    return {**{name: text or "" for name, text in given.items()},
+            "environment_url": given["environment_url"] or SANDBOX}  # fmt: skip
 
-    Raises:
-        ConfigurationError: one of them exists, or the folder is not writable.
-    """
+
+def _ask(given: dict[str, str | None]) -> dict[str, str]:
+    """Asks for what is not given; only the environment if that is the sandbox."""
+    found = {name: text for name, text in given.items() if text}
+    if "environment_url" not in found:
+        question = "Address of the environment (sandbox: a local one with made-up rows)"
+        found["environment_url"] = click.prompt(
+            question, default=SANDBOX, value_proc=CHECKS["environment_url"]
+        )
+    if found["environment_url"] == SANDBOX:
+        return found
+    for name, question in (
+        ("tenant_id", "Directory (tenant) ID (empty: the environment is asked for it)"),
+        ("client_id", "Application (client) ID"),
+    ):
+        if name not in found:
+            found[name] = click.prompt(
+                question, default="", show_default=False, value_proc=CHECKS[name]
+            )
+    found["client_secret"] = _secret()
+    return found
+
+
+def _secret() -> str:
+    """The secret, which is not shown while it is typed; empty: there is none."""
+    question = "Client secret (not shown; empty: another way to sign in, or later)"
+    while True:
+        secret: str = click.prompt(question, default="", show_default=False, hide_input=True)
+        if not _is_id(secret.strip()):
+            return secret.strip()
+        click.echo("This is the secret's id. Entra shows the value only once: make a new one.")
+        question = "Value of the client secret"
+
+
+def _environment(text: str) -> str:
+    from dataverse_source.client.urls import environment_base
     from dataverse_source.errors import ConfigurationError
 
-    there = [name for name in files if (folder / name).exists()]
-    if there:
-        raise ConfigurationError(
-            "Nothing was written, because these files already exist: " + ", ".join(there),
-            where=str(folder),
-            remedy="Choose another folder: dataverse-source init FOLDER.",
-        )
+    text = _no_secret(text)
     try:
-        for name, text in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
-    except OSError as error:
-        raise ConfigurationError(
-            "The files cannot be written", where=str(folder), why=str(error)
-        ) from error
+        return text if text == SANDBOX else environment_base(text)
+    except ConfigurationError as error:
+        raise click.UsageError(f"{error.what}. {error.remedy or ''}".rstrip()) from error
 
 
-def _ignore(folder: Path) -> list[str]:
-    """Adds the lines that .gitignore lacks; returns its name if there are any."""
-    path = folder / ".gitignore"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    missing = [one for one in IGNORED.splitlines() if one not in text.splitlines()]
-    if not missing:
-        return []
-    between = "" if not text or text.endswith("\n") else "\n"
-    with path.open("a", encoding="utf-8", newline="\n") as stream:
-        stream.write(between + "\n".join(missing) + "\n")
-    return [path.name]
+def _no_secret(text: str) -> str:
+    from dataverse_source.errors import has_secret
+
+    if has_secret(text):
+        raise click.UsageError("This is a client secret. It is asked for last, and never shown.")
+    return text.strip()
 
 
-def _toml(text: str) -> str:
-    """Text as a TOML string."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+CHECKS: dict[str, Callable[[str], str]] = {
+    "environment_url": _environment,
+    "tenant_id": _no_secret,
+    "client_id": _no_secret,
+}
+"""What makes each answer of what was typed; raises click.UsageError, which has it asked again."""
 
 
-def _tell(written: list[str], environment_url: str) -> None:
+def _is_id(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _tell(written: list[str], answers: Answers) -> None:
     for name in written:
         click.echo(f"wrote {name}")
-    if environment_url != "sandbox":
-        click.echo("\nNow copy .dlt/example.secrets.toml to .dlt/secrets.toml and fill it in;")
-        click.echo("then, in that folder: dataverse-source check")
-    else:
+    if answers.environment_url == SANDBOX:
+        if importlib.util.find_spec("trustme") is None:
+            click.echo("\nThe sandbox needs more packages: pip install 'dlt-dataverse[sandbox]'")
         click.echo("\nNow, in that folder: dataverse-source run")
+        return
+    if not answers.client_secret:
+        click.echo("\nNow say in .dlt/secrets.toml who signs in.")
+    click.echo("\nNow, in that folder: dataverse-source check")

@@ -1,6 +1,6 @@
 """Prefect 3: one task per table, each with a dlt pipeline of its own; tasks are independent.
 
-python pipelines/orchestration/prefect_flow.py
+python prefect_flow.py
 
 Settings and secrets come from .dlt/ in the working folder or from environment variables. Requests
 are sent only when a task runs. A retried task continues after the last loaded package.

@@ -1,6 +1,6 @@
 """Dagster: one asset per table, each with a dlt pipeline of its own; assets are independent.
 
-dagster dev -f pipelines/orchestration/dagster_assets.py
+dagster dev -f dagster_assets.py
 
 Settings and secrets come from .dlt/ in the working folder or from environment variables. Requests
 are sent only when an asset is materialized. A retried asset continues after the last loaded
