@@ -18,6 +18,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dataverse_source.cli.progress import show_progress
     from dataverse_source.credentials import DataverseCredentials
     from dataverse_source.errors import (
         AccessDeniedError,
@@ -76,6 +77,7 @@ __all__ = [
     "load",
     "project_pipeline",
     "return_freed_memory",
+    "show_progress",
     "top_by_name",
 ]
 
@@ -87,6 +89,7 @@ _MODULES = {
     "load": "loading.run",
     "project_pipeline": "loading.project_pipeline",
     "return_freed_memory": "loading.malloc",
+    "show_progress": "cli.progress",
     "top_by_name": "loading.preview",
 }
 

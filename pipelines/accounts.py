@@ -11,7 +11,6 @@ import os
 import sys
 
 from dlt.common.exceptions import DltException
-from dlt.common.runtime.collector import TqdmCollector
 
 from dataverse_source import (
     DataverseError,
@@ -19,6 +18,7 @@ from dataverse_source import (
     load,
     project_pipeline,
     return_freed_memory,
+    show_progress,
     top_by_name,
 )
 
@@ -37,16 +37,15 @@ def main() -> int:
         if options.top is not None:
             print(top_by_name("accounts", options.top))
             return 0
-        # bars on a terminal, silence elsewhere
-        with project_pipeline(progress=TqdmCollector(disable=None)) as pipeline:
+        with project_pipeline() as pipeline, show_progress(pipeline):
             report = load(pipeline, dataverse(tables=["accounts"]))
         print(report)
         print(TRY_IT.format(report.destination, QUERY))
     except (DataverseError, DltException, OSError) as error:  # of dlt: unreadable settings
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("Stopped. The next run reads what was not loaded.", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(stopped, file=sys.stderr)
         return 130
     return 0
 

@@ -9,7 +9,6 @@ import os
 import sys
 
 from dlt.common.exceptions import DltException
-from dlt.common.runtime.collector import TqdmCollector
 
 from dataverse_source import (
     DataverseError,
@@ -17,6 +16,7 @@ from dataverse_source import (
     load,
     project_pipeline,
     return_freed_memory,
+    show_progress,
 )
 
 
@@ -25,14 +25,13 @@ def main() -> int:
     os.umask(0o077)  # files with rows and state are for this user only
     return_freed_memory()  # of this process; leave it out in a process with other tasks
     try:
-        # bars on a terminal, silence elsewhere
-        with project_pipeline(progress=TqdmCollector(disable=None)) as pipeline:
+        with project_pipeline() as pipeline, show_progress(pipeline):
             print(load(pipeline, dataverse()))
     except (DataverseError, DltException, OSError) as error:  # of dlt: unreadable settings
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("Stopped. The next run reads what was not loaded.", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(stopped, file=sys.stderr)
         return 130
     return 0
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from importlib import metadata
 from typing import Any, TypeVar
 
 import requests
@@ -27,13 +26,13 @@ from dataverse_source.client.batch import (
 )
 from dataverse_source.client.body import TooLargeError
 from dataverse_source.client.connection_errors import network_fault, within
-from dataverse_source.client.counters import Counters
+from dataverse_source.client.counters import CostsByPath, Counters, TableCosts
 from dataverse_source.client.deadline import LONGEST_ANSWER
 from dataverse_source.client.page_size import is_too_heavy
 from dataverse_source.client.pages import HasNextLink, follow_next_links
 from dataverse_source.client.responses import Response
 from dataverse_source.client.retry import USUAL_POLICY, RetryPolicy, TransientError, pause
-from dataverse_source.client.session import timeouts
+from dataverse_source.client.session import HEADERS, timeouts
 from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, Permit
 from dataverse_source.client.token_source import TokenSource
 from dataverse_source.client.urls import environment_base, pinned, request_url
@@ -96,7 +95,7 @@ class DataverseClient:
         self._max_concurrency = max_concurrency
         self._lock = threading.Lock()
         self._counters = Counters()
-        self._by_path: Counter[str] = Counter()
+        self._by_path = CostsByPath(lambda: self._limiter.totals.seconds_held)
         self._server_time: datetime | None = None
         self._rate_limits: dict[str, str] = {}
 
@@ -130,10 +129,14 @@ class DataverseClient:
         )
 
     @property
-    def requests_by_path(self) -> dict[str, int]:
-        """Requests sent, retries among them, by the last part of their path: the entity set."""
-        with self._lock:
-            return dict(self._by_path)
+    def costs_by_path(self) -> dict[str, TableCosts]:
+        """What requests have cost, by the last part of their path: the entity set."""
+        return self._by_path.copy()
+
+    @property
+    def held_for(self) -> float:
+        """Seconds until limits let the next request go; 0 if none holds it back."""
+        return self._limiter.held_for
 
     @property
     def concurrency(self) -> int:
@@ -255,7 +258,7 @@ class DataverseClient:
             parse: makes the result of the body.
             retry_heavy: see `responses.check`.
         """
-        throttled = False
+        throttled, name = False, _entity_set(str(request.url))
 
         def send(token: str, permit: Permit) -> Response:
             try:
@@ -266,7 +269,11 @@ class DataverseClient:
                 raise
 
         def attempt() -> T:
-            with self._limiter.permit(at_most=self._max_concurrency, urgent=throttled) as permit:
+            with ExitStack() as stack:
+                with self._by_path.queued(name):
+                    permit = stack.enter_context(
+                        self._limiter.permit(at_most=self._max_concurrency, urgent=throttled)
+                    )
                 token = self._tokens.token()
                 response = send(token, permit)
                 try:
@@ -284,6 +291,8 @@ class DataverseClient:
             nonlocal throttled
             throttled = failure.throttled
             self._count_retry(failure, seconds)
+            if failure.held is None:
+                self._by_path.add(name, seconds_waited=seconds)
 
         return retry.run(
             attempt,
@@ -305,11 +314,11 @@ class DataverseClient:
         url = str(request.url)
         with self._lock:
             self._counters = replace(self._counters, requests=self._counters.requests + 1)
-            self._by_path[url.partition("?")[0].rpartition("/")[2]] += 1
+        self._by_path.add(_entity_set(url), requests=1)
         request = requests.Request(
             request.method,
             self.environment_url,
-            headers={**_HEADERS, **request.headers},
+            headers={**HEADERS, **request.headers},
             data=request.data,
         )
         began = time.monotonic()
@@ -364,21 +373,9 @@ class DataverseClient:
             )
 
 
-def _version() -> str:
-    try:
-        return metadata.version("dlt-dataverse")
-    except metadata.PackageNotFoundError:
-        return "0"
-
-
-# Docs "Compose HTTP requests and handle errors", section HTTP headers.
-_HEADERS = {
-    "Accept": "application/json",
-    "OData-MaxVersion": "4.0",
-    "OData-Version": "4.0",
-    "If-None-Match": "null",
-    "User-Agent": f"dlt-dataverse/{_version()}",
-}
+def _entity_set(url: str) -> str:
+    """The last part of the path."""
+    return url.partition("?")[0].rpartition("/")[2]
 
 
 def _get(url: str, prefer: Sequence[str], page_size: int | None) -> requests.Request:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 
 
@@ -54,3 +56,72 @@ class Counters:
         if self.throttled:
             line += f', {self.throttled:,} answered "too many requests"'
         return line
+
+
+@dataclass(frozen=True)
+class TableCosts:
+    """What requests to one table's address have cost.
+
+    Attributes:
+        requests: requests sent, retries among them.
+        seconds_waited: time in which at least one was held back, by limits or faults.
+    """
+
+    requests: int = 0
+    seconds_waited: float = 0.0
+
+    def __add__(self, other: TableCosts) -> TableCosts:
+        return TableCosts(
+            self.requests + other.requests, self.seconds_waited + other.seconds_waited
+        )
+
+    def __sub__(self, other: TableCosts) -> TableCosts:
+        return TableCosts(
+            self.requests - other.requests, self.seconds_waited - other.seconds_waited
+        )
+
+
+class CostsByPath:
+    """The costs of each path, which is an entity set; used by all threads.
+
+    Requests queue for their turn anyway. Only the time counts in which the first of the queue is
+    held back by a limit, so it is measured by a clock that stands still otherwise.
+
+    Args:
+        held: that clock, in seconds.
+    """
+
+    def __init__(self, held: Callable[[], float]) -> None:
+        self._held = held
+        self._lock = threading.Lock()
+        self._costs: dict[str, TableCosts] = {}
+        self._queued: dict[str, tuple[int, float]] = {}
+
+    def copy(self) -> dict[str, TableCosts]:
+        """The costs so far."""
+        with self._lock:
+            return dict(self._costs)
+
+    def add(self, path: str, requests: int = 0, seconds_waited: float = 0.0) -> None:
+        """Adds to the costs of a path."""
+        with self._lock:
+            known = self._costs.get(path, TableCosts())
+            self._costs[path] = known + TableCosts(requests, seconds_waited)
+
+    @contextmanager
+    def queued(self, path: str) -> Iterator[None]:
+        """While a request queues; the times of several requests count once where they overlap."""
+        now = self._held()
+        with self._lock:
+            count, since = self._queued.get(path, (0, now))
+            self._queued[path] = count + 1, since
+        try:
+            yield
+        finally:
+            now = self._held()
+            with self._lock:
+                count, since = self._queued.pop(path)
+                if count > 1:
+                    self._queued[path] = count - 1, since
+            if count == 1 and now > since:
+                self.add(path, seconds_waited=now - since)

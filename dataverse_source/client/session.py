@@ -6,6 +6,7 @@ import ipaddress
 import os
 import ssl
 from http.cookiejar import DefaultCookiePolicy
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from dataverse_source.client.deadline import watch
 from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.errors import ConfigurationError
 
-__all__ = ["is_loopback", "new_session", "timeouts"]
+__all__ = ["HEADERS", "is_loopback", "new_session", "timeouts"]
 
 # How long to wait for a connection; an answer may take longer (a page of a wide table).
 CONNECT_TIMEOUT = 30.0
@@ -155,3 +156,20 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _version() -> str:
+    try:
+        return metadata.version("dlt-dataverse")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+# Docs "Compose HTTP requests and handle errors", section HTTP headers.
+HEADERS = {
+    "Accept": "application/json",
+    "OData-MaxVersion": "4.0",
+    "OData-Version": "4.0",
+    "If-None-Match": "null",
+    "User-Agent": f"dlt-dataverse/{_version()}",
+}

@@ -6,13 +6,23 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from dataverse_source.client.client import DataverseClient
+from dataverse_source.sync.context import Watch
 
 
 class Observer(Protocol):
     """Follows a run. Every thread of the run calls it, so it must return quickly."""
 
+    def expects(self, table: str, rows: int) -> None:
+        """A table has about so many rows, all of which are to be read; it may not have begun."""
+
     def began(self, table: str, client: DataverseClient) -> None:
         """A table's first rows are being requested; the client's counters tell of waits."""
+
+    def doing(self, table: str, phase: str) -> None:
+        """A phase of the read has begun, such as ``reading rows``."""
+
+    def page(self, table: str, keys: int) -> None:
+        """A page of keys has been read, of about so many."""
 
     def read(self, table: str, rows: int) -> None:
         """That many more rows of a table have been read, deleted ones among them."""
@@ -21,16 +31,45 @@ class Observer(Protocol):
         """A table, or its part of the load package, has been read or has failed."""
 
 
+class TableWatch(Watch):
+    """Passes on what a table tells to the observer, if there is one, and counts its rows.
+
+    Args:
+        table: its name in messages.
+        observer: follows the run.
+        rows: rows read by table; changed.
+    """
+
+    def __init__(self, table: str, observer: Observer | None, rows: dict[str, int]) -> None:
+        self._table, self._observer, self._rows = table, observer, rows
+
+    def doing(self, phase: str) -> None:
+        """See `Watch`."""
+        if self._observer is not None:
+            self._observer.doing(self._table, phase)
+
+    def page(self, keys: int) -> None:
+        """See `Watch`."""
+        if self._observer is not None:
+            self._observer.page(self._table, keys)
+
+    def read(self, rows: int) -> None:
+        """See `Watch`."""
+        self._rows[self._table] = self._rows.get(self._table, 0) + rows
+        if self._observer is not None:
+            self._observer.read(self._table, rows)
+
+
 def watched(
     observer: Observer | None, table: str, client: DataverseClient, items: Iterator[Any]
 ) -> Iterator[Any]:
-    """The items of a table, reported to the observer if there is one.
+    """The items of a table; its begin and end are reported to the observer if there is one.
 
     Args:
         observer: follows the run; None if nobody does.
         table: its name in messages.
         client: reads the table.
-        items: for dlt, each with Arrow data.
+        items: for dlt.
     """
     return items if observer is None else _reported(observer, table, client, items)
 
@@ -40,9 +79,7 @@ def _reported(
 ) -> Iterator[Any]:
     observer.began(table, client)
     try:
-        for item in items:
-            observer.read(table, item.data.num_rows)
-            yield item
+        yield from items
     except GeneratorExit:
         raise
     except BaseException as error:

@@ -1,12 +1,14 @@
-"""Finds out which tables the user may read, by reading one key of each in batches.
+"""Looks at new tables in batches: which ones the user may read, and how many rows they have.
 
-A list of privileges would not be enough: privileges may come from teams, and
-"RetrieveUserPrivileges" itself needs privileges.
+One key of each is read, as a list of privileges would not be enough: privileges may come from
+teams, and "RetrieveUserPrivileges" itself needs privileges.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from dataverse_source.client.batch import BatchRequest
 from dataverse_source.client.client import DataverseClient
@@ -21,6 +23,7 @@ from dataverse_source.errors import (
     ResponseError,
 )
 from dataverse_source.metadata.model import Table
+from dataverse_source.sync.read.table_reader import record_counts, total_record_count
 
 TABLES_PER_REQUEST = 50
 """Far fewer than the 1,000 requests that a batch may hold, so that no batch takes long."""
@@ -40,29 +43,52 @@ def refusal(answer: Response) -> DataverseError | None:
     return None
 
 
-def refused_tables(
-    client: DataverseClient, tables: Sequence[Table]
-) -> list[tuple[Table, DataverseError]]:
-    """The tables that the user may not read or Dataverse cannot list, each with the error.
+@dataclass(frozen=True)
+class FirstLook:
+    """What is known of tables before their first row is read.
 
-    Only these errors count: others may be temporary, or be caused by the request.
-    If Dataverse accepts no batch, the result is empty.
+    Attributes:
+        refused: those that the user may not read or Dataverse cannot list, each with the error.
+        rows: about how many rows tables have, by logical name.
+    """
+
+    refused: list[tuple[Table, DataverseError]] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+
+
+def first_look(
+    client: DataverseClient, tables: Sequence[Table], counted: Sequence[str] = ()
+) -> FirstLook:
+    """Finds out which tables are refused, and how many rows tables have.
+
+    Only refusals count: other errors may be temporary, or be caused by the request. If Dataverse
+    accepts no batch, or does not count, the result lacks that.
+
+    Args:
+        client: sends the batches.
+        tables: to read a key of.
+        counted: logical names of tables whose rows are asked for, in the same batches.
 
     Raises:
         AuthenticationError: sign-in failed.
     """
-    found: list[tuple[Table, DataverseError]] = []
-    for start in range(0, len(tables), TABLES_PER_REQUEST):
+    look = FirstLook()
+    for start in range(0, max(len(tables), len(counted)), TABLES_PER_REQUEST):
         some = tables[start : start + TABLES_PER_REQUEST]
+        names = counted[start : start + TABLES_PER_REQUEST]
+        counts = [BatchRequest(total_record_count(names))] if names else []
         try:
-            answers = client.batch([one_key(table) for table in some])
+            answers = client.batch([*map(one_key, some), *counts])
         except (ResponseError, ProtocolError, ConnectionFailedError) as error:
             logger.info("Permissions are not checked in advance: %s", error)
-            return found
-        for table, answer in zip(some, answers, strict=True):
+            return look
+        for table, answer in zip(some, answers, strict=False):
             refused = refusal(answer)
             if refused is not None and (
                 isinstance(refused, AccessDeniedError) or cannot_be_listed(refused)
             ):
-                found.append((table, refused))
-    return found
+                look.refused.append((table, refused))
+        for answer in answers[len(some) :]:
+            with suppress(DataverseError):
+                look.rows.update(record_counts(answer.json(), names))
+    return look

@@ -50,6 +50,11 @@ def settle_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
     return drop_pending(pipeline)
 
 
+def will_be_loaded(pipeline: dlt.Pipeline) -> bool:
+    """Whether the next run loads a package that this one has left behind."""
+    return bool(pipeline.has_pending_data) and _reason_to_drop(pipeline) is None
+
+
 def drop_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
     """Drop all load packages that are not loaded; dlt restores the state from the destination."""
     refresh = pipeline.refresh

@@ -38,6 +38,7 @@ class TableReport:
         token_given_at: when Dataverse gave the delta link that the next run follows.
         schema_changes: what has changed in its metadata, such as ``column added: code (String)``.
         error: why it failed; None if it did not.
+        seconds_waited: time in which its requests were held back, by limits or faults.
     """
 
     name: str
@@ -56,6 +57,7 @@ class TableReport:
     token_given_at: datetime | None = None
     schema_changes: tuple[str, ...] = ()
     error: str | None = None
+    seconds_waited: float = 0.0
 
     def __str__(self) -> str:
         """One line: what was done, and the rows now."""

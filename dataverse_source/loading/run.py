@@ -44,7 +44,7 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
         DataverseError: the only table failed, or all tables failed for the same reason.
         ConfigurationError: dlt's ``raise_on_failed_jobs`` is off.
         PipelineError: dlt or the destination failed.
-        KeyboardInterrupt: a signal interrupted the run.
+        KeyboardInterrupt: a signal interrupted the run; its text says what is kept.
     """
     from dataverse_source.loading.destination_memory import DestinationMemory, data_tables
     from dataverse_source.loading.destination_queries import one_client, row_counts
@@ -54,11 +54,12 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
     from dataverse_source.loading.run_context import RunContext, current_run, running
     from dataverse_source.loading.run_history import append_run
     from dataverse_source.loading.run_package import check_that_failed_jobs_raise
+    from dataverse_source.loading.stopped import stop_message
     from dataverse_source.loading.table_reports import table_reports
 
     began, started = time.monotonic(), datetime.now(timezone.utc)
     failure: DataverseError | None = None
-    interrupted: DltException | None = None
+    interrupted: BaseException | None = None
     check_that_failed_jobs_raise(pipeline)
     outer, rows = current_run(), None
     run = RunContext(observer=outer.observer, suspects=dict(outer.suspects))
@@ -80,6 +81,8 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
             if was_interrupted(error):
                 interrupted = error
             failure = dataverse_error(error) or pipeline_error(pipeline, error)
+        except KeyboardInterrupt as error:  # not while dlt reads
+            interrupted, failure = error, pipeline_error(pipeline, error)
         is_loaded = failure is None
         if failure is None and run.failures:
             failure = _failed(dict(run.failures.values()), pipeline, source)
@@ -106,7 +109,7 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
                 interrupted=interrupted is not None,
             )
     if interrupted is not None:
-        raise KeyboardInterrupt from interrupted
+        raise KeyboardInterrupt(stop_message(pipeline, run, report)) from interrupted
     if failure is not None:
         raise failure
     return report

@@ -19,7 +19,7 @@ from dlt.common.configuration.specs.base_configuration import ContainerInjectabl
 from dlt.common.normalizers.naming import NamingConvention
 
 from dataverse_source.arrow.keys import no_keys
-from dataverse_source.client.counters import Counters
+from dataverse_source.client.counters import Counters, TableCosts
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.progress import Observer
@@ -54,8 +54,11 @@ class RunContext(ContainerInjectableContext):
         left_out: tables that patterns match but Dataverse cannot list, with the reason.
         pending: what the load package that is being filled does, by logical name.
         counts: what the loaded packages have done, by logical name.
+        rows_read: rows that have been read, loaded or not, by entity set name.
+        rows_there: about how many rows Dataverse has of tables that are read in full, by logical
+            name; None if it does not say.
         schema_changes: what has changed in the metadata of tables, by entity set name.
-        clients: the clients used, each with its counters before the run.
+        clients: the clients used, each with what it had counted before the run.
     """
 
     can_create_default: ClassVar[bool] = False
@@ -75,7 +78,9 @@ class RunContext(ContainerInjectableContext):
     pending: dict[str, RowCounts] = field(default_factory=dict)
     counts: dict[str, RowCounts] = field(default_factory=dict)
     schema_changes: dict[str, list[str]] = field(default_factory=dict)
-    clients: dict[int, tuple[Any, Counters, Mapping[str, int]]] = field(default_factory=dict)
+    rows_read: dict[str, int] = field(default_factory=dict)
+    rows_there: dict[str, int | None] = field(default_factory=dict)
+    clients: dict[int, tuple[Any, Counters, Mapping[str, TableCosts]]] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.Lock)
 
     def includes(self, logical_name: str) -> bool:
@@ -143,7 +148,7 @@ class RunContext(ContainerInjectableContext):
     def count(self, client: Any) -> None:
         """Counts the requests of ``client`` from now on."""
         with self.lock:
-            known = (client, client.counters, client.requests_by_path)
+            known = (client, client.counters, client.costs_by_path)
             self.clients.setdefault(id(client), known)
 
     @property
@@ -153,13 +158,15 @@ class RunContext(ContainerInjectableContext):
             each = [client.counters.since(before) for client, before, _ in self.clients.values()]
         return Counters.total(each)
 
-    def requests_of(self, table: str) -> int:
-        """Requests that were sent to a table's own address since the run began."""
+    def costs_of(self, table: str) -> TableCosts:
+        """What requests to a table's own address have cost since the run began."""
+        none = TableCosts()
         with self.lock:
-            return sum(
-                client.requests_by_path.get(table, 0) - before.get(table, 0)
+            each = [
+                client.costs_by_path.get(table, none) - before.get(table, none)
                 for client, _, before in self.clients.values()
-            )
+            ]
+        return sum(each, none)
 
 
 @contextmanager

@@ -111,6 +111,7 @@ def _of_table(
         "rows_now": one.rows_now,
         "seconds": one.seconds,
         "requests": one.requests,
+        "seconds_waited": one.seconds_waited,
         "token_given_at": one.token_given_at,
         "schema_changes": "; ".join(one.schema_changes) or None,
         "error": problem,

@@ -50,6 +50,7 @@ def table_reports(
         counts = run.counts.get(logical, RowCounts())
         after = None if rows is None else rows.get(name, 0)
         before = None if after is None else run.rows_before.get(name, 0)
+        costs = run.costs_of(by_logical_name[logical])
         failure, state = run.failures.get(logical), states.get(logical)
         yield TableReport(
             name,
@@ -64,10 +65,11 @@ def table_reports(
             counts.deleted,
             present.get(name, after),
             round(counts.seconds, 3),
-            run.requests_of(by_logical_name[logical]),
+            costs.requests,
             state.delta.given if state and state.delta and state.mode == "changes" else None,
             tuple(run.schema_changes.get(by_logical_name[logical], ())),
             None if failure is None else failure[1].what,
+            round(costs.seconds_waited, 3),
         )
 
 

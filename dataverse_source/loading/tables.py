@@ -23,8 +23,8 @@ from dataverse_source.loading.environment_check import check_environment
 from dataverse_source.loading.item_file import ItemFile
 from dataverse_source.loading.load_package import Package, current_package
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
-from dataverse_source.loading.progress import watched
-from dataverse_source.loading.read_access import refused_tables
+from dataverse_source.loading.progress import TableWatch, watched
+from dataverse_source.loading.read_access import first_look
 from dataverse_source.loading.row_counts import PackageCounter
 from dataverse_source.loading.run_context import RunContext, current_run
 from dataverse_source.loading.scheduler import Job, TableScheduler
@@ -205,9 +205,19 @@ class Tables:
             return frozenset()
         with self._lock:
             if package.load_id != self._refused[0]:
-                refused = refused_tables(self._connection.client, self._new_tables(package, run))
-                names = frozenset(table.logical_name for table, _ in refused)
-                self._report_refused(self._leave_out(refused, package, run), run)
+                counted = self._to_count(package, run)
+                run.rows_there.update(dict.fromkeys(counted))
+                new = self._new_tables(package, run)
+                look = first_look(self._connection.client, new, counted)
+                names = frozenset(table.logical_name for table, _ in look.refused)
+                self._report_refused(self._leave_out(look.refused, package, run), run)
+                run.rows_there.update(look.rows)
+                if run.observer is not None:
+                    for _, table in self._selected(package):
+                        if table.logical_name in look.rows:
+                            run.observer.expects(
+                                str(table.entity_set_name), look.rows[table.logical_name]
+                            )
                 self._refused = package.load_id, names
             return self._refused[1]
 
@@ -218,6 +228,23 @@ class Tables:
             return []
         new = [table for name, table in selected if not package.knows(name, table.logical_name)]
         return [one for one in new if run.includes(one.logical_name)]
+
+    def _to_count(self, package: Package, run: RunContext) -> list[str]:
+        """Tables that are read in full and whose rows somebody wants to be told."""
+        if run.observer is None:
+            return []
+        settings, found = self._connection.settings, []
+        for name, table in self._selected(package):
+            logical_name = table.logical_name
+            states = package.states.get(name, {}).get("tables", {})
+            stored = states.get(logical_name, {})
+            if stored.get("complete") and stored.get("mode") != "full":
+                continue
+            own = settings.of_table(name, str(table.entity_set_name), logical_name)
+            countable = table.kind in ("standard", "activity") and not own.filter
+            if countable and run.includes(logical_name) and logical_name not in run.rows_there:
+                found.append(logical_name)
+        return found
 
     def _leave_out(
         self,
@@ -320,7 +347,15 @@ class Tables:
 def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
     name = reading.package.loaded_as(run.name)
     suspects = reading.run.suspects_of(reading.table.logical_name, name)
-    run = replace(run, suspects=suspects, missing_newest=reading.missing_newest)
+    watch = TableWatch(run.name, reading.run.observer, reading.run.rows_read)
+    there = reading.run.rows_there.get(reading.table.logical_name)
+    run = replace(
+        run,
+        reader=replace(run.reader, rows=there),
+        suspects=suspects,
+        missing_newest=reading.missing_newest,
+        watch=watch,
+    )
     if reading.cursor is None:
         items = table_items(run, stored)
     else:

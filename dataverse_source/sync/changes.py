@@ -22,6 +22,8 @@ from dataverse_source.arrow.keys import concat, difference, intersection
 from dataverse_source.config.log import logger
 from dataverse_source.errors import AccessDeniedError, ProtocolError, ResponseError
 from dataverse_source.sync.context import (
+    READING_CHANGES,
+    READING_KEYS,
     DeletedKeys,
     Output,
     RowBatch,
@@ -107,8 +109,9 @@ def sync_changes(run: TableRun, state: TableState) -> SyncSteps:
 
 def _with_first_delta_link(run: TableRun, state: TableState) -> TableState:
     """The state with a delta link for everything that changes from now on."""
+    run.watch.doing(READING_KEYS)
     try:
-        link = run.reader.newest_delta_link()
+        link = run.reader.newest_delta_link(on_page=run.watch.page)
     except ResponseError as refusal:
         if _is_not_tracked(refusal):
             raise NotTrackedError(_reason(refusal)) from refusal
@@ -174,6 +177,7 @@ def _follow(run: TableRun, state: TableState) -> SyncSteps:
     """
     if state.delta is None:
         raise _DeltaLinkRefusedError("it has no delta link")
+    run.watch.doing(READING_CHANGES)
     delta, link, given = _Delta(), None, None
     first_version = delta_link_version(state.delta.link)
     pages = _pages(run, state.delta)

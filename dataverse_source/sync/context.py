@@ -39,6 +39,25 @@ class DeletedKeys:
     keys: pa.Array
 
 
+class Watch:
+    """Follows one table while it is read; this one keeps nothing. Calls must return quickly."""
+
+    def doing(self, phase: str) -> None:
+        """A phase has begun, such as `READING_ROWS`."""
+
+    def page(self, keys: int) -> None:
+        """A page of keys has come, of about so many."""
+
+    def read(self, rows: int) -> None:
+        """So many more rows have been read, deleted ones among them."""
+
+
+READING_ROWS = "reading rows"
+READING_CHANGES = "reading changes"
+READING_KEYS = "reading keys for the change token"
+COMPARING_KEYS = "comparing keys"
+
+
 Output = Union[RowBatch, DeletedKeys]  # noqa: UP007 (`X | Y` of classes is not for Python 3.10's generics)
 SyncSteps = Generator[Output, None, TableState]
 """A sync mode at work: yields output and returns the new state."""
@@ -90,6 +109,7 @@ class TableRun:
         refused_columns: columns of the metadata that Dataverse refuses in queries; not read.
         missing_newest: key of the newest row that was read, if Dataverse does not have it now.
         suspects: keys of rows that a comparison reads again even if their versions are equal.
+        watch: is told how far the read is.
     """
 
     reader: TableReader
@@ -106,6 +126,7 @@ class TableRun:
     refused_columns: tuple[str, ...] = ()
     missing_newest: str | None = None
     suspects: pa.Array = field(default_factory=no_keys)
+    watch: Watch = field(default_factory=Watch)
 
     @property
     def settings(self) -> TableSettings:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import pyarrow.compute as pc
 from dlt.extract.incremental import Incremental
 
-from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
+from dataverse_source.sync.context import READING_CHANGES, RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.read.query import MODIFIED_ON, modified_filters
 from dataverse_source.sync.read.table_reader import VERSION, VERSION_MARGIN
@@ -39,6 +39,7 @@ def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
         # The next package reads what has changed meanwhile, and compares the table.
         return replace(state, more=True, compared=None)
     state = replace(state, more=False)
+    run.watch.doing(READING_CHANGES)
     filters, order = _newer(run, watermark, column)
     began, highest = run.now(), 0
     for rows in prefetch(run.reader.batches(filters, order=order), run.workers):

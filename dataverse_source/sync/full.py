@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
+from dataverse_source.sync.context import READING_ROWS, RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.whole_table import read_rows
 from dataverse_source.sync.state import TableState
@@ -28,6 +28,7 @@ def read_all(run: TableRun, state: TableState) -> SyncSteps:
         merges = split and run.destination.has_rows()
     replaces = state.resume is None and not merges
     began = run.now()
+    run.watch.doing(READING_ROWS)
     batches = Drain(read_rows(run.reader, run.workers, state.resume, limit, replaces=replaces))
     for rows in batches:
         yield RowBatch(rows, replace=replaces)

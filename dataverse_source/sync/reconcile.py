@@ -18,7 +18,14 @@ from dataverse_source.arrow.keys import concat, difference
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.config.log import logger
 from dataverse_source.sync.comparison import Comparison, Fingerprint, Kind, keys_and_versions
-from dataverse_source.sync.context import DeletedKeys, Output, RowBatch, SyncSteps, TableRun
+from dataverse_source.sync.context import (
+    COMPARING_KEYS,
+    DeletedKeys,
+    Output,
+    RowBatch,
+    SyncSteps,
+    TableRun,
+)
 from dataverse_source.sync.read.table_reader import KEYS_A_REQUEST, VERSION
 from dataverse_source.sync.state import Proof, TableState
 from dataverse_source.sync.write.history import ROW_VERSION
@@ -182,7 +189,9 @@ def _read_both(run: TableRun, comparison: Comparison) -> bool:
 
 def _dataverse_rows(run: TableRun) -> Iterator[pa.Table]:
     column = compared_column(run)
+    run.watch.doing(COMPARING_KEYS)
     for rows in run.reader.keys(column):
+        run.watch.page(rows.num_rows)
         yield keys_and_versions(rows, run.reader.key, column)
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from dataverse_source.config.log import logger
 from dataverse_source.sync.changes import NotTrackedError, sync_changes
-from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
+from dataverse_source.sync.context import READING_ROWS, RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.cursor import sync_cursor
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.plan import Plan, make_plan, without_tracking
 from dataverse_source.sync.reconcile import is_due, reconcile
 from dataverse_source.sync.state import TableState, TrackingRefusal, read_state, write_state
+from dataverse_source.sync.watch import counted
 from dataverse_source.sync.write.batches import large_batches
 from dataverse_source.sync.write.items import TableWriter
 from dataverse_source.sync.written_rows import WrittenRows
@@ -54,7 +55,8 @@ def range_items(run: TableRun, outputs: Iterator[RowBatch]) -> Iterator[Any]:
         yield from outputs
         return TableState()
 
-    return TableWriter(run, "").items(steps())
+    run.watch.doing(READING_ROWS)
+    return TableWriter(run, "").items(counted(run, steps()))
 
 
 def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
@@ -100,7 +102,7 @@ def _log_hidden(run: TableRun, hidden: Mapping[str, str]) -> None:
 
 
 def _write(run: TableRun, plan: Plan, state: TableState) -> Generator[Any, None, TableState]:
-    steps = large_batches(_sync(run, plan, state))
+    steps = large_batches(counted(run, _sync(run, plan, state)))
     return (yield from TableWriter(run, str(plan)).items(steps))
 
 

@@ -14,7 +14,7 @@ from dataverse_source.config.checks import make_settings
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.errors import dataverse_error
 from dataverse_source.loading.connection import Connection
-from dataverse_source.loading.read_access import TABLES_PER_REQUEST, refused_tables
+from dataverse_source.loading.read_access import TABLES_PER_REQUEST, first_look
 from dataverse_source.loading.run_context import observed
 from dataverse_source.metadata.model import Table
 from dataverse_source.sandbox import Sandbox
@@ -175,7 +175,7 @@ def test_many_tables_are_tried_at_once(sandbox: Sandbox, client: DataverseClient
         for name in ("account", "contact")
     )
     tables = [account] * TABLES_PER_REQUEST + [contact, replace(account, entity_set_name="no_such")]
-    ((refused, error),) = refused_tables(client, tables)
+    ((refused, error),) = first_look(client, tables).refused
     assert refused is contact
     assert re.search("prvReadContact", error.what)
     assert len(sandbox.requests.matching("/$batch")) == 2

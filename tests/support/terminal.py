@@ -1,4 +1,4 @@
-"""A real terminal of 80 columns: the command line runs in a pty, and its screen can be read."""
+"""A real terminal: the command line runs in a pty, and its screen can be read."""
 
 from __future__ import annotations
 
@@ -27,14 +27,22 @@ class Terminal:
         arguments: of the command line.
         folder: that it runs in; settings and pipelines are kept there.
         sandbox: that the settings lead to.
+        columns: its width.
         environment: more variables.
 
     Attributes:
         screen: what it shows, with colours.
     """
 
-    def __init__(self, *arguments: str, folder: Path, sandbox: Sandbox, **environment: str) -> None:
-        self.screen = pyte.Screen(COLUMNS, LINES)
+    def __init__(
+        self,
+        *arguments: str,
+        folder: Path,
+        sandbox: Sandbox,
+        columns: int = COLUMNS,
+        **environment: str,
+    ) -> None:
+        self.screen = pyte.Screen(columns, LINES)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         kept = {
@@ -49,7 +57,7 @@ class Terminal:
             ["-m", "dataverse_source", *arguments],
             cwd=str(folder),
             env={**kept, **places, **terminal, **settings_of(sandbox), **environment},
-            dimensions=(LINES, COLUMNS),
+            dimensions=(LINES, columns),
             timeout=PATIENCE,
         )
 

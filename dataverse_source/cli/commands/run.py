@@ -122,15 +122,10 @@ def _load(
         click.echo(f"{error.what}.", err=True)
         if not click.confirm("Drop these tables and read the new environment in full?", err=True):
             raise
-    except KeyboardInterrupt:
-        click.echo(STOPPED, err=True)
+    except KeyboardInterrupt as stopped:
+        click.echo(str(stopped) or "Stopped.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
     return _load(screen, pipeline, source, start_over=True)
-
-
-STOPPED = """\
-Stopped. Loaded rows are kept; rows that were read but not loaded are read again by the next run.
-With max_rows_per_load, more of a long first load is kept."""
 
 
 def delete_loaded_files() -> None:

@@ -105,6 +105,12 @@ class ConcurrencyLimiter:
         self._servers = 1
         self._totals = LimiterTotals()
         self._changed_at = self._clock.now()
+        self._held_until = -math.inf
+
+    @property
+    def held_for(self) -> float:
+        """Seconds until limits let the first request of the queue go; 0 if none holds it back."""
+        return max(self._held_until - self._clock.now(), 0.0)
 
     @property
     def concurrency(self) -> int:
@@ -160,6 +166,8 @@ class ConcurrencyLimiter:
             try:
                 while (seconds := self._seconds_to_wait(place, at_most)) != 0.0:
                     began = self._clock.now()
+                    if seconds is not None:
+                        self._held_until = began + seconds
                     self._clock.wait(turn, seconds)
                     if seconds is not None:
                         self._held(self._clock.now() - began)

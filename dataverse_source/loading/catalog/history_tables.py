@@ -63,6 +63,7 @@ HISTORY: dict[str, tuple[str, pa.Schema]] = {
                 ("rows_now", INTEGER),
                 ("seconds", NUMBER),
                 ("requests", INTEGER),
+                ("seconds_waited", NUMBER),
                 ("token_given_at", MOMENT),
                 ("schema_changes", TEXT),
                 ("error", TEXT),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 from dlt.common.runtime import signals
@@ -55,13 +56,18 @@ class _SkippedPage:
 
 @dataclass(frozen=True)
 class TableReader:
-    """One table, the columns to read, and the client that reads them."""
+    """One table, the columns to read, and the client that reads them.
+
+    Attributes:
+        rows: about how many it has; None: not known yet.
+    """
 
     client: DataverseClient
     table: Table
     columns: tuple[Column, ...]
     schema: TableSchema
     settings: TableSettings
+    rows: int | None = None
 
     @property
     def name(self) -> str:
@@ -172,13 +178,12 @@ class TableReader:
 
         Docs "RetrieveTotalRecordCount function": the number may be up to 24 hours old.
         """
-        if self.settings.filter:
-            return None
-        path = f"RetrieveTotalRecordCount(EntityNames=['{self.table.logical_name}'])"
+        if self.settings.filter or self.rows is not None:
+            return self.rows
+        name = self.table.logical_name
         try:
-            counts = self.client.get_json(path)["EntityRecordCountCollection"]["Values"]
-            return int(counts[0])
-        except (ProtocolError, KeyError, IndexError, TypeError, ValueError):
+            return record_counts(self.client.get_json(total_record_count([name])), [name])[name]
+        except (ProtocolError, KeyError):
             return None
 
     def highest_version(self) -> int:
@@ -206,13 +211,16 @@ class TableReader:
             for page in self.pages(self.url([wanted])):
                 yield page.rows
 
-    def newest_delta_link(self, url: str | None = None) -> str | None:
+    def newest_delta_link(
+        self, url: str | None = None, *, on_page: Callable[[int], None] | None = None
+    ) -> str | None:
         """The delta link for all changes from now on, from the last page of a tracked read.
 
         The rows themselves are not used.
 
         Args:
             url: of the delta that is read; None: the keys of all rows are read.
+            on_page: called with about how many keys each page holds.
 
         Raises:
             DataverseError: see `pages`.
@@ -233,6 +241,8 @@ class TableReader:
         for page in pages:
             signals.raise_if_signalled()
             found = page.delta_link if isinstance(page, Page) else None
+            if on_page is not None:
+                on_page(page.rows.num_rows if isinstance(page, Page) else self._key_page)
         return found
 
     def key_changes(self, url: str) -> Iterator[Page]:
@@ -305,6 +315,22 @@ class TableReader:
         for page in checked(pages, self.name, _identity(schema, tracked=tracked)):
             signals.raise_if_signalled()
             yield page
+
+
+def total_record_count(logical_names: Sequence[str]) -> str:
+    """The path that asks about how many rows these tables have."""
+    names = ",".join(f"'{name}'" for name in logical_names)
+    return f"RetrieveTotalRecordCount(EntityNames=[{names}])"
+
+
+def record_counts(answer: Mapping[str, Any], logical_names: Sequence[str]) -> dict[str, int]:
+    """The rows of each of these tables, as far as they are in the answer."""
+    try:
+        found = answer["EntityRecordCountCollection"]
+        told = dict(zip(found["Keys"], map(int, found["Values"]), strict=True))
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return {name: told[name] for name in logical_names if name in told}
 
 
 def _identity(schema: TableSchema, *, tracked: bool) -> tuple[str, ...]:

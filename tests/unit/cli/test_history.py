@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.api.faults import Fault
 from tests.support.command_line import Cli
 
 
@@ -97,6 +98,17 @@ def test_a_table_that_fails_is_in_history_and_status(
     assert contacts["last_error"]
     assert contacts["freshness_seconds"] > accounts["freshness_seconds"]
     assert "contacts: the last run failed:" in cli("status", "--pipeline", pipeline).out
+
+
+def test_waits_are_told_table_by_table(
+    cli: Cli, configured: Sandbox, pipeline: str, folder: Path
+) -> None:
+    configured.faults.plan(Fault("throttled", retry_after=1), path=r"/contacts\?")
+    told = cli("run", "accounts", "contacts", "--pipeline", pipeline, "--json").json()
+    waited = {one["name"]: one["seconds_waited"] for one in told["tables"]}
+    assert 0.9 < waited["contacts"] < told["counters"]["seconds_waited"] + 0.01
+    found = execute(folder, 'SELECT "table", seconds_waited FROM dataverse._dataverse_run_tables')
+    assert {str(name): seconds for name, seconds in found} == waited
 
 
 def test_quiet_prints_only_what_failed(cli: Cli, configured: Sandbox, pipeline: str) -> None:

@@ -13,6 +13,8 @@ import pytest
 from dataverse_source.sandbox import Sandbox
 from tests.support.command_line import Cli
 
+AT = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+
 
 @pytest.fixture
 def pipeline(monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
@@ -41,9 +43,9 @@ def test_run(cli: Cli, configured: Sandbox, pipeline: str, folder: Path) -> None
     assert str(folder / "rows.duckdb") in told.out
     assert rows_in(folder, "accounts") == 60
     noted = told.err.splitlines()
-    assert any(line.startswith("accounts: read, 60 rows, ") for line in noted)
-    assert any(line.startswith("contacts: read, 40 rows, ") for line in noted)
-    assert "loading ..." in noted
+    assert any(re.fullmatch(rf"{AT} accounts: read, 60 rows in .*s; .*", line) for line in noted)
+    assert any(re.fullmatch(rf"{AT} contacts: read, 40 rows in .*s; .*", line) for line in noted)
+    assert any(re.fullmatch(rf"{AT} loading \.\.\.", line) for line in noted)
     assert "\x1b" not in told.out + told.err
     assert configured.client_secret not in told.out + told.err
     report = cli("run", "accounts", "contacts", "--pipeline", pipeline, "--json").json()
@@ -73,7 +75,7 @@ def test_a_table_that_fails(cli: Cli, configured: Sandbox, pipeline: str, folder
     told = cli("run", "accounts", "contacts", "--pipeline", pipeline)
     assert told.code == 1
     assert "1 of 2 tables failed; the others are loaded." in told.err
-    assert "contacts: failed, 0 rows" in told.err
+    assert "contacts: failed;" in told.err
     assert "prvReadContact" in told.err
     assert "Traceback" not in told.err
     assert rows_in(folder, "accounts") == 60

@@ -1,4 +1,4 @@
-"""What people see: the screen of a real terminal, 80 columns wide, with and without colours."""
+"""What people see: the screen of a real terminal, narrow and wide, with and without colours."""
 
 from __future__ import annotations
 
@@ -102,18 +102,21 @@ def test_tables(sandbox: Sandbox, folder: Path) -> None:
         assert b"\x1b" not in terminal.raw
 
 
-def test_a_run_as_it_goes_on(sandbox: Sandbox, folder: Path) -> None:
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_run_as_it_goes_on(sandbox: Sandbox, folder: Path, columns: int) -> None:
     """The second table is held up until the screen shows that the first one is read."""
     go_on = threading.Event()
     sandbox.hooks.on(r"/contacts\?", lambda: held(go_on), when="before", times=None)
     try:
-        with Terminal("run", "accounts", "contacts", folder=folder, sandbox=sandbox) as terminal:
-            terminal.until(r"^contacts +reading +0 +0$")
-            terminal.until(r"^accounts +read +60 +[\d,]+$")
-            terminal.until(r"^reading: \d+ requests")
+        with Terminal(
+            "run", "accounts", "contacts", folder=folder, sandbox=sandbox, columns=columns
+        ) as terminal:
+            terminal.until(r"^contacts  reading keys for the change token$")
+            terminal.until(r"^accounts  read  60 rows in [\d.]+s$")
+            terminal.until(r"^reading, \d+s; \d+ requests")
             go_on.set()
             assert terminal.end() == 0
-            assert not any(" read " in line for line in terminal.lines)  # the report follows
+            assert not any("  read  " in line for line in terminal.lines)  # the report follows
             screen = "\n".join(terminal.lines)
         assert (
             "\n"
@@ -159,11 +162,11 @@ def test_a_run_that_is_stopped(sandbox: Sandbox, folder: Path) -> None:
     sandbox.hooks.on(r"/accounts\?", lambda: held(go_on), when="before", times=None)
     try:
         with Terminal("run", "accounts", folder=folder, sandbox=sandbox) as terminal:
-            terminal.until(r"^accounts +reading +0 +0$")
+            terminal.until(r"^accounts  reading keys for the change token")
             terminal.interrupt()
             go_on.set()
             assert terminal.end() == 130
-            terminal.until(r"^Stopped\. Loaded rows are kept; ")
+            terminal.until(r"^Stopped\. Loaded and kept: nothing\.$")
             assert not any("Traceback" in line for line in terminal.lines)
     finally:
         go_on.set()

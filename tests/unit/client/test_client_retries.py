@@ -12,6 +12,7 @@ import pytest
 from dlt.common import logger
 
 from dataverse_source.client.client import Counters
+from dataverse_source.client.counters import CostsByPath, TableCosts
 from dataverse_source.client.session import new_session
 from dataverse_source.errors import (
     AccessDeniedError,
@@ -49,6 +50,22 @@ def test_two_bad_gateways_then_an_answer(bench: Bench) -> None:
     assert 0.5 <= bench.waits[0] <= 1.0
     assert 1.0 <= bench.waits[1] <= 2.0
     assert client.counters == Counters(3, 2, 0, sum(bench.waits))
+    assert client.costs_by_path == {"accounts": TableCosts(3, sum(bench.waits))}
+
+
+def test_waits_of_one_table_count_once_where_they_overlap() -> None:
+    held = 0.0
+    costs = CostsByPath(lambda: held)
+    with costs.queued("accounts"):
+        held = 2.0
+        with costs.queued("accounts"), costs.queued("contacts"):
+            held = 5.0
+        held = 6.0
+    with costs.queued("accounts"):
+        held = 7.0
+    costs.add("accounts", seconds_waited=0.5)
+    waited = {path: cost.seconds_waited for path, cost in costs.copy().items()}
+    assert waited == {"accounts": 7.5, "contacts": 3.0}
 
 
 @pytest.mark.parametrize(
