@@ -10,9 +10,36 @@ import pyarrow.compute as pc
 from dataverse_source.arrow.schema import TEXT
 
 
+BETWEEN = " "
+"""Between the columns of a key in one text."""
+
+
 def no_keys() -> pa.Array:
     """An empty array of keys."""
     return pa.array([], TEXT)
+
+
+def joined(rows: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
+    """The key of each row as one text, see `one_key`.
+
+    Args:
+        rows: with the columns ``names``.
+        names: of the key columns.
+    """
+    parts = [rows[name].cast(TEXT) for name in names]
+    if len(parts) == 1:
+        return parts[0]
+    return pc.binary_join_element_wise(*parts, BETWEEN, null_handling="replace")
+
+
+def one_key(values: Sequence[object]) -> str:
+    """The values of a key as one text: an id, or an id and a partition."""
+    return BETWEEN.join("" if one is None else str(one) for one in values)
+
+
+def first_parts(keys: Sequence[str]) -> list[str]:
+    """The ids of keys that `joined` made, each once; an id has no blank."""
+    return list(dict.fromkeys(key.partition(BETWEEN)[0] for key in keys))
 
 
 def concat(chunks: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:

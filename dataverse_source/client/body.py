@@ -72,19 +72,19 @@ def is_compressed(encoding: str | None) -> bool:
     return bool(name)
 
 
-def receive(answer: requests.Response) -> bytes:
+def receive(answer: requests.Response, most: int) -> bytes:
     """The body of an answer that was asked for with ``stream=True``, as it comes.
 
     Raises:
         requests.RequestException: the connection broke.
-        TooLargeError: more than `MOST_BYTES` came, or are announced.
+        TooLargeError: more than ``most`` bytes came, or are announced.
     """
     announced = answer.headers.get("Content-Length") or ""
-    if announced.isascii() and announced.isdigit() and int(announced[:19]) > MOST_BYTES:
+    if announced.isascii() and announced.isdigit() and int(announced[:19]) > most:
         answer.close()
-        raise _too_large(MOST_BYTES)
+        raise _too_large(most)
     try:
-        received = answer.raw.read(MOST_BYTES + 1, decode_content=False) or b""
+        received = answer.raw.read(most + 1, decode_content=False) or b""
         # Only a read that brings nothing says whether the body is shorter than announced.
         received += answer.raw.read(1, decode_content=False) or b""
     except urllib3.exceptions.SSLError as error:
@@ -93,9 +93,9 @@ def receive(answer: requests.Response) -> bytes:
         raise requests.exceptions.ReadTimeout(error) from error
     except urllib3.exceptions.HTTPError as error:
         raise requests.exceptions.ChunkedEncodingError(error) from error
-    if len(received) > MOST_BYTES:
+    if len(received) > most:
         answer.close()
-        raise _too_large(MOST_BYTES)
+        raise _too_large(most)
     answer.raw.release_conn()
     return received
 
@@ -121,14 +121,14 @@ def in_turn(data: bytes, encoding: str | None, parse: Callable[[bytes], T]) -> T
         return parse(decompressed(data, encoding))
 
 
-def decompressed(data: bytes, encoding: str | None = "gzip") -> bytes:
+def decompressed(data: bytes, encoding: str | None = "gzip", most: int = MOST_BYTES) -> bytes:
     """The decompressed ``data``, of one member or several (RFC 1952).
 
     Raises:
         zlib.error: ``data`` is damaged or cut.
-        TooLargeError: it becomes too large.
+        TooLargeError: it becomes larger than ``most`` bytes, or beyond measure.
     """
-    most = min(max(FREE_BYTES, MOST_TIMES * len(data)), MOST_BYTES)
+    most = min(max(FREE_BYTES, MOST_TIMES * len(data)), most)
     library = compiled_decoder() if _WINDOW_BITS[_name(encoding)] == _GZIP else None
     # It makes no more than the last member says that there is.
     if library is not None and int.from_bytes(data[-4:], "little") <= most:

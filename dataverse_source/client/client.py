@@ -337,7 +337,7 @@ class DataverseClient:
                     allow_redirects=False,
                     **self._ways,
                 )
-                received = body.receive(answer)
+                received = body.receive(answer, body.MOST_BYTES)
         except TooLargeError as error:
             error.where = safe_url(url)
             raise

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zlib
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
 import requests
 
-from dataverse_source.client import retry
+from dataverse_source.client import body, retry
 from dataverse_source.client.connection_errors import network_fault, within
 from dataverse_source.client.deadline import LONGEST_ANSWER
 from dataverse_source.client.retry import RetryPolicy, TransientError
@@ -22,7 +24,11 @@ from dataverse_source.credentials.aadsts_errors import (
 )
 from dataverse_source.errors import AuthenticationError, UnknownTenantError, safe_url
 
-__all__ = ["LoginHttp", "Wire", "json_object"]
+__all__ = ["MOST_BYTES", "LoginHttp", "Wire", "json_object"]
+
+MOST_BYTES = 2**22
+"""Bytes that an answer to a sign-in may have, as received and decompressed: tokens have a few
+thousand, discovery documents less."""
 
 Fault = Callable[[requests.RequestException, str], TransientError]
 """Makes the error for a request that got no response."""
@@ -82,9 +88,10 @@ class Wire:
         """
 
         def attempt() -> requests.Response:
-            given = {"timeout": self.timeouts, **options}
+            given = {"timeout": self.timeouts, **options, "allow_redirects": False, "stream": True}
             with within(self._longest, url, lambda error: fault(error, url)):
-                answer = self._session.request(method, url, allow_redirects=False, **given)
+                answer = self._session.request(method, url, **given)
+                _receive(answer, url)
             if retry.is_transient_status(answer.status_code):
                 raise _unavailable(answer, url)
             failure = judge(answer, url)
@@ -165,6 +172,26 @@ class LoginHttp:
         return self._wire.send(
             method, url, options, policy=self._policy, fault=_login_fault, judge=_login_judge
         )
+
+
+def _receive(answer: requests.Response, url: str) -> None:
+    """Puts the whole body in place of the stream, which requests would read without a bound."""
+    encoding = answer.headers.get("Content-Encoding")
+    try:
+        received = body.receive(answer, MOST_BYTES)
+        if received and body.is_compressed(encoding):
+            received = body.decompressed(received, encoding, MOST_BYTES)
+    except body.TooLargeError as error:
+        raise AuthenticationError(
+            "The answer to a sign-in is larger than any such answer needs to be",
+            where=safe_url(url),
+            why=f"more than {MOST_BYTES:,} bytes",
+            remedy="Check whether a proxy or firewall answered in its place, and check "
+            f"{where_to_set('authority_host')}.",
+        ) from error
+    except zlib.error as error:
+        raise requests.exceptions.ContentDecodingError(error) from error
+    answer.raw = io.BytesIO(received)
 
 
 def json_object(text: str | bytes) -> dict[str, Any] | None:

@@ -24,7 +24,6 @@ from dataverse_source.sync.write.destination import LoadedTable
 
 NOT_LOADED = "it has not been loaded yet"
 NOT_QUERYABLE = "this destination cannot return its rows"
-TWO_KEYS = "its key has two columns, as that of every elastic table, and such keys are not compared"
 
 
 @dataclass(frozen=True)
@@ -182,8 +181,6 @@ def _verdict(
 ) -> Verdict:
     try:
         run = runs.new(loaded.logical_name, loaded.configured_as, _package(pipeline, loaded))
-        if len(run.reader.table.key_columns) > 1:
-            return Verdict(name, loaded, why_not=TWO_KEYS)
         return _compared(run, loaded, depth)
     except AuthenticationError:
         raise

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from dataverse_source.arrow.cells import typed
-from dataverse_source.arrow.keys import no_keys
+from dataverse_source.arrow.keys import first_parts, no_keys, one_key
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.sync.comparison import keys_and_versions
 from dataverse_source.sync.context import TableRun
@@ -131,16 +131,16 @@ class _Cells:
 
     def loaded(self, keys: Sequence[str] | None) -> Iterator[pa.Table] | None:
         """The same of the destination; None if it cannot be asked."""
-        found = self._run.destination.rows(list(self._loaded_as.values()), keys)
+        found = self._in_destination(keys)
         return None if found is None else self._loaded(found)
 
     def sample(self, database: TemporaryDatabase, count: int) -> list[str] | None:
         """Keys of loaded rows, chosen at random; None if the destination cannot be asked."""
-        found = self._run.destination.versions(None)
+        found = self._run.destination.rows(self._keys)
         if found is None:
             return None
         for rows in found:
-            keys = pa.array([str(key) for key, _ in rows], TEXT)
+            keys = pa.array([one_key(row) for row in rows], TEXT)
             empty = pa.nulls(len(keys), TEXT)
             database.add("loaded", pa.table({"key": keys, "version": empty, "digest": empty}))
         chosen = database.ask(
@@ -153,30 +153,44 @@ class _Cells:
         """The columns that still differ, by key, of rows with the same version."""
         found: dict[str, list[str]] = {}
         there = {
-            row[self._key]: row for rows in self._in_dataverse(keys) for row in rows.to_pylist()
+            self._key_of(row): row for rows in self._in_dataverse(keys) for row in rows.to_pylist()
         }
-        for chunk in self._run.destination.rows(list(self._loaded_as.values()), keys) or ():
+        for chunk in self._in_destination(keys) or ():
             rows, misfits = typed(chunk, self._schema)
             for number, row in enumerate(rows.to_pylist()):
-                other = there.get(row[self._key])
-                if other is None or self._moved(row, other):
+                key = self._key_of(row)
+                other = there.get(key)
+                if key not in keys or other is None or self._moved(row, other):
                     continue
                 wrong = misfits.get(number, set())
                 names = [name for name in row if name in wrong or row[name] != other[name]]
                 if names:
-                    found[row[self._key]] = names
+                    found[key] = names
         return found
 
     @property
-    def _key(self) -> str:
-        return self._run.reader.key
+    def _keys(self) -> Sequence[str]:
+        return self._run.reader.table.key_columns
+
+    def _key_of(self, row: dict[str, Any]) -> str:
+        return one_key([row[name] for name in self._keys])
+
+    def _in_destination(
+        self, keys: Sequence[str] | None
+    ) -> Iterator[Sequence[Sequence[Any]]] | None:
+        return self._run.destination.rows(list(self._loaded_as.values()), self._ids(keys))
+
+    def _ids(self, keys: Sequence[str] | None) -> Sequence[str] | None:
+        """What the first key column holds."""
+        return keys if keys is None or len(self._keys) == 1 else first_parts(keys)
 
     def _moved(self, row: dict[str, Any], other: dict[str, Any]) -> bool:
         return self._version is not None and row[self._version] != other[self._version]
 
     def _in_dataverse(self, keys: Sequence[str] | None) -> Iterator[pa.Table]:
         reader = self._run.reader
-        found = reader.batches() if keys is None else reader.rows_of(pa.array(keys, TEXT))
+        ids = self._ids(keys)
+        found = reader.batches() if ids is None else reader.rows_of(pa.array(ids, TEXT))
         for rows in found:
             yield self._run.labels.add_to(rows).select(list(self._loaded_as))
 
@@ -189,5 +203,5 @@ class _Cells:
             yield self._digests(rows, pa.array(digests, TEXT))
 
     def _digests(self, rows: pa.Table, digests: pa.Array) -> pa.Table:
-        found = keys_and_versions(rows, self._key, self._version)
+        found = keys_and_versions(rows, self._keys, self._version)
         return found.append_column("digest", digests)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataverse_source.arrow.keys import joined
 from dataverse_source.arrow.schema import INTEGER, TEXT
 from dataverse_source.sync.temporary_database import TemporaryDatabase
 
@@ -67,10 +68,12 @@ class Comparison:
 
     Attributes:
         begins_anew: rows that this run deletes so that the next load package reads them again.
+        has_written: whether this run writes or deletes any rows.
     """
 
     def __init__(self, *, versions: bool = True, newest_wins: bool = True) -> None:
         self.begins_anew = 0
+        self.has_written = False
         self._versions = versions
         self._settled = "written WHERE deleted" if newest_wins else "written"
         self._database = TemporaryDatabase(_TABLES)
@@ -84,7 +87,7 @@ class Comparison:
     def add_loaded(self, rows: Sequence[Sequence[Any]]) -> None:
         """Adds rows of the destination: key and version each, as its driver returns them."""
         keys = [str(key) for key, _ in rows]
-        versions = [_number(version) for _, version in rows]
+        versions = _numbers([version for _, version in rows])
         self._insert("loaded", pa.table([keys, versions], schema=_SCHEMA))
 
     def add_dataverse(self, rows: pa.Table) -> None:
@@ -101,6 +104,7 @@ class Comparison:
             deleted: whether it deletes them.
             digests: of the rows' contents, for `rewritten`.
         """
+        self.has_written |= rows.num_rows > 0
         flags = pa.array([deleted] * rows.num_rows, pa.bool_())
         told = pa.nulls(rows.num_rows, TEXT) if digests is None else digests
         self._insert("written", rows.append_column("deleted", flags).append_column("digest", told))
@@ -214,12 +218,12 @@ class Comparison:
         self._database.add(table, rows, shown)
 
 
-def keys_and_versions(rows: pa.Table, key: str, version: str | None) -> pa.Table:
+def keys_and_versions(rows: pa.Table, key: Sequence[str], version: str | None) -> pa.Table:
     """Two columns of ``rows``: its keys, and its versions as integers.
 
     Args:
         rows: of a table.
-        key: name of the key column.
+        key: names of the key columns.
         version: name of the version column: a number, or a time, which becomes whole seconds;
             None: the versions are null.
     """
@@ -230,7 +234,14 @@ def keys_and_versions(rows: pa.Table, key: str, version: str | None) -> pa.Table
         if pa.types.is_timestamp(numbers.type):
             numbers = pc.cast(numbers, pa.timestamp("s", "UTC"), safe=False)
         numbers = numbers.cast(INTEGER)
-    return pa.table([rows[key].cast(TEXT), numbers], schema=_SCHEMA)
+    return pa.table([joined(rows, key), numbers], schema=_SCHEMA)
+
+
+def _numbers(versions: Sequence[object]) -> pa.Array:
+    try:
+        return pa.array(versions, INTEGER)  # most drivers return integers
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([_number(version) for version in versions], INTEGER)
 
 
 def _number(version: object) -> int | None:

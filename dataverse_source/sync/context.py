@@ -66,9 +66,6 @@ SyncSteps = Generator[Output, None, TableState]
 class Destination(Protocol):
     """What a run asks about the loaded table."""
 
-    def versions(self, column: str | None) -> Iterator[Sequence[Sequence[Any]]] | None:
-        """Key and value of ``column`` of the loaded rows, in chunks; None if it cannot be asked."""
-
     def rows(
         self, columns: Sequence[str | None], keys: Sequence[str] | None = None
     ) -> Iterator[Sequence[Sequence[Any]]] | None:

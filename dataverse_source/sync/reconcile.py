@@ -14,7 +14,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataverse_source.arrow.keys import concat, difference
+from dataverse_source.arrow.keys import concat, difference, one_key
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.config.log import logger
 from dataverse_source.sync.comparison import Comparison, Fingerprint, Kind, keys_and_versions
@@ -27,6 +27,7 @@ from dataverse_source.sync.context import (
     TableRun,
 )
 from dataverse_source.sync.read.table_reader import KEYS_A_REQUEST, VERSION
+from dataverse_source.sync.read.workers import prefetch
 from dataverse_source.sync.state import Proof, TableState
 from dataverse_source.sync.write.history import ROW_VERSION
 from dataverse_source.sync.written_rows import WrittenRows, digests, version_column
@@ -136,7 +137,8 @@ def reconcile(run: TableRun, state: TableState, written: WrittenRows) -> SyncSte
                 *counts.values(),
             )
         wrong = counts["missing"] + counts["outdated"]
-        back = comparison.gone_back() if version_column(run) == VERSION else 0
+        moved = wrong or comparison.has_written
+        back = comparison.gone_back() if moved and version_column(run) == VERSION else 0
         if (back or not _are_few(run, comparison, wrong)) and state.reread_by != run.run_id:
             logger.warning(
                 "%s: %s; all its rows are read again",
@@ -174,12 +176,14 @@ def _new_comparison(run: TableRun) -> Comparison:
 
 def _read_both(run: TableRun, comparison: Comparison) -> bool:
     """Reads the destination first, so that a row created since does not look deleted."""
-    loaded = run.destination.versions(compared_column(run))
+    names = run.reader.table.key_columns
+    loaded = run.destination.rows([*names, compared_column(run)])
     if loaded is None:
         return False
     for rows in loaded:
-        comparison.add_loaded(rows)
-    for page in _dataverse_rows(run):
+        whole = rows if len(names) == 1 else [(one_key(row[:-1]), row[-1]) for row in rows]
+        comparison.add_loaded(whole)
+    for page in prefetch(_dataverse_rows(run), run.workers):
         comparison.add_dataverse(page)
     recorded = run.destination.recorded()
     if run.settings.deletes == "keep" and len(recorded):
@@ -192,7 +196,7 @@ def _dataverse_rows(run: TableRun) -> Iterator[pa.Table]:
     run.watch.doing(COMPARING_KEYS)
     for rows in run.reader.keys(column):
         run.watch.page(rows.num_rows)
-        yield keys_and_versions(rows, run.reader.key, column)
+        yield keys_and_versions(rows, run.reader.table.key_columns, column)
 
 
 def _are_few(run: TableRun, comparison: Comparison, count: int) -> bool:
@@ -215,7 +219,7 @@ def _correct(
     for keys in comparison.keys(kinds, most):
         found = []
         for rows in run.reader.rows_of(keys):
-            found.append(keys_and_versions(rows, run.reader.key, version_column(run)))
+            found.append(keys_and_versions(rows, [run.reader.key], version_column(run)))
             yield RowBatch(rows)
             if run.settings.history:
                 told = pa.table({"key": rows[run.reader.key], "digest": digests(run, rows)})
@@ -277,4 +281,4 @@ def _remove(run: TableRun, comparison: Comparison, count: int) -> Generator[Outp
 
 
 def _keys_only(keys: pa.Array) -> pa.Table:
-    return keys_and_versions(pa.table({"key": keys}), "key", None)
+    return keys_and_versions(pa.table({"key": keys}), ["key"], None)

@@ -54,7 +54,7 @@ class WrittenRows:
         for output in outputs:
             if isinstance(output, DeletedKeys):
                 self._forget(output.keys)
-                self._deleted.add(keys_and_versions(pa.table({"key": output.keys}), "key", None))
+                self._deleted.add(keys_and_versions(pa.table({"key": output.keys}), ["key"], None))
             else:
                 self.replaces = output.replace
                 self._note(output.table)
@@ -67,7 +67,7 @@ class WrittenRows:
         """Takes the newest of the rows, if it is newer than the one before."""
         if self._version is None or not self._has_one_key or not rows.num_rows:
             return
-        found = keys_and_versions(rows, self._key, self._version)
+        found = keys_and_versions(rows, [self._key], self._version)
         highest = pc.max(found["version"])
         newest = self.newest
         if highest.as_py() is None or (newest and highest.as_py() < newest.version):
@@ -89,7 +89,7 @@ class WrittenRows:
             comparison.add_written(rows, deleted=True)
 
     def _recorded(self, rows: pa.Table) -> pa.Table:
-        found = keys_and_versions(rows, self._key, self._version)
+        found = keys_and_versions(rows, [self._key], self._version)
         return found.append_column("digest", self._digest(rows)) if self._digest else found
 
 

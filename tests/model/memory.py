@@ -170,10 +170,6 @@ class LoadedInMemory:
         self._destination = destination
         self._name = name
 
-    def versions(self, column: str | None) -> Iterator[list[tuple[Any, Any]]] | None:
-        rows = self._destination.tables.get(self._name, {})
-        return iter([[(key, row.get(column or "")) for key, row in rows.items()]])
-
     def rows(
         self, columns: Sequence[str | None], keys: Sequence[str] | None = None
     ) -> Iterator[list[tuple[Any, ...]]] | None:

@@ -159,7 +159,7 @@ class TableReader:
                 yield page.rows
 
     def keys(self, version: str | None = None) -> Iterator[pa.Table]:
-        """Pages of the keys of all rows; costs about a fiftieth of reading the rows.
+        """Pages of the key columns of all rows; costs about a fiftieth of reading the rows.
 
         Args:
             version: name of another column to read; None: the keys alone.
@@ -167,7 +167,8 @@ class TableReader:
         Raises:
             DataverseError: see `pages`.
         """
-        columns = [self._key_column, *([self.table.column(version)] if version else ())]
+        names = [*self.table.key_columns, *([version] if version else ())]
+        columns = [self.table.column(name) for name in names]
         url = self.client.url(self.name, rows_query(columns, filters=self._with_own(())))
         schema = table_schema(self.table, columns)
         for page in self._pages(url, columns, schema, size=self._key_page):

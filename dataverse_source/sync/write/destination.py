@@ -84,19 +84,6 @@ class LoadedTable:
         self._key = key
         self._ask = ask
 
-    def versions(self, column: str | None) -> Iterator[Sequence[Row]] | None:
-        """Key and value of ``column`` of the loaded rows, in chunks.
-
-        For a table with a history: of the versions that have not ended.
-
-        Args:
-            column: the second value; None: null instead.
-
-        Returns:
-            None if the destination cannot be asked.
-        """
-        return self.rows([self._key, column])
-
     def rows(
         self, columns: Sequence[str | None], keys: Sequence[str] | None = None
     ) -> Iterator[Sequence[Row]] | None:
@@ -233,10 +220,6 @@ def _parts(keys: Sequence[str] | None) -> Iterator[Sequence[str]]:
 
 class NothingLoaded:
     """The table when no pipeline is running, as when a source is iterated by hand."""
-
-    def versions(self, column: str | None) -> Iterator[Sequence[Row]] | None:  # noqa: ARG002
-        """None: there is no destination."""
-        return None
 
     def rows(
         self,

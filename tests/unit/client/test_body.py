@@ -18,7 +18,7 @@ import requests
 import urllib3
 
 from dataverse_source.client import body
-from dataverse_source.client.body import decompressed, receive
+from dataverse_source.client.body import MOST_BYTES, decompressed, receive
 from dataverse_source.client.responses import Response
 from dataverse_source.errors import MalformedBodyError
 
@@ -57,7 +57,7 @@ def answer(body: bytes, encoding: str | None = None, length: int | None = None) 
 def response(body: bytes, encoding: str | None = None) -> Response:
     """An answer whose body has been received."""
     made = answer(body, encoding)
-    return Response("https://a/b", 200, made.headers, receive(made))
+    return Response("https://a/b", 200, made.headers, receive(made, MOST_BYTES))
 
 
 @pytest.mark.parametrize("encoding", [None, "gzip", "GZIP", "deflate"])
@@ -77,7 +77,7 @@ def test_an_empty_body_may_call_itself_compressed() -> None:
 
 def test_a_body_that_is_shorter_than_announced() -> None:
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
-        receive(answer(b"half", length=8))
+        receive(answer(b"half", length=8), MOST_BYTES)
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"no gzip at all"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import traceback
 from typing import Any
@@ -12,6 +13,7 @@ from dlt.common import logger
 
 from dataverse_source.client.session import new_session
 from dataverse_source.credentials import token_source
+from dataverse_source.credentials.login_http import MOST_BYTES
 from dataverse_source.errors import (
     AuthenticationError,
     ConnectionFailedError,
@@ -124,6 +126,29 @@ def test_a_host_that_is_no_login_service(session: requests.Session, clock: Clock
     assert "authority_host" in str(caught.value)
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_answer_beyond_measure_is_not_received(
+    session: requests.Session, clock: Clock, compressed: bool
+) -> None:
+    large = b'{"access_token": "' + b"x" * (2 * MOST_BYTES) + b'"}'
+    encoding = {"Content-Encoding": "gzip"} if compressed else {}
+    answer = Answer(200, gzip.compress(large) if compressed else large, encoding)
+    with (
+        serving(login_service(script(answer)), tls_context()) as server,
+        pytest.raises(AuthenticationError, match="larger than any such answer") as caught,
+    ):
+        source(server, session, clock).token()
+    assert "authority_host" in str(caught.value.remedy)
+    assert clock.naps == []
+
+
+def test_a_compressed_token_is_taken(session: requests.Session, clock: Clock) -> None:
+    token = token_answer()
+    answer = Answer(200, gzip.compress(token.body), {"Content-Encoding": "gzip"})
+    with serving(login_service(script(answer)), tls_context()) as server:
+        assert source(server, session, clock).token() == "token-1"
+
+
 BROKEN = [
     Answer(200, b"<html>", {"Content-Type": "text/html"}),
     Answer(200, b'{"access_token": "very-sec'),
@@ -133,6 +158,7 @@ BROKEN = [
     Answer(503, b"<html>"),
     Answer(drop=True),
     Answer(200, b"0123456789", cut=3),
+    Answer(200, gzip.compress(token_answer().body)[:-9], {"Content-Encoding": "gzip"}),
 ]
 
 

@@ -17,7 +17,7 @@ ROWS = st.dictionaries(st.sampled_from("abcdefghij"), st.integers(0, 3))
 
 def table(rows: dict[str, int]) -> pa.Table:
     columns = {"id": list(rows), "versionnumber": pa.array(rows.values(), pa.int64())}
-    return keys_and_versions(pa.table(columns), "id", "versionnumber")
+    return keys_and_versions(pa.table(columns), ["id"], "versionnumber")
 
 
 def digest(rows: dict[str, int]) -> str:
@@ -83,7 +83,7 @@ def test_keys_are_compared_alone_where_there_are_no_versions() -> None:
 )
 def test_times_are_the_same_however_a_driver_returns_them(loaded: object) -> None:
     when = pa.array([datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)], pa.timestamp("us", "UTC"))
-    rows = keys_and_versions(pa.table({"id": ["a"], "modifiedon": when}), "id", "modifiedon")
+    rows = keys_and_versions(pa.table({"id": ["a"], "modifiedon": when}), ["id"], "modifiedon")
     with Comparison() as comparison:
         comparison.add_loaded([("a", loaded)])
         comparison.add_dataverse(rows)
