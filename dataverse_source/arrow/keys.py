@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 
 from dataverse_source.arrow.schema import TEXT
 
-
 BETWEEN = " "
 """Between the columns of a key in one text."""
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -97,12 +97,18 @@ class DataverseClient:
         self._counters = Counters()
         self._by_path = CostsByPath(lambda: self._limiter.totals.seconds_held)
         self._server_time: datetime | None = None
+        self._clock_offset = timedelta()
         self._rate_limits: dict[str, str] = {}
 
     @property
     def server_time(self) -> datetime | None:
         """The server's clock in its last answer, to the second, UTC; None before the first."""
         return self._server_time
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """The server's clock less this machine's, to about a second; zero before any."""
+        return self._clock_offset
 
     @property
     def dop_hint(self) -> int | None:
@@ -353,7 +359,10 @@ class DataverseClient:
 
     def _note(self, headers: Mapping[str, str]) -> None:
         """Keeps what an answer says about the server."""
-        self._server_time = retry.http_date(headers.get("Date") or "") or self._server_time
+        date = retry.http_date(headers.get("Date") or "")
+        if date is not None:
+            self._server_time = date
+            self._clock_offset = date - datetime.now(timezone.utc)
         limits = {name.lower(): text for name, text in headers.items()}
         limits = {
             name: printable(text[:50])

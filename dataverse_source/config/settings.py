@@ -230,6 +230,11 @@ class Settings:
         """The settings of the table that goes by ``names`` (as configured, logical, set name)."""
         return self.table_settings.get(self._own(names), self.defaults)
 
+    @property
+    def has_histories(self) -> bool:
+        """Whether any table has its history kept."""
+        return any(one.history for one in (self.defaults, *self.table_settings.values()))
+
     def sync_is_explicit(self, *names: str) -> bool:
         """Whether ``sync`` is set for this very table; see `of_table`."""
         return self._own(names) in self.explicit_sync

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,13 @@ class Connection:
     def user_id(self) -> str | None:
         """The id of the application user; None if Dataverse does not return it."""
         return str(self._who_am_i.get("UserId") or "").lower() or None
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """Dataverse's clock less this machine's, to about a second."""
+        if self.client.server_time is None:
+            self._who_am_i  # noqa: B018 - its answer has a date
+        return self.client.clock_offset
 
     @cached_property
     def _who_am_i(self) -> dict[str, Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import dlt
+from dlt.common import pendulum
 from dlt.common.configuration.container import Container
 from dlt.common.schema import Schema
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
+from dlt.common.storages.load_package import TLoadPackage
 from dlt.extract.source import SourceInjectableContext
 
 from dataverse_source.sync.active_pipeline import active_pipeline
@@ -21,6 +23,12 @@ from dataverse_source.sync.write.destination import (
     NothingLoaded,
     ask_here,
 )
+
+CLOCK = "dataverse_clock"
+"""Of dlt's local state: the seconds by which Dataverse's clock is ahead of this machine's."""
+
+PRECISION_SECONDS = 3.0
+"""Differences between two clocks up to this are none: answers are dated to the second."""
 
 DestinationFactory = Callable[[str, str], Destination]
 """Returns a table in the destination, by its name and its key column."""
@@ -57,16 +65,19 @@ class Package:
         return bool(self.states.get(resource, {}).get("tables", {}).get(logical_name))
 
 
-def current_package(ask: Ask = ask_here) -> Package:
+def current_package(ask: Ask = ask_here, offset: Callable[[], timedelta] = timedelta) -> Package:
     """The load package that is being filled. Call it on dlt's own thread.
 
     Args:
         ask: has dlt's own thread call a function, for the threads that read tables.
+        offset: returns by how much Dataverse's clock is ahead of this machine's; asked for while a
+            pipeline runs.
     """
     try:
         package = dlt.current.load_package_state()
     except CurrentLoadPackageStateNotAvailable:
         return Package(None, datetime.now(timezone.utc), _destination(ask), selected=_selected())
+    _follow_dataverse_clock(package, offset())
     began = datetime.fromisoformat(str(package["state"]["created_at"])).astimezone(timezone.utc)
     source_state = dlt.current.source_state()
     return Package(
@@ -78,6 +89,29 @@ def current_package(ask: Ask = ask_here) -> Package:
         dlt.current.source_schema(),
         source_state,
     )
+
+
+def _follow_dataverse_clock(package: TLoadPackage, offset: timedelta) -> None:
+    """Makes the package's time, from which dlt dates versions of rows, Dataverse's.
+
+    Machines whose clocks differ load into one history in turn. The offset that is measured varies
+    by a second, so the one that this machine has used before is used again.
+    """
+    pipeline = active_pipeline()
+    if pipeline is None:
+        return
+    seconds = offset.total_seconds()
+    try:
+        known = float(pipeline.get_local_state_val(CLOCK))
+    except KeyError:
+        known = 0.0
+    if abs(seconds - known) <= PRECISION_SECONDS:
+        seconds = known
+    else:
+        pipeline.set_local_state_val(CLOCK, seconds)
+    if seconds:
+        began = pendulum.from_timestamp(float(package["load_id"]) + seconds)
+        package["state"]["created_at"] = began
 
 
 def _selected() -> Collection[str] | None:

@@ -7,7 +7,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from dlt.common.schema.typing import TTableSchema
@@ -111,7 +111,7 @@ class Tables:
     def _items(
         self, name: str, state: dict[str, Any], cursor: Incremental[datetime] | None
     ) -> Iterator[Any]:
-        run, package = current_run(), current_package(self._dlt_thread.ask)
+        run, package = current_run(), current_package(self._dlt_thread.ask, self._clock_offset)
         run.count(self._connection.client)
         self._check_environment(package)
         tables, readings = self._tables(name, package, run), []
@@ -147,6 +147,11 @@ class Tables:
             return
         for job in jobs:  # dlt must be told of a range on its own thread
             yield from job.on_complete(job.read)
+
+    def _clock_offset(self) -> timedelta:
+        """By how much Dataverse's clock is ahead; asked only if versions of rows need it."""
+        connection = self._connection
+        return connection.clock_offset if connection.settings.has_histories else timedelta()
 
     def _check_environment(self, package: Package) -> None:
         """Once a load package, before the first table."""

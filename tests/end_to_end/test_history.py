@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 import dlt
 import pytest
+from dlt.common.storages import load_package
 
 from dataverse_source import ConfigurationError, DataverseError, dataverse, load
+from dataverse_source.client import client as client_module
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema import schema_changes
@@ -25,6 +30,7 @@ from dataverse_source.sandbox.schema.tables import Column
 from dataverse_source.sync.write.destination import VALID_TO
 from dataverse_source.sync.write.history import VALID_FROM
 from tests.support.comparing import assert_equal
+from tests.support.loads import NewSource
 from tests.support.requests_sent import keys, read
 from tests.support.settings import secrets_of
 from tests.support.versions import (
@@ -323,3 +329,49 @@ def test_labels_and_other_tables_beside_it(
     assert len(found[changed]) == 2
     assert found[changed][1]["statecodename"] == "Active"
     assert_equal(new_pipeline(), sandbox, "contacts")
+
+
+class _Shifted(datetime):
+    """The clock of a machine."""
+
+    ahead = timedelta()
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + cls.ahead
+
+
+def test_machines_whose_clocks_are_a_day_apart_load_in_turn(
+    sandbox: Sandbox, new_source: NewSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Versions begin and end by Dataverse's clock."""
+    monkeypatch.setattr(client_module, "datetime", _Shifted)
+    times = iter(range(1, 1000))
+    monkeypatch.setattr(
+        load_package,
+        "increasing_precise_time",
+        lambda: time.time() + _Shifted.ahead.total_seconds() + next(times) / 1000,
+    )
+    key = keys(sandbox)[0]
+    pipeline = None
+    for number, (name, days) in enumerate([("a", 1), ("b", 0), ("a", 1), ("a", 0), ("b", -1)]):
+        monkeypatch.setattr(_Shifted, "ahead", timedelta(days=days))
+        sandbox.store.update("account", key, {"name": f"Version {number}"})
+        pipeline = dlt.pipeline(
+            "test",
+            destination=dlt.destinations.duckdb(str(tmp_path / "test.duckdb")),
+            dataset_name="dataverse",
+            pipelines_dir=str(tmp_path / name),
+        )
+        load(pipeline, new_source(history=True))
+        sandbox.clock.advance(60)
+    assert pipeline is not None
+    found = versions(pipeline)
+    assert_in_order(found)
+    assert_present(found, sandbox)
+    assert [row["name"] for row in found[key]] == [f"Version {number}" for number in range(5)]
+    begun = [row[VALID_FROM] for row in found[key]]
+    assert all(
+        timedelta(seconds=55) < later - one < timedelta(seconds=120)
+        for one, later in itertools.pairwise(begun)
+    )
