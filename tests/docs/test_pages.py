@@ -175,3 +175,13 @@ def test_links_of_the_readme_lead_to_files_of_this_repository() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len(text_of("README.md").split()) < 900
+
+
+def test_every_row_of_the_proof_names_a_test() -> None:
+    rows = [row for row in rows_of_tables(text_of("docs/proof.md")) if len(row) == 5]
+    named = {name for row in rows for name in CODE.findall(row[4])}
+    assert len(rows) == len([row for row in rows if CODE.findall(row[4])])
+    sources = (path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    known = {name for source in sources for name in re.findall(r"def (test_\w+)\(", source)}
+    assert named
+    assert not named - known

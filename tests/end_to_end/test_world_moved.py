@@ -289,3 +289,31 @@ def test_a_table_that_the_next_run_leaves_out_is_read_again_later(
     run("accounts")
     run("accounts", "contacts")
     assert len(assert_equal(new_pipeline(), sandbox, "contacts")) == 40
+
+
+@pytest.mark.parametrize("sync", ["changes", "cursor"])
+@pytest.mark.parametrize("whole", [True, False], ids=["all of it", "one table"])
+def test_a_backup_that_only_brings_deleted_rows_back(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture, sync: str, whole: bool,
+) -> None:  # fmt: skip
+    """Nothing else tells the backup from the present: no row has changed since."""
+    run(sync=sync)
+    run(sync=sync)
+    backup = tmp_path / "backup"
+    shutil.copy(tmp_path / "test.duckdb", backup)
+    execute(new_pipeline(), "CREATE TABLE dataverse.backup AS FROM dataverse.accounts")
+    for key in keys(sandbox)[:3]:
+        sandbox.store.delete("account", key)
+    run(sync=sync, reconcile_interval=0)
+    assert len(assert_equal(new_pipeline(), sandbox, "accounts")) == 57
+    if whole:
+        shutil.copy(backup, tmp_path / "test.duckdb")
+        said = "the destination is not as the last run left it"
+    else:
+        execute(new_pipeline(), "DELETE FROM dataverse.accounts")
+        execute(new_pipeline(), "INSERT INTO dataverse.accounts FROM dataverse.backup")
+        said = "it has 60 rows in the destination instead of 57"
+    run(sync=sync)
+    assert said in caplog.text
+    assert len(assert_equal(new_pipeline(), sandbox, "accounts")) == 57

@@ -158,6 +158,12 @@ class Histories(WorldMoves):
         readable = None if hidden is None else every - {hidden}
         self.sandbox.users.change(self.sandbox.client_id, readable_tables=readable)
 
+    @rule(at=st.none() | NUMBER)
+    def change_read_depth(self, at: int | None) -> None:
+        """The role is narrowed to the user's own rows of a table, or widened to all rows."""
+        depths = {} if at is None else {self._changing(at): "user"}
+        self.sandbox.users.change(self.sandbox.client_id, read_depths=depths)
+
     @rule(limited=st.booleans())
     def enforce_limits(self, limited: bool) -> None:
         self.sandbox.limits.settings = REAL_LIMITS if limited else LimitSettings()
@@ -248,7 +254,7 @@ class Histories(WorldMoves):
             if logical_name in hidden:
                 set_name = str(table.entity_set_name)
                 assert self.destination.tables.get(set_name) == before.get(set_name)
-                after, was = self._stored(logical_name), _stored(states, logical_name)
+                after, was = self._stored(logical_name), _stored(states, name, logical_name)
                 was.pop("swept", None)  # it may have to be compared, or read, again
                 assert {name: value for name, value in after.items() if name != "swept"} in (
                     {},
@@ -266,6 +272,7 @@ class Histories(WorldMoves):
                 labels=some.labels,
                 keeps=some.deletes == "keep",
                 silent_cascades=self.silent_cascades,
+                only_active=some.filter is not None,
             )
 
     def run_once(self, kill_at: int | None = None) -> dict[str, DataverseError]:
@@ -278,7 +285,8 @@ class Histories(WorldMoves):
         return schedule.run(lambda: connection_with(self.settings), names, kill_at)
 
     def _stored(self, logical_name: str) -> dict[str, Any]:
-        return _stored(self.destination.state, logical_name)
+        name = self.read.tables(self.sandbox.store.schema)[logical_name]
+        return _stored(self.destination.state, name, logical_name)
 
     def _changing(self, at: int) -> str:
         return self.scene.changing[at % len(self.scene.changing)]
@@ -313,10 +321,10 @@ class Histories(WorldMoves):
         steps[change]()
 
 
-def _stored(state: dict[str, dict[str, Any]], logical_name: str) -> dict[str, Any]:
-    found = (one["tables"][logical_name] for one in state.values()
-             if logical_name in one.get("tables", {}))  # fmt: skip
-    return next(found, {})
+def _stored(state: dict[str, dict[str, Any]], name: str, logical_name: str) -> dict[str, Any]:
+    """The state of a table that a configured name matches."""
+    found: dict[str, Any] = state.get(name, {}).get("tables", {}).get(logical_name, {})
+    return found
 
 
 def search(histories: int, *, steps: int, start: int, shrink: bool = True) -> None:

@@ -20,12 +20,15 @@ from dataverse_source.sandbox.writes import upkeep
 BY_DATAVERSE = frozenset(
     {"createdon", "modifiedon", "versionnumber", "overriddencreatedon", "partitionid"}
     | {"ttlinseconds", "merged", "masterid", "activitytypecode", "opendeals", "openrevenue"}
+    | {"ownerid", "owningbusinessunit"}
 )
 """Columns that no user writes as such."""
 
 KINDS = ("String", "Memo", "Integer", "BigInt", "Decimal", "Double", "Boolean", "DateTime")
 LOOKBACK = timedelta(seconds=300)
 TTL_SECONDS = 1000
+OTHER = "0c5d7e11-2222-4333-8444-555566667777"
+"""The user who owns what the application user does not."""
 
 
 @dataclass
@@ -224,6 +227,8 @@ class Life:
         if few:
             usual = random.sample(usual, min(len(usual), random.randint(1, 3)))
         values = made_up_row(table, usual, random, number)
+        if "ownerid" in table.by_name and not (few and number % 4):
+            values |= self._owner(number)
         values |= self._links(table, number)
         if table.table_type == "Elastic" and not few:
             values |= self._partition(table, number)
@@ -235,6 +240,12 @@ class Life:
         one = self._row(pair.table1, number) or (store.create(pair.table1, {}), None)
         other = self._row(pair.table2, number) or (store.create(pair.table2, {}), None)
         return {pair.intersect_attribute1: one[0], pair.intersect_attribute2: other[0]}
+
+    def _owner(self, number: int) -> dict[str, Any]:
+        """The application user, or somebody else."""
+        user = self.sandbox.users.of_client(self.sandbox.client_id)
+        own = user is not None and number % 2
+        return {"ownerid": user.user_id if own and user else OTHER, "ownerid@table": "systemuser"}
 
     def _links(self, table: Table, number: int) -> dict[str, Any]:
         """Some lookups, of one target or of several."""

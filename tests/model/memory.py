@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -239,7 +239,7 @@ class Schedule:
                 self._extract(tables, names, run.only, clock)
             self._load(clock)
             run.loaded(run.only)
-            done, todo = todo, _with_more(self.state)
+            done, todo = todo, _with_more(self.state, names)
             for table in run.failures:
                 todo.pop(table, None)
             if not todo or todo == done:
@@ -312,12 +312,12 @@ def _done(run: RunContext) -> set[str]:
     return found | {name for name, logical_name in run.names.items() if logical_name in found}
 
 
-def _with_more(state: State) -> dict[str, Any]:
+def _with_more(state: State, names: Iterable[str]) -> dict[str, Any]:
     """The state of the tables that want a further package."""
     return {
         table: stored
-        for one in state.values()
-        for table, stored in one.get("tables", {}).items()
+        for name in names
+        for table, stored in state.get(name, {}).get("tables", {}).items()
         if stored.get("more")
     }
 

@@ -11,8 +11,12 @@ from dataverse_source.sandbox.query.filter.elastic import expire
 from dataverse_source.sandbox.schema.tables import CHOICE_TYPES, Column, Table
 from dataverse_source.sandbox.store.layout import is_polymorphic, is_stored
 from dataverse_source.sync.write.items import DELETED
+from tests.model.life import LOOKBACK
 from tests.model.memory import DELETIONS, MemoryDestination, Row
 from tests.support.comparing import same
+
+ACTIVE = "statecode eq 0"
+"""The filter that histories set."""
 
 NOT_READ = frozenset({"Image", "ManagedProperty"})
 ROLLUP = 2
@@ -28,6 +32,7 @@ def assert_in_step(
     labels: bool,
     keeps: bool,
     silent_cascades: bool,
+    only_active: bool,
 ) -> None:
     """Every cell of a table equals the sandbox's.
 
@@ -40,10 +45,12 @@ def assert_in_step(
         labels: whether labels are asked for.
         keeps: whether deleted rows are kept.
         silent_cascades: whether there have been deletes that no delta told of.
+        only_active: whether the filter `ACTIVE` is set.
     """
     name = str(table.entity_set_name)
     arrived = destination.tables.get(name, {})
     expected = _expected(sandbox, table)
+    there, expected = expected, _shown(sandbox, table, expected, only_active=only_active)
     if keeps:
         kept = {key for one, key in destination.tables.get(DELETIONS, {}) if one == name}
         assert not kept & expected.keys(), f"{name}: listed as gone, but there"
@@ -53,6 +60,8 @@ def assert_in_step(
     unknown = (
         arrived.keys() - expected.keys() - _found_later(sandbox, table, stored, silent_cascades)
     )
+    if only_active and stored.get("mode") == "cursor":
+        unknown -= _left_the_filter(there, stored)
     assert not unknown, f"{name}: {unknown} are gone from Dataverse"
     columns = [one for one in table.columns if _is_read(one, select, table)]
     rollups = [one.name for one in columns if one.source_type == ROLLUP]
@@ -78,6 +87,31 @@ def _expected(sandbox: Sandbox, table: Table) -> dict[Any, Row]:
         rows = sandbox.store.rows(table.logical_name)
         return {(row[table.primary_id], row["partitionid"]): row for row in rows}
     return {row[table.primary_id]: row for row in sandbox.store.rows(table.logical_name)}
+
+
+def _shown(
+    sandbox: Sandbox, table: Table, rows: dict[Any, Row], *, only_active: bool
+) -> dict[Any, Row]:
+    """The rows that the application user may see and that meet the filter."""
+    if only_active:
+        rows = {key: row for key, row in rows.items() if row["statecode"] == 0}
+    user = sandbox.users.of_client(sandbox.client_id)
+    if user is None or user.read_depths.get(table.logical_name) != "user":
+        return rows
+    if "ownerid" not in table.by_name:  # the organization owns them
+        return rows
+    return {key: row for key, row in rows.items() if row["ownerid"] == user.user_id}
+
+
+def _left_the_filter(rows: dict[Any, Row], stored: Mapping[str, Any]) -> set[Any]:
+    """Keys of rows that no longer meet the filter, which only the next comparison finds."""
+    swept = stored.get("swept")
+    if swept is None:
+        return set()
+    since = datetime.fromisoformat(swept) - LOOKBACK  # a late row has an earlier time
+    return {
+        key for key, row in rows.items() if row["statecode"] != 0 and row["modifiedon"] >= since
+    }
 
 
 def _is_read(column: Column, select: frozenset[str] | None, table: Table) -> bool:

@@ -32,11 +32,11 @@ from tests.support.settings import credentials_of
 
 COLUMNS = {
     "account": "accountid name statecode statuscode industrycode revenue opendeals openrevenue "
-    "creditonhold merged masterid new_billingcustomerid new_interests new_foundedon "
-    "new_openingtime new_discountrate new_taxnumber numberofemployees new_externalid "
+    "creditonhold merged masterid ownerid owningbusinessunit new_billingcustomerid new_interests "
+    "new_foundedon new_openingtime new_discountrate new_taxnumber numberofemployees new_externalid "
     "createdon modifiedon versionnumber overriddencreatedon",
     "contact": "contactid lastname birthdate annualincome parentcustomerid statecode statuscode "
-    "merged masterid createdon modifiedon versionnumber",
+    "ownerid owningbusinessunit merged masterid createdon modifiedon versionnumber",
     "lead": "leadid subject estimatedvalue createdon modifiedon versionnumber",
     "task": "activityid subject activitytypecode regardingobjectid prioritycode scheduledend "
     "createdon modifiedon versionnumber",
@@ -127,7 +127,11 @@ class World:
         sandbox.limits.settings = LimitSettings()
         sandbox.limits.reset()
         sandbox.users.change(
-            sandbox.client_id, organization_read=True, readable_tables=None, enabled=True
+            sandbox.client_id,
+            organization_read=True,
+            readable_tables=None,
+            read_depths={},
+            enabled=True,
         )
         sandbox.clock.set(datetime.now(timezone.utc))
         if store.schema is not small_schema():

@@ -12,11 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from dataverse_source.config.checks import make_settings
 from dataverse_source.config.settings import Settings
+from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import DataverseError
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema import schema_changes
 from tests.model.life import Life
 from tests.model.memory import MemoryDestination
+from tests.model.oracle import ACTIVE
 from tests.model.scenes import SELECTED, Scene
 from tests.model.world import World
 
@@ -31,6 +33,9 @@ SETTING = st.sampled_from(
         *[("sweep_interval", value) for value in (None, 0)],
     ]
 )
+FILTERED = frozenset({"account", "accounts", "contact", "contacts"})
+NO_HISTORY = frozenset({"new_sensorreading", "accountleadscollection"})
+"""An elastic table; and one whose rows are no more than keys."""
 SECURED = (
     ("account", "new_taxnumber"),
     ("account", "numberofemployees"),
@@ -63,6 +68,7 @@ class WorldMoves(RuleBasedStateMachine):
         self.given: dict[str, Any] = {}
         self.per_table: dict[str, dict[str, Any]] = {}
         self.saved = [MemoryDestination()]
+        self.spelled_out = False
 
     def run_once(self, kill_at: int | None = None) -> dict[str, DataverseError]:
         """One run; returns why tables have failed, by logical name."""
@@ -72,6 +78,12 @@ class WorldMoves(RuleBasedStateMachine):
         """Makes the settings for the tables that are not left out."""
         names = tuple(name for name in self.scene.names if name not in self.left_out)
         self.read = replace(self.scene, names=names)
+        if self.spelled_out:
+            by_pattern = self.read.tables(self.sandbox.store.schema)
+            plain = [name for name in names if not is_pattern(name)]
+            found = [table for table, name in by_pattern.items() if is_pattern(name)]
+            names = (*plain, *found)
+            self.read = replace(self.scene, names=names)
         known = {*names, *self.read.tables(self.sandbox.store.schema)}
         self.settings = make_settings(
             environment_url=self.sandbox.environment_url,
@@ -96,6 +108,33 @@ class WorldMoves(RuleBasedStateMachine):
             some = self.per_table.setdefault(name, {})
             if some.pop("select", None) is None:
                 some["select"] = list(SELECTED[name])
+            self.configure()
+
+    @rule(at=NUMBER)
+    def change_the_filter(self, at: int) -> None:
+        """A user reads active rows only, or all rows again."""
+        names = [name for name in self.scene.names if name in FILTERED]
+        if names:
+            some = self.per_table.setdefault(names[at % len(names)], {})
+            if some.pop("filter", None) is None:
+                some["filter"] = ACTIVE
+            self.configure()
+
+    @rule(at=NUMBER)
+    def begin_a_history(self, at: int) -> None:
+        """A user has all versions of a table's rows kept from now on; there is no way back."""
+        names = [name for name in self.read.names if not is_pattern(name)]
+        names = [name for name in names if name not in NO_HISTORY]
+        if names:
+            some = self.per_table.setdefault(names[at % len(names)], {})
+            some |= {"history": True, "deletes": "remove"}
+            self.configure()
+
+    @rule()
+    def spell_out_patterns(self) -> None:
+        """A user lists the tables that a pattern stands for, or goes back to the pattern."""
+        if any(map(is_pattern, self.scene.names)):
+            self.spelled_out = not self.spelled_out
             self.configure()
 
     @rule(at=NUMBER)
