@@ -51,7 +51,7 @@ __all__ = [
 
 
 _SECRETS = re.compile(
-    r"[\w~.-]{0,4}\dQ~[\w~.-]{16,}"  # client secrets of Entra
+    r"[\w~.-]{0,4}\d[Qq]~[\w~.-]{16,}"  # client secrets of Entra, also as names in lower case
     r"|(?<![\w+/=])[A-Za-z0-9+/]{43}=(?![\w+/=])"  # older ones: 32 bytes in base64
     r"|eyJ[\w-]+\.[\w-]*\.?[\w-]*"  # signed tokens: {" in base64url (RFC 7515, section 3.1)
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",

@@ -131,6 +131,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     screen = Screen()
     try:
+        _refuse_secrets(sys.argv[1:] if arguments is None else arguments)
         return _run(arguments, screen)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped.", err=True)
@@ -147,6 +148,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
         found = known_error(error)
         report_error(screen, found)
         return exit_code(found)
+
+
+def _refuse_secrets(arguments: Sequence[str]) -> None:
+    """Checks that no secret is on the command line: names there are printed, made and stored.
+
+    Raises:
+        ConfigurationError: one is.
+    """
+    from dataverse_source.errors import ConfigurationError, has_secret
+
+    for number, text in enumerate(arguments, 1):
+        if has_secret(text):
+            raise ConfigurationError(
+                "The command line contains a secret",
+                where=f"argument {number}",
+                remedy="Set client_secret in .dlt/secrets.toml, and make a new secret: this one is "
+                "in your shell's history.",
+            )
 
 
 def _run(arguments: Sequence[str] | None, screen: Screen) -> int:

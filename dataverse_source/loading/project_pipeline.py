@@ -18,9 +18,16 @@ from dlt.common.storages.configuration import WithLocalFiles
 from dlt.pipeline.exceptions import CannotRestorePipelineException
 
 from dataverse_source.config.log import logger
+from dataverse_source.config.problems import misplaced_secret
 from dataverse_source.config.project_names import DATASET
 from dataverse_source.config.setting_names import SECTION
-from dataverse_source.errors import ConfigurationError, UnknownNameError, causes, did_you_mean
+from dataverse_source.errors import (
+    ConfigurationError,
+    UnknownNameError,
+    causes,
+    did_you_mean,
+    has_secret,
+)
 from dataverse_source.loading.project import STATE_FILE, Project, current_project
 
 EARLIER_NAMES = ("dataverse_environment", "dataverse_accounts")
@@ -185,8 +192,15 @@ def default_dataset(environment: str | None) -> str:
 
 
 def _wanted(project: Project, name: str | None, environment: str | None) -> str | None:
-    """The name that is given, set, or was given at first; None if none is."""
-    return name or project.default_name(environment)
+    """The name that is given, set, or was given at first; None if none is.
+
+    Raises:
+        ConfigurationError: it is a secret.
+    """
+    found = name or project.default_name(environment)
+    if found and has_secret(found):
+        raise misplaced_secret("pipeline")
+    return found
 
 
 def _name_in_folder(project: Project, environment: str | None, dataset: str) -> str:
@@ -227,6 +241,12 @@ def _duckdb_file(project: Project, name: str, destination: AnyDestination) -> Pa
     if not destination.destination_type.endswith(".duckdb"):
         return None
     given = _duckdb_credentials(destination)
+    if has_secret(str(given)) and not str(given).startswith("md:"):  # MotherDuck's token
+        raise ConfigurationError(
+            "The path of the DuckDB file contains a secret",
+            where=f"destination.{destination.destination_name}.credentials",
+            remedy="Give a path, and set client_secret in .dlt/secrets.toml.",
+        )
     if given is None:
         return project.local_folder / f"{name}.duckdb"
     if not isinstance(given, str) or given.startswith(":"):

@@ -6,6 +6,7 @@ import importlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -17,6 +18,7 @@ from dataverse_source.errors import (
     TablesFailedError,
     UnknownNameError,
 )
+from dataverse_source.sandbox import Sandbox
 from tests.support.command_line import Cli
 
 HEAVY = ("dlt", "pyarrow", "msal", "requests", "duckdb", "cryptography", "rich", "lark")
@@ -79,7 +81,7 @@ def test_completion() -> None:
     done = python("-m", "dataverse_source", _DATAVERSE_SOURCE_COMPLETE="zsh_source")
     assert done.returncode == 0
     assert done.stdout.startswith("#compdef dataverse-source")
-    words = {"COMP_WORDS": "dataverse-source re", "COMP_CWORD": "1"}
+    words = {"COMP_WORDS": "dataverse-source res", "COMP_CWORD": "1"}
     done = python("-m", "dataverse_source", _DATAVERSE_SOURCE_COMPLETE="bash_complete", **words)
     assert done.stdout.split() == ["plain,reset"]
 
@@ -122,7 +124,7 @@ def test_an_error_for_machines(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Non
             {"leads": ConfigurationError("Two settings are wrong", problems=(inner, inner))}, 3
         )
 
-    monkeypatch.setattr("dataverse_source.cli.commands.init._write", lambda *_: fail())
+    monkeypatch.setattr("dataverse_source.cli.starter_files.write", lambda *_: fail())
     told = cli("init", "--json")
     assert told.code == 1
     error = told.json()["error"]
@@ -156,3 +158,52 @@ def test_being_stopped(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     told = cli("init")
     assert (told.code, told.out) == (130, "")
     assert told.err.strip() == "Stopped."
+
+
+SECRET = "aaa8Q~" + "b" * 34
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (SECRET,),
+        ("history", "--last", SECRET),
+        ("freshness", "--warn", SECRET),
+        ("status", "--pipeline", SECRET),
+        ("run", "--dataset", SECRET),
+        ("check", "--destination", SECRET),
+        ("init", f"{SECRET}/crm"),
+    ],
+)
+def test_a_secret_on_the_command_line(cli: Cli, folder: Path, arguments: tuple[str, ...]) -> None:
+    told = cli(*arguments)
+    assert told.code == 2
+    assert "The command line contains a secret" in told.err
+    assert "bbbb" not in told.out + told.err
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("SOURCES__DATAVERSE__PIPELINE", "Setting pipeline contains a secret"),
+        ("DESTINATION__DUCKDB__CREDENTIALS", "The path of the DuckDB file contains a secret"),
+        ("DESTINATION_TYPE", "dlt has no destination"),
+        (f"SOURCES__DATAVERSE__CREDENTIALS__{SECRET}", "Unknown setting credentials"),
+    ],
+)
+def test_a_secret_in_a_setting_of_the_project(
+    cli: Cli,
+    folder: Path,
+    configured: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv(variable, SECRET)
+    for command in ("run", "check"):
+        told = cli(command, "accounts")
+        assert told.code in (1, 2)
+        assert words in " ".join((told.out + told.err).split())
+        assert "bbbb" not in told.out + told.err
+    assert not list(folder.rglob("*b"))
