@@ -93,8 +93,8 @@ def change_tracking() -> Drawing:
     drawing.words(24, 44, "time", bold=True)
     for x, text in ((60, "first run"), (420, "second run"), (600, "third run")):
         drawing.words(x, 84, text)
-    drawing.box(60, 104, 120, 58, "1. delta link", "asked for by keys")
-    drawing.box(190, 104, 104, 58, "2. all rows", "in parallel")
+    drawing.box(60, 104, 128, 58, "1. delta link", "asked for by keys")
+    drawing.box(196, 104, 100, 58, "2. all rows", "in parallel")
     drawing.box(304, 104, 104, 58, "3. changes", "since step 1")
     drawing.box(420, 104, 150, 58, "changes since", "the first run")
     drawing.box(600, 104, 144, 58, "changes since", "the second run")
@@ -107,10 +107,32 @@ def change_tracking() -> Drawing:
     return drawing
 
 
+def reconciliation() -> Drawing:
+    """How all rows of a table are compared, and what is done about a difference."""
+    drawing = Drawing(330, "Reconciliation: all rows are compared, every difference is corrected")
+    drawing.box(16, 30, 190, 62, "Dataverse", "key, version of all rows")
+    drawing.box(16, 238, 190, 62, "destination", "key, version of all rows", fill=MARK)
+    drawing.box(262, 134, 130, 62, "compare", "key by key")
+    drawing.arrow((209, 61), (327, 61), (327, 131))
+    drawing.arrow((209, 269), (327, 269), (327, 199))
+    for y, what, done in (
+        (20, "missing, other version", "read again"),
+        (98, "extra", "looked at again, then removed"),
+        (252, "all equal", "proved: rows and digest"),
+    ):
+        drawing.box(500, y, 244, 58, what, done, fill=MARK if what == "all equal" else FILL)
+    drawing.arrow((395, 165), (440, 165), (440, 49), (497, 49))
+    drawing.arrow((440, 165), (440, 127), (497, 127))
+    drawing.arrow((440, 165), (440, 281), (497, 281))
+    drawing.arrow((622, 159), (622, 249), dashed=True)
+    drawing.words(632, 208, "next comparison")
+    return drawing
+
+
 def main() -> None:
     """Write all diagrams."""
     PICTURES.mkdir(exist_ok=True)
-    for draw in (way_of_a_row, change_tracking):
+    for draw in (way_of_a_row, change_tracking, reconciliation):
         name = draw.__name__.replace("_", "-")
         (PICTURES / f"{name}.svg").write_text(draw().svg(), encoding="utf-8")
 

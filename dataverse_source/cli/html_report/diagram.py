@@ -66,7 +66,7 @@ def _nodes() -> dict[str, Any]:
         {"force": "nbody", "strength": -700},
         {"force": "x", "x": "middle_x", "strength": 0.05},
         {"force": "y", "y": "middle_y", "strength": 0.07},
-        {"force": "link", "links": "links", "id": "datum.name", "distance": 100},
+        {"force": "link", "links": "links", "id": "datum.name", "distance": 130},
     ]
     hidden = {
         "opacity": {"value": 0},
