@@ -66,8 +66,8 @@ def _change(sandbox: Sandbox, number: int) -> None:
 
 
 def _photograph(page: Path, picture: Path) -> None:
-    subprocess.run(
-        ["chromium", "--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={SIZE}",
+    subprocess.run(  # noqa: S603
+        ["chromium", "--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={SIZE}",  # noqa: S607
          "--blink-settings=preferredColorScheme=1", f"--screenshot={picture}",
          page.absolute().as_uri()],
         check=True,
