@@ -34,8 +34,8 @@ _BETWEEN = "\x1f"
 """Between the parts of a key of several columns."""
 
 _TABLES = """
-CREATE TABLE written (key VARCHAR, version VARCHAR, deleted BOOLEAN);
-CREATE TABLE loaded (key VARCHAR, version VARCHAR);
+CREATE TEMP TABLE written (key VARCHAR, version VARCHAR, deleted BOOLEAN);
+CREATE TEMP TABLE loaded (key VARCHAR, version VARCHAR);
 """
 
 _COUNTS = """

@@ -27,8 +27,8 @@ LOOKED_AT = 1_000
 """Most rows that are read a second time, as they may have changed meanwhile."""
 
 _TABLES = """
-CREATE TABLE dataverse (key VARCHAR, version BIGINT, digest VARCHAR);
-CREATE TABLE loaded (key VARCHAR, version BIGINT, digest VARCHAR);
+CREATE TEMP TABLE dataverse (key VARCHAR, version BIGINT, digest VARCHAR);
+CREATE TEMP TABLE loaded (key VARCHAR, version BIGINT, digest VARCHAR);
 """
 
 _SAME_VERSION = (

@@ -26,12 +26,12 @@ Kind = Literal["missing", "outdated", "extra"]
 _SCHEMA = pa.schema([("key", TEXT), ("version", INTEGER)])
 
 _TABLES = """
-CREATE TABLE dataverse (key VARCHAR, version BIGINT);
-CREATE TABLE loaded (key VARCHAR, version BIGINT);
-CREATE TABLE written (key VARCHAR, version BIGINT, deleted BOOLEAN, digest VARCHAR);
-CREATE TABLE kept (key VARCHAR);
-CREATE TABLE suspects (key VARCHAR);
-CREATE TABLE differences (key VARCHAR, kind VARCHAR);
+CREATE TEMP TABLE dataverse (key VARCHAR, version BIGINT);
+CREATE TEMP TABLE loaded (key VARCHAR, version BIGINT);
+CREATE TEMP TABLE written (key VARCHAR, version BIGINT, deleted BOOLEAN, digest VARCHAR);
+CREATE TEMP TABLE kept (key VARCHAR);
+CREATE TEMP TABLE suspects (key VARCHAR);
+CREATE TEMP TABLE differences (key VARCHAR, kind VARCHAR);
 """
 
 _KEYS_ONLY = ("kept", "suspects")

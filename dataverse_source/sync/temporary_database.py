@@ -1,32 +1,81 @@
-"""A DuckDB database for counting and comparing, which needs little memory and leaves nothing."""
+"""Tables for counting and comparing in DuckDB, which need little memory and leave nothing."""
 
 from __future__ import annotations
 
+import os
 import tempfile
+import threading
+import weakref
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 MEMORY = "256MB"
-"""What exceeds it is on disk."""
+"""Of all temporary databases of a process; what exceeds it is on disk."""
+
+
+class SharedDatabase:
+    """One DuckDB for all temporary databases of a process, because opening one takes 20 ms.
+
+    It is opened when it is first needed, and closed when nobody has it any more. A forked process
+    has one of its own: DuckDB's threads do not survive a fork.
+    """
+
+    _each: ClassVar[weakref.WeakValueDictionary[int, SharedDatabase]] = (
+        weakref.WeakValueDictionary()
+    )
+    _lock: ClassVar[Any] = threading.Lock()
+
+    def __init__(self) -> None:
+        self._database: DuckDBPyConnection | None = None
+
+    @classmethod
+    def of_process(cls) -> SharedDatabase:
+        """The process's one; it stays open for as long as somebody keeps it."""
+        with cls._lock:
+            found = cls._each.get(os.getpid())
+            if found is None:
+                found = cls._each[os.getpid()] = cls()
+            return found
+
+    def connection(self) -> DuckDBPyConnection:
+        """A new connection; its temporary tables are its own."""
+        with self._lock:
+            if self._database is None:
+                self._database = self._opened()
+            return self._database.cursor()
+
+    def _opened(self) -> DuckDBPyConnection:
+        import duckdb  # takes a while, and few runs need it
+
+        folder = tempfile.TemporaryDirectory(prefix="dataverse-", ignore_cleanup_errors=True)
+        more = str(Path(folder.name) / "more")
+        config: dict[str, Any] = {"memory_limit": MEMORY, "threads": 2, "temp_directory": more}
+        database = duckdb.connect(":memory:", config=config)
+        database.execute("SET GLOBAL preserve_insertion_order = false")
+        weakref.finalize(self, _close, database, folder)
+        return database
+
+
+def _close(database: DuckDBPyConnection, folder: tempfile.TemporaryDirectory[str]) -> None:
+    database.close()
+    folder.cleanup()
 
 
 class TemporaryDatabase:
-    """A database until the end of a ``with`` block.
+    """Tables until the end of a ``with`` block.
 
     Args:
-        tables: statements that create its tables.
+        tables: statements that create them, as temporary tables.
     """
 
     def __init__(self, tables: str) -> None:
-        import duckdb  # takes a while, and few runs need it
-
-        self._folder = tempfile.TemporaryDirectory(prefix="dataverse-", ignore_cleanup_errors=True)
-        more = str(Path(self._folder.name) / "more")
-        config: dict[str, Any] = {"memory_limit": MEMORY, "threads": 2, "temp_directory": more}
-        self._database = duckdb.connect(":memory:", config=config)
-        self._database.execute("SET preserve_insertion_order = false")
+        self._shared = SharedDatabase.of_process()
+        self._database = self._shared.connection()
         self._database.execute(tables)
 
     def __enter__(self) -> TemporaryDatabase:
@@ -36,9 +85,8 @@ class TemporaryDatabase:
         self.close()
 
     def close(self) -> None:
-        """Removes it."""
+        """Removes them."""
         self._database.close()
-        self._folder.cleanup()
 
     def ask(self, sql: str, values: Any = None) -> list[Any]:
         """The rows that a statement returns."""

@@ -27,6 +27,7 @@ from dataverse_source.sandbox.schema.catalog import default_schema
 from dataverse_source.sandbox.schema.tables import Schema, Table
 from dataverse_source.sandbox.store.layout import sql_table
 from dataverse_source.sandbox.switches import Switches
+from dataverse_source.sync.temporary_database import SharedDatabase
 from tests.model.wire import Direct
 from tests.support.settings import credentials_of
 
@@ -114,6 +115,7 @@ class World:
     sandbox: Sandbox
     connection: Connection
     wire: Direct
+    database: SharedDatabase
 
     def begin(self) -> None:
         """Puts back everything that the history before may have changed."""
@@ -168,7 +170,7 @@ def the_world() -> World:
     client = DataverseClient(url, tokens, session=session, pause=pause)
     connection = Connection(made, credentials)
     connection._opened = client, MetadataReader(client, ())
-    return World(sandbox, connection, wire)
+    return World(sandbox, connection, wire, SharedDatabase.of_process())
 
 
 def connection_with(settings: Settings) -> Connection:
