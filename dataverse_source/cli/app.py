@@ -38,12 +38,15 @@ COMMANDS = {
     "report": "Write the history of runs to an HTML file to look at.",
     "freshness": "Tell how old the tables are; the exit code is for alerts.",
     "verify": "Compare loaded tables with Dataverse, row by row.",
-    "reset": "Force a full reload of a table on the next run.",
+    "reset": "Force a full reload of tables on the next run.",
     "sandbox": "Start a local Dataverse for trials and tests.",
     "init": "Create a starter pipeline in an empty folder.",
 }
 """Name and purpose of each command, the most needed first; its module has the same name. The
 purposes are here so that ``--help`` imports no command."""
+
+ANYWHERE = ("--no-color", "--traceback")
+"""Options of the program that may stand after the command, too."""
 
 EPILOG = """\
 Exit codes: 0 success; 1 the run or some tables failed; 2 wrong usage or configuration; 130
@@ -100,7 +103,7 @@ class Commands(click.Group):
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-@click.version_option(package_name="dlt-dataverse", prog_name=NAME)
+@click.version_option(None, "-V", "--version", package_name="dlt-dataverse", prog_name=NAME)
 @click.option("--no-color", is_flag=True, help="Print without colours; NO_COLOR=1 does the same.")
 @click.option("--traceback", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
@@ -158,6 +161,8 @@ def _refuse_secrets(arguments: Sequence[str]) -> None:
     """
     from dataverse_source.errors import ConfigurationError, has_secret
 
+    if "sandbox" in arguments[:1]:  # its --client-secret is for a local environment only
+        return
     for number, text in enumerate(arguments, 1):
         if has_secret(text):
             raise ConfigurationError(
@@ -169,9 +174,11 @@ def _refuse_secrets(arguments: Sequence[str]) -> None:
 
 
 def _run(arguments: Sequence[str] | None, screen: Screen) -> int:
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    own = [one for one in given if one in ANYWHERE]
     try:
         code = program.main(
-            None if arguments is None else list(arguments),
+            [*own, *(one for one in given if one not in ANYWHERE)],
             prog_name=NAME,
             standalone_mode=False,
             obj=screen,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -56,6 +57,29 @@ def environment_option(function: F) -> F:
         metavar="URL",
         help="The environment, or 'sandbox'.  [default: the setting]",
     )(function)
+
+
+def columns_like(patterns: str, known: Iterable[str]) -> list[str]:
+    """The columns that ``--columns`` names, in their own order.
+
+    Args:
+        patterns: names or patterns such as ``*name``, apart by commas, in any case.
+        known: all columns.
+
+    Raises:
+        UsageError: a name or pattern stands for no column.
+    """
+    from dataverse_source.errors import did_you_mean
+
+    columns = list(known)
+    chosen: set[str] = set()
+    for pattern in filter(None, (one.strip().lower() for one in patterns.split(","))):
+        found = fnmatch.filter(columns, pattern)
+        if not found:
+            hint = did_you_mean(pattern, columns)
+            raise click.UsageError(f"There is no column {pattern!r}. {hint}".rstrip())
+        chosen.update(found)
+    return [one for one in columns if one in chosen]
 
 
 def name_option(function: F) -> F:

@@ -56,6 +56,10 @@ LIMITS = {
     "0x80072321": "too much execution time within five minutes",
     "0x80072326": "too many requests at once",
 }
+_INVALID = (
+    "Check the names and operators in select and filter. If neither is set, a column has just been "
+    "removed: run again."
+)
 _TOO_LONG = "The request is too long: shorten the list of columns (select) or the filter."
 SET_UP = {
     _NOT_A_MEMBER: (
@@ -224,7 +228,7 @@ def _meaning(answer: ErrorAnswer) -> tuple[type[ResponseError], str, str | None]
         return _not_found(answer)
     if answer.status >= 500:
         return _broken(answer)
-    remedy = "Check select and filter for names and operators." if code == INVALID_ODATA else None
+    remedy = _INVALID if code == INVALID_ODATA else None
     if answer.status in (413, 414):
         remedy = _TOO_LONG
     return ResponseError, f"Dataverse refused the request with HTTP status {answer.status}", remedy

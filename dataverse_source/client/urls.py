@@ -15,6 +15,7 @@ __all__ = ["environment_base", "paging_cookie", "pinned", "request_url", "secure
 LONGEST_LINK = 65_536
 """Characters; Dataverse takes URLs of half that length (docs: "Compose HTTP requests")."""
 
+_PORTALS = ("//make.powerapps.com", "//admin.powerplatform.microsoft.com", "//home.dynamics.com")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 # Left readable in paths, such as EntityDefinitions(LogicalName='account'), and in query values,
 # such as name,accountid. All of them are allowed there by RFC 3986, section 3.
@@ -39,12 +40,20 @@ def environment_base(url: str) -> str:
     A missing scheme means https.
 
     Raises:
-        ConfigurationError: there is no host, or the scheme is not https; plain ``http`` is
-            taken for this machine only, since the token would travel readable.
+        ConfigurationError: there is no host, it is that of a portal, or the scheme is not https;
+            plain ``http`` is taken for this machine only: the token would be sent unencrypted.
     """
-    return secure_base(
+    base = secure_base(
         url, setting="environment_url", example="https://contoso.crm4.dynamics.com", path_ok=True
     )
+    if base.endswith(_PORTALS):
+        raise ConfigurationError(
+            "environment_url is the address of a portal, not of an environment",
+            where=base,
+            remedy="Copy the environment's own address: Power Platform admin center, Environments, "
+            f"your environment, Environment URL. Set {where_to_set('environment_url')}.",
+        )
+    return base
 
 
 def secure_base(url: str, *, setting: str, example: str, path_ok: bool) -> str:
@@ -89,7 +98,7 @@ def secure_base(url: str, *, setting: str, example: str, path_ok: bool) -> str:
         raise ConfigurationError(
             f"{setting} starts with http://",
             where=safe_url(text),
-            remedy="Use https://: all would travel readable for everyone. "
+            remedy="Use https://: over http:// the token and the rows would be sent unencrypted. "
             f"Set {where_to_set(setting)}.",
         )
     if parts.scheme not in _DEFAULT_PORTS:

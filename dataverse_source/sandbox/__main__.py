@@ -12,7 +12,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,18 +34,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
+        if sys.stdout.isatty():
+            print("Making rows ...", file=sys.stderr, flush=True)
         sandbox = _sandbox(options).start()
     except (ImportError, OSError, ValueError) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
     try:
-        print(json.dumps(sandbox.connection), flush=True)
+        told = _settings(sandbox.connection) if sys.stdout.isatty() else None
+        print(told or json.dumps(sandbox.connection), flush=True)
         # Short waits: on Windows a signal does not end a wait without a limit.
         while not stop.wait(1.0):
             pass
     finally:
         sandbox.stop()
     return 0
+
+
+def _settings(connection: Mapping[str, str]) -> str:
+    """What a person at a terminal pastes: settings files, and the rest of the connection."""
+    credentials = ("tenant_id", "client_id", "client_secret", "authority_host")
+    source = ("environment_url", "ca_bundle")
+    other = [name for name in connection if name not in (*credentials, *source)]
+
+    def lines(names: Iterable[str]) -> list[str]:
+        return [f"{name} = {json.dumps(connection[name])}" for name in names]
+
+    return "\n".join(
+        [
+            "# .dlt/config.toml",
+            "[sources.dataverse]",
+            *lines(source),
+            "",
+            "# .dlt/secrets.toml",
+            "[sources.dataverse.credentials]",
+            *lines(credentials),
+            "",
+            *(f"# {line}" for line in lines(other)),
+            "# Ready. Ctrl-C ends it.",
+        ]
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

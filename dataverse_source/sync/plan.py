@@ -116,7 +116,11 @@ def _plan_as_set(table: Table, settings: TableSettings, state: TableState, now: 
         return found
     obstacle = _obstacle(table, settings, state, now)
     if obstacle is None:
-        reason = "sync = 'changes' is set" if settings.sync == "changes" else "it is tracked"
+        reason = (
+            "sync = 'changes' is set"
+            if settings.sync == "changes"
+            else "it is enabled for the table"
+        )
         return Plan("changes", reason)
     if settings.sync == "changes" and not state.tracking_refusal:
         remedy = "Enable change tracking for the table in Dataverse, or set sync = 'auto'."

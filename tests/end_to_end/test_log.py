@@ -56,7 +56,9 @@ def load_accounts(folder: Path, runtime: str) -> list[str]:
 
 def test_info_tells_how_a_table_is_synced(tmp_path: Path) -> None:
     lines = load_accounts(tmp_path, 'log_level = "INFO"\n')
-    told = next(line for line in lines if "accounts: " in line and "it is tracked" in line)
+    told = next(
+        line for line in lines if "accounts: " in line and "it is enabled for the table" in line
+    )
     assert "|[INFO]|" in told
     assert "|dlt.dataverse_source|run_table.py|_choose:" in told
 
@@ -64,7 +66,7 @@ def test_info_tells_how_a_table_is_synced(tmp_path: Path) -> None:
 def test_json_tells_how_a_table_is_synced(tmp_path: Path) -> None:
     lines = load_accounts(tmp_path, 'log_level = "INFO"\nlog_format = "JSON"\n')
     told = [json.loads(line) for line in lines if line.startswith("{")]
-    ours = next(one for one in told if "it is tracked" in one["msg"])
+    ours = next(one for one in told if "it is enabled for the table" in one["msg"])
     assert ours["logger"] == "dlt.dataverse_source"
     assert ours["level"] == "INFO"
     assert ours["module"] == "run_table"

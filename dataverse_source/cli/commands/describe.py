@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dataverse_source.cli.options import environment_option, json_option
+from dataverse_source.cli.options import columns_like, environment_option, json_option
 from dataverse_source.cli.screen import Screen, grid
 
 if TYPE_CHECKING:
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from dataverse_source.metadata.model import Column, Description, Table
 
 
+WIDE = 110
+"""Columns of a screen that has room for display names, too."""
+
+
 @click.command("describe")
 @click.argument("table")
+@click.option("--columns", metavar="NAMES", help="Names or patterns of columns, apart by commas.")
 @environment_option
 @json_option
 @click.pass_obj
-def command(screen: Screen, table: str, environment_url: str | None) -> None:
+def command(screen: Screen, table: str, columns: str | None, environment_url: str | None) -> None:
     """Show columns, types, choices, keys, relationships and sync mode of TABLE.
 
     Types are those in Dataverse and in the destination. The sync mode is that of a first run
@@ -32,6 +37,10 @@ def command(screen: Screen, table: str, environment_url: str | None) -> None:
     from dataverse_source.cli.opening import open_connection
 
     found = _facts(open_connection([table], environment_url=environment_url), table)
+    if columns:
+        names = columns_like(columns, (one["name"] for one in found["columns"]))
+        for part, key in (("columns", "name"), ("choices", "column"), ("relationships", "column")):
+            found[part] = [one for one in found[part] if one[key] in names]
     screen.show(found, lambda console: _draw(console, found))
 
 
@@ -104,6 +113,7 @@ def _columns(
             "name": column.name,
             "display_name": shown.get(column.name),
             "type": column.type,
+            "date_behavior": column.date_behavior,
             "destination": fields.get(column.name, {}),
             "targets": list(column.targets),
             "secured": hidden.get(column.name, "readable") if column.secured else None,
@@ -173,12 +183,20 @@ def _draw(console: Console, found: dict[str, Any]) -> None:
     console.print(listed)
     console.print()
     read = [one for one in found["columns"] if one["destination"]]
+    wide = console.width >= WIDE
     rows = [
-        (name, one["type"].removesuffix("Type"), kind, ", ".join(one["targets"]))
+        (
+            name,
+            *([one["display_name"] or ""] if wide else []),
+            " ".join(filter(None, (one["type"].removesuffix("Type"), one["date_behavior"]))),
+            kind,
+            ", ".join(one["targets"]),
+        )
         for one in read
         for name, kind in one["destination"].items()
     ]
-    console.print(grid(("column", "in Dataverse", "in the destination", "points at"), rows))
+    shown = ("column", "display name") if wide else ("column",)
+    console.print(grid((*shown, "in Dataverse", "in the destination", "points at"), rows))
     left = len(found["columns"]) - len(read)
     console.print(f"\n{len(read):,} columns are read, {left:,} are not (--json shows why)")
     for column in found["columns"]:

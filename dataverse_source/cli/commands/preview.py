@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dataverse_source.cli.options import environment_option, json_option
+from dataverse_source.cli.options import columns_like, environment_option, json_option
 from dataverse_source.cli.screen import Screen, grid
 
 if TYPE_CHECKING:
@@ -22,10 +23,13 @@ LONGEST_CELL = 60
 @click.command("preview")
 @click.argument("table")
 @click.option("--rows", type=click.IntRange(1, 5000), default=3, show_default=True, metavar="N")
+@click.option("--columns", metavar="NAMES", help="Names or patterns of columns, apart by commas.")
 @environment_option
 @json_option
 @click.pass_obj
-def command(screen: Screen, table: str, rows: int, environment_url: str | None) -> None:
+def command(
+    screen: Screen, table: str, rows: int, columns: str | None, environment_url: str | None
+) -> None:
     """Show a few rows of TABLE as they would be loaded: same columns, types and labels.
 
     Nothing is loaded.
@@ -33,6 +37,8 @@ def command(screen: Screen, table: str, rows: int, environment_url: str | None) 
     from dataverse_source.cli.opening import open_connection
 
     found = _rows(open_connection([table], environment_url=environment_url), table, rows)
+    if columns:
+        found = found.select(columns_like(columns, found.column_names))
     screen.show(found.to_pylist(), lambda console: _draw(console, found))
 
 
@@ -59,5 +65,9 @@ def _draw(console: Console, found: pa.Table) -> None:
 
 
 def _cell(value: Any) -> str:
-    text = "" if value is None else str(value).replace("\n", "\\n")
+    if value is None:
+        return "NULL"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    text = '""' if value == "" else str(value).replace("\n", "\\n")
     return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"

@@ -18,24 +18,29 @@ if TYPE_CHECKING:
 
 
 @click.command("reset")
-@click.argument("table")
+@click.argument("tables", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All tables of the pipeline.")
 @pipeline_options
 @click.option("--yes", is_flag=True, help="Skip the confirmation.")
 @json_option
 @click.pass_obj
-def command(screen: Screen, table: str, where: Where, yes: bool) -> None:
-    """Force a full reload of TABLE on the next run.
+def command(screen: Screen, tables: tuple[str, ...], every: bool, where: Where, yes: bool) -> None:
+    """Force a full reload of TABLES on the next run.
 
-    The table's sync state is deleted in the pipeline's working folder and in the destination.
-    Its rows stay until the next run replaces them.
+    Their sync state is deleted in the pipeline's working folder and in the destination. Their
+    rows stay until the next run replaces them.
     """
-    from dataverse_source.cli.states import attached
+    from dataverse_source.cli.states import attached, known_tables
     from dataverse_source.loading.recovery import settle_pending
 
     if screen.json and not yes:
         raise click.UsageError("Add --yes: with --json there is no confirmation prompt.")
+    if bool(tables) == every:
+        raise click.UsageError("Name the tables, or give --all.")
     found = settle_pending(attached(where))
-    chosen = _chosen(found, table)
+    chosen = (
+        known_tables(found) if every else [one for name in tables for one in _chosen(found, name)]
+    )
     names = ", ".join(sorted({one.name for one in chosen}))
     if not screen.json:
         click.echo(

@@ -207,3 +207,12 @@ def test_a_secret_in_a_setting_of_the_project(
         assert words in " ".join((told.out + told.err).split())
         assert "bbbb" not in told.out + told.err
     assert not list(folder.rglob("*b"))
+
+
+def test_options_of_the_program_after_the_command(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing_with(monkeypatch, ZeroDivisionError("division by zero"))
+    with pytest.raises(ZeroDivisionError):
+        run(["init", "--traceback"])
+    assert cli("-V").out == cli("--version").out != ""

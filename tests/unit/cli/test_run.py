@@ -175,5 +175,7 @@ def test_reset_asks(
     assert cli("reset", "accounts", "--pipeline", pipeline, "--json").code == 2
     assert len(cli("status", "--pipeline", pipeline, "--json").json()["tables"]) == 1
     monkeypatch.setattr("click.confirm", lambda _: True)
-    assert cli("reset", "ACCOUNT", "--pipeline", pipeline).code == 0
+    assert cli("reset", "--pipeline", pipeline, "--yes").code == 2
+    assert cli("reset", "accounts", "--all", "--pipeline", pipeline, "--yes").code == 2
+    assert cli("reset", "--all", "--pipeline", pipeline).code == 0
     assert cli("status", "--pipeline", pipeline, "--json").json()["tables"] == []

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from dataverse_source.cli.commands import preview
 from dataverse_source.sandbox import Sandbox
 from tests.support.command_line import Cli
 
@@ -42,7 +43,7 @@ def test_describe(cli: Cli, configured: Sandbox) -> None:
     told = cli("describe", "accounts")
     assert told.code == 0, told.err
     assert told.out.startswith("accounts  (Account)\n")
-    assert "Synced by change tracking: it is tracked." in " ".join(told.out.split())
+    assert "Synced by change tracking: it is enabled for the table." in " ".join(told.out.split())
     lines = [line.split() for line in told.out.splitlines()]
     assert ["revenue", "Money", "decimal(25,10)"] in lines
     assert ["primarycontactid", "Lookup", "text", "contact"] in lines
@@ -128,3 +129,26 @@ def test_settings_of_other_tables_do_not_matter(
     monkeypatch.setenv("SOURCES__DATAVERSE__TABLE_SETTINGS", settings)
     (row,) = cli("preview", "accounts", "--rows", "1", "--json").json()
     assert {"accountid", "name"} <= set(row) <= {"accountid", "name", "versionnumber", "modifiedon"}
+
+
+def test_columns_by_name_and_pattern(
+    cli: Cli, configured: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = cli("preview", "accounts", "--rows", "1", "--columns", "accountid,Name,state*")
+    shown = [line.split()[0] for line in told.out.splitlines() if line.strip()]
+    assert shown[2:] == ["accountid", "name", "statecode"]
+    (row,) = cli("preview", "accounts", "--rows", "1", "--columns", "accountid", "--json").json()
+    assert list(row) == ["accountid"]
+    told = cli("preview", "accounts", "--columns", "nmae")
+    assert (told.code, "Did you mean 'name'" in told.err) == (2, True)
+    monkeypatch.setenv("COLUMNS", "150")
+    told = cli("describe", "accounts", "--columns", "createdon,industrycode")
+    assert "createdon" in told.out
+    assert "Created On" in told.out
+    assert "DateTime UserLocal" in told.out
+    assert "revenue" not in told.out
+
+
+def test_values_that_look_alike() -> None:
+    cells = [preview._cell(one) for one in (None, "", Decimal("0E-10"), "NULL\n")]
+    assert cells == ["NULL", '""', "0.0000000000", "NULL\\n"]

@@ -185,3 +185,15 @@ def test_a_question(sandbox: Sandbox, folder: Path) -> None:
             "Continue? [y/N]: y\n"
             "Done."
         )
+
+
+@pytest.mark.slow
+def test_the_sandbox_tells_what_to_paste(sandbox: Sandbox, folder: Path) -> None:
+    arguments = ("sandbox", "--rows", "accounts=3", "--client-secret", "aaa8Q~" + "b" * 34)
+    with Terminal(*arguments, folder=folder, sandbox=sandbox, columns=200) as terminal:
+        terminal.until("Ctrl-C ends it")
+        lines = terminal.lines
+        assert "[sources.dataverse.credentials]" in lines
+        assert any(line.startswith('environment_url = "https://127.0.0.1:') for line in lines)
+        terminal.interrupt()
+        assert terminal.end() == 0

@@ -61,6 +61,7 @@ def test_environment_base(written: str, base: str) -> None:
         ("https://contoso.crm4.dynamics.com:port", "is no address"),
         ("https://contoso.crm4.dynamics.com:99999", "is no address"),
         ("https://[::1", "is no address"),
+        ("https://make.powerapps.com/environments/x/home", "the address of a portal"),
     ],
 )
 def test_environment_base_refuses(written: str, says: str) -> None:
