@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,9 @@ import dlt
 
 from dataverse_source.cli.options import Where
 from dataverse_source.config.log import logger
-from dataverse_source.loading.destination_queries import Query, Rows, select
+from dataverse_source.errors import dataverse_error
+from dataverse_source.loading.destination_queries import Query, Rows, one_client, select
+from dataverse_source.loading.pipeline_errors import pipeline_error
 from dataverse_source.loading.project_pipeline import attached_pipeline
 from dataverse_source.sync.state import TableState, read_state
 
@@ -46,6 +49,21 @@ def attached(where: Where) -> dlt.Pipeline:
         dataset=where.dataset,
         environment=where.environment,
     )
+
+
+@contextmanager
+def destination_open(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """While it lasts, the destination is open once for all that is asked of it.
+
+    Raises:
+        DataverseError: it cannot be opened or read; it says what to do.
+    """
+    try:
+        with one_client(pipeline):
+            yield
+    except Exception as error:  # each destination's driver has errors of its own
+        what = "The destination cannot be read"
+        raise dataverse_error(error) or pipeline_error(pipeline, error, what) from error
 
 
 def known_tables(pipeline: dlt.Pipeline) -> list[KnownTable]:

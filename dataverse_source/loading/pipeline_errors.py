@@ -60,8 +60,10 @@ def was_interrupted(error: BaseException) -> bool:
     return any(isinstance(one, KeyboardInterrupt) for one in causes(error))
 
 
-def pipeline_error(pipeline: dlt.Pipeline, error: BaseException) -> DataverseError:
-    """The error for a failure of dlt or the destination."""
+def pipeline_error(
+    pipeline: dlt.Pipeline, error: BaseException, what: str | None = None
+) -> DataverseError:
+    """The error for a failure of dlt or the destination; ``what`` failed, else the pipeline."""
     chain = list(causes(error))
     name = str(pipeline.destination.destination_name)
     for one in chain:
@@ -72,7 +74,7 @@ def pipeline_error(pipeline: dlt.Pipeline, error: BaseException) -> DataverseErr
     first = chain[-1]
     step = f" in step {error.step}" if isinstance(error, PipelineStepFailed) else ""
     return PipelineError(
-        f"Pipeline {pipeline.pipeline_name} failed{step}",
+        what or f"Pipeline {pipeline.pipeline_name} failed{step}",
         where=f"destination {name}: {destination_name(pipeline)}",
         why=f"{type(first).__name__}: {first}",
         remedy=_remedy(str(first)),

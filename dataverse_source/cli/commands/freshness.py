@@ -29,12 +29,11 @@ def command(screen: Screen, warn: timedelta, error: timedelta, where: Where) -> 
     such as 30m, 2h or 7d. A table that is older than --warn is named; one that is older than
     --error, or has never been synced, fails. Nothing is requested from Dataverse.
     """
-    from dataverse_source.cli.states import attached, known_tables
-    from dataverse_source.loading.destination_queries import one_client
+    from dataverse_source.cli.states import attached, destination_open, known_tables
     from dataverse_source.loading.history_queries import last_of_each
 
     pipeline = attached(where)
-    with one_client(pipeline):
+    with destination_open(pipeline):
         synced = last_of_each(pipeline, "ok")
         failed = last_of_each(pipeline)
         names = sorted({one.name for one in known_tables(pipeline)} | set(failed))

@@ -26,11 +26,12 @@ def command(screen: Screen, table: str | None, last: int, where: Where) -> None:
     They are in the destination, in _dataverse_runs and _dataverse_run_tables. Nothing is requested
     from Dataverse.
     """
-    from dataverse_source.cli.states import attached
+    from dataverse_source.cli.states import attached, destination_open
     from dataverse_source.loading.history_queries import last_runs, last_runs_of
 
     pipeline = attached(where)
-    found = last_runs_of(pipeline, table, last) if table else last_runs(pipeline, last)
+    with destination_open(pipeline):
+        found = last_runs_of(pipeline, table, last) if table else last_runs(pipeline, last)
     screen.show(found, lambda console: _draw(console, found, of_table=table is not None))
 
 

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import dlt
 
 from dataverse_source.cli.freshness_facts import freshness_of
+from dataverse_source.cli.states import destination_open
 from dataverse_source.cli.times import in_words
 from dataverse_source.loading.catalog.references import BOOKKEEPING
-from dataverse_source.loading.destination_queries import Query, one_client, select
+from dataverse_source.loading.destination_queries import Query, select
 from dataverse_source.loading.history_queries import (
     Row,
     last_of_each,
@@ -135,9 +136,9 @@ def read_facts(
         error: likewise.
 
     Raises:
-        Exception: the destination cannot be read; each driver has errors of its own.
+        DataverseError: the destination cannot be read.
     """
-    with one_client(pipeline):
+    with destination_open(pipeline):
         runs = last_runs(pipeline, most)[::-1]
         begin = runs[0]["started_at"] if runs else now
         ours = {one["run_id"] for one in runs}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import uuid
 from datetime import datetime, timezone
 from pathlib import Path
@@ -168,3 +170,32 @@ def test_wrong_spans(cli: Cli) -> None:
     told = cli("freshness", "--warn", "soon")
     assert told.code == 2
     assert "no span of time" in told.err
+
+
+HOLD = "import duckdb, sys; one = duckdb.connect(sys.argv[1]); print(flush=True); input()"
+
+
+@pytest.mark.slow
+def test_a_destination_that_another_process_holds(
+    cli: Cli, configured: Sandbox, pipeline: str, folder: Path
+) -> None:
+    cli("run", "accounts", "--pipeline", pipeline)
+    file = str(folder / "rows.duckdb")
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", HOLD, file], stdin=pipe, stdout=pipe) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        for command in ("history", "freshness", "report"):
+            told = cli(command, "--pipeline", pipeline)
+            assert told.code == 1
+            assert "The destination cannot be read" in told.err
+            assert f"PID {other.pid}" in told.err
+            assert f"destination duckdb: {file}" in told.err
+        other.communicate(b"\n")
+
+
+def test_a_destination_without_credentials(cli: Cli, configured: Sandbox, pipeline: str) -> None:
+    cli("run", "accounts", "--pipeline", pipeline)
+    told = cli("history", "--destination", "postgres", "--pipeline", pipeline)
+    assert told.code == 2
+    assert "needs" in told.err
