@@ -34,6 +34,8 @@ def dataverse(
     max_rows_per_load: int | None = dlt.config.value,
     labels: bool | None = dlt.config.value,
     history: bool | None = dlt.config.value,
+    write: str | None = dlt.config.value,
+    table_format: str | None = dlt.config.value,
     page_size: int | None = dlt.config.value,
     lookback_seconds: float | None = dlt.config.value,
     max_concurrency: int | None = dlt.config.value,
@@ -74,6 +76,9 @@ def dataverse(
         labels: ``true`` adds ``<column>name``, the label of the value, to each choice column.
         history: ``true`` keeps every version of a row that a run has seen, with
             ``_dataverse_valid_from`` and ``_dataverse_valid_to``.
+        write: ``merge`` makes the table equal to Dataverse's; ``append`` makes it a change feed:
+            every version of a row that a run has seen, and every delete.
+        table_format: format of the tables in a bucket or folder: ``delta`` or ``iceberg``.
         page_size: rows per page, at most 5000.
         lookback_seconds: seconds by which a ``cursor`` read overlaps the previous run, so that rows
             committed late are not missed.

@@ -30,6 +30,8 @@ protection API limits"). More would only queue in front of larger environments t
 
 Sync = Literal["auto", "changes", "cursor", "full"]
 Deletes = Literal["remove", "keep"]
+Write = Literal["merge", "append"]
+TableFormat = Literal["delta", "iceberg"]
 
 
 def _about(kind: Kind, doc: str, *, unset: str = "", for_one_table: bool = False) -> dict[str, Any]:
@@ -115,6 +117,22 @@ class TableSettings:
             values.FLAG,
             "`true` keeps every version of a row that a run has seen, with `_dataverse_valid_from` "
             "and `_dataverse_valid_to`",
+        ),
+    )
+    write: Write = field(
+        default="merge",
+        metadata=_about(
+            values.one_of("merge", "append"),
+            "`merge` makes the table equal to Dataverse's; `append` makes it a change feed: every "
+            "version of a row that a run has seen, and every delete",
+        ),
+    )
+    table_format: TableFormat | None = field(
+        default=None,
+        metadata=_about(
+            values.one_of("delta", "iceberg"),
+            "format of the tables in a bucket or folder: `delta` or `iceberg`",
+            unset="the destination's own",
         ),
     )
     page_size: int = field(

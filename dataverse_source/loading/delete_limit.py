@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from dataverse_source.errors import DataError
 from dataverse_source.sync.context import TableRun
-from dataverse_source.sync.write.items import DELETED
+from dataverse_source.sync.write.columns import DELETED
 
 
 def limit_deletes(run: TableRun, items: Iterator[Any], loaded: int | None) -> Iterator[Any]:

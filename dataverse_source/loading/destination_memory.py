@@ -15,6 +15,7 @@ from typing import TypedDict, cast
 import dlt
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
+from dataverse_source.config.log import logger
 from dataverse_source.loading.destination_queries import Query, row_counts, select
 from dataverse_source.loading.other_pipelines import newest_loads_of_others, tables_of_other
 from dataverse_source.loading.run_context import EVERY_TABLE
@@ -204,6 +205,16 @@ class DestinationMemory:
             compare=left.compare,
         )
         pipeline.set_local_state_val(KEY, memory)
+
+
+def counted_rows(pipeline: dlt.Pipeline) -> dict[str, int | None]:
+    """Rows by table after a run; unknown where they cannot be counted, as the run has loaded."""
+    tables = data_tables(pipeline)
+    try:
+        return row_counts(pipeline, tables)
+    except Exception as error:  # each destination's driver has errors of its own
+        logger.warning("The rows in the destination cannot be counted: %s", error)
+        return dict.fromkeys(tables)
 
 
 def data_tables(pipeline: dlt.Pipeline) -> list[str]:

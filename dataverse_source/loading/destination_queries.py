@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,8 @@ from dlt.common.destination.exceptions import SqlClientNotAvailable
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
+
+from dataverse_source.sync.write.open_tables import sql_client
 
 Rows = Sequence[Sequence[Any]]
 
@@ -51,17 +53,14 @@ def one_client(pipeline: dlt.Pipeline) -> Iterator[None]:
     Raises:
         Exception: the destination cannot be reached; each driver has errors of its own.
     """
-    try:
-        opened = pipeline.sql_client()
-    except SqlClientNotAvailable:
-        yield
-        return
-    with opened as client:
-        before = _shared.set(client)
+    with ExitStack() as stack:
         try:
-            yield
-        finally:
-            _shared.reset(before)
+            client = stack.enter_context(sql_client(pipeline))
+        except SqlClientNotAvailable:
+            client = None
+        before = _shared.set(client)
+        stack.callback(_shared.reset, before)
+        yield
 
 
 @contextmanager
@@ -75,7 +74,7 @@ def client_of(pipeline: dlt.Pipeline) -> Iterator[SqlClientBase[Any]]:
     if shared is not None:
         yield shared
         return
-    with pipeline.sql_client() as client:
+    with sql_client(pipeline) as client:
         yield client
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -46,6 +46,7 @@ class Package:
         selected: the resources that are read; None for all.
         schema: dlt's schema of the source; None if no pipeline is running.
         source_state: dlt's state of the source, to be written to; None if no pipeline is running.
+        table_formats: format of the tables of each resource that a hint of the user names.
     """
 
     load_id: str | None
@@ -55,6 +56,7 @@ class Package:
     selected: Collection[str] | None = None
     schema: Schema | None = None
     source_state: dict[str, Any] | None = None
+    table_formats: Mapping[str, str] = field(default_factory=dict)
 
     def loaded_as(self, name: str) -> str:
         """The name in the destination of a table, by entity set name."""
@@ -88,6 +90,7 @@ def current_package(ask: Ask = ask_here, offset: Callable[[], timedelta] = timed
         _selected(),
         dlt.current.source_schema(),
         source_state,
+        dict(_table_formats()),
     )
 
 
@@ -119,6 +122,14 @@ def _selected() -> Collection[str] | None:
     if SourceInjectableContext not in container:
         return None
     return frozenset(container[SourceInjectableContext].source.selected_resources)
+
+
+def _table_formats() -> Iterator[tuple[str, str]]:
+    container = Container()
+    if SourceInjectableContext in container:
+        for name, resource in container[SourceInjectableContext].source.resources.items():
+            if isinstance(resource.table_format, str):
+                yield name, resource.table_format
 
 
 def _destination(ask: Ask) -> DestinationFactory:

@@ -21,6 +21,8 @@ from dataverse_source.loading.run_context import RunContext
 
 STEPS = frozenset({"extract", "normalize", "load"})
 
+_REFUSALS = frozenset({"DataError", "IntegrityError", "NotSupportedError", "ProgrammingError"})
+
 
 def is_not_of_a_table(error: BaseException) -> bool:
     """Whether the whole run failed: interrupted, misconfigured, or for a cause that may pass."""
@@ -32,13 +34,21 @@ def is_not_of_a_table(error: BaseException) -> bool:
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Whether the package may load when it is tried again, as when a server was unreachable."""
+    """Whether the package may load when it is tried again, as when a server was unreachable.
+
+    dlt takes what a driver raises while it copies a file for transient, refused values included.
+    """
     chain = list(causes(error))
     if any(isinstance(one, DestinationConnectionError) for one in chain):
         return True
-    if any(isinstance(one, DestinationTerminalException) for one in chain):
+    if any(isinstance(one, DestinationTerminalException) or _is_refusal(one) for one in chain):
         return False
     return any(isinstance(one, DestinationTransientException) for one in chain)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether a driver has refused values or columns, by the names that PEP 249 gives errors."""
+    return any(kind.__name__ in _REFUSALS for kind in type(error).__mro__)
 
 
 def failed_table(error: BaseException, run: RunContext, naming: NamingConvention) -> str | None:

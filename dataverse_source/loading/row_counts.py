@@ -20,9 +20,9 @@ from dataverse_source.config.log import logger
 from dataverse_source.sync.context import Destination, TableRun
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.temporary_database import TemporaryDatabase
+from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import DELETIONS
 from dataverse_source.sync.write.history import ROW_VERSION
-from dataverse_source.sync.write.items import DELETED
 
 FEW = 5_000
 """Up to this many keys are asked for by key."""

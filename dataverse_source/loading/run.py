@@ -46,9 +46,10 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
         PipelineError: dlt or the destination failed.
         KeyboardInterrupt: a signal interrupted the run; its text says what is kept.
     """
-    from dataverse_source.loading.destination_memory import DestinationMemory, data_tables
-    from dataverse_source.loading.destination_queries import one_client, row_counts
+    from dataverse_source.loading.destination_memory import DestinationMemory, counted_rows
+    from dataverse_source.loading.destination_queries import one_client
     from dataverse_source.loading.environment_check import KEY
+    from dataverse_source.loading.marked_rows import remove_marked_rows
     from dataverse_source.loading.packages import PackageLoop
     from dataverse_source.loading.recovery import settle_pending
     from dataverse_source.loading.run_context import RunContext, current_run, running
@@ -62,7 +63,7 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
     interrupted: BaseException | None = None
     check_that_failed_jobs_raise(pipeline)
     outer, rows = current_run(), None
-    run = RunContext(observer=outer.observer, suspects=dict(outer.suspects))
+    run = RunContext(observer=outer.observer, suspects=dict(outer.suspects), in_load=True)
     with ExitStack() as stack:
         try:
             pipeline = settle_pending(pipeline)
@@ -75,7 +76,8 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
                 packages = PackageLoop(pipeline, source, run)
                 packages.run()
             stack.enter_context(one_client(pipeline))
-            rows = row_counts(pipeline, data_tables(pipeline))
+            remove_marked_rows(pipeline)
+            rows = counted_rows(pipeline)
             memory.record(pipeline, rows, packages.load_ids, run.done(source.schema.naming))
         except DltException as error:
             if was_interrupted(error):

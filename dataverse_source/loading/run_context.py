@@ -61,10 +61,12 @@ class RunContext(ContainerInjectableContext):
         schema_changes: what has changed in the metadata of tables, by entity set name.
         clients: the clients used, each with what it had counted before the run.
         database: keeps the database of temporary tables open between them.
+        in_load: whether `load` runs, which also does what comes after dlt's own load.
     """
 
     can_create_default: ClassVar[bool] = False
     observer: Any = None
+    in_load: bool = False
     isolates: bool = False
     only: frozenset[str] | None = None
     failures: dict[str, tuple[str, DataverseError]] = field(default_factory=dict)

@@ -19,9 +19,9 @@ from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.plan import make_plan
 from dataverse_source.sync.state import TableState
-from dataverse_source.sync.write.destination import merge_strategies
+from dataverse_source.sync.write.abilities import UPSERT, destination_abilities
+from dataverse_source.sync.write.feed import check_feed
 from dataverse_source.sync.write.history import check_history
-from dataverse_source.sync.write.items import MERGE
 
 
 @dataclass
@@ -66,12 +66,12 @@ def select_tables(
             found = ()
         selection.tables[name] = [one for one in found if one.logical_name not in taken]
     check_table_settings(connection.settings, selection.tables)
-    strategies = merge_strategies()  # once: dlt resolves the destination's configuration for it
+    runs.abilities = destination_abilities()  # once: dlt resolves the configuration for it
     for name, tables in selection.tables.items():
         selection.tables[name] = []
         for table in tables:
             try:
-                _check(table, name, selection, runs, package, strategies)
+                _check(table, name, selection, runs, package, in_load=run.in_load)
             except Exception as error:
                 known = package.knows(name, table.logical_name)
                 if not run.isolates or stops_the_run(error, known=known):
@@ -89,7 +89,8 @@ def _check(
     selection: Selection,
     runs: TableRuns,
     package: Package,
-    strategies: Sequence[str] | None,
+    *,
+    in_load: bool,
 ) -> None:
     schema = package.schema
     if schema is not None:
@@ -97,7 +98,7 @@ def _check(
     run = runs.new(table.logical_name, name, package)
     if schema is not None:
         check_column_names(run, schema.naming)
-    check_table(run, strategies)
+    check_table(run, in_load=in_load)
 
 
 def check_table_settings(settings: Settings, found: Mapping[str, Sequence[Table]]) -> None:
@@ -118,12 +119,12 @@ def check_table_settings(settings: Settings, found: Mapping[str, Sequence[Table]
             raise table_not_loaded(name, sorted(known))
 
 
-def check_table(run: TableRun, strategies: Sequence[str] | None) -> None:
+def check_table(run: TableRun, *, in_load: bool) -> None:
     """Checks that the table and the destination allow what the settings ask for.
 
     Args:
         run: of the table.
-        strategies: merge strategies of the destination; None if no pipeline is running.
+        in_load: whether `load` runs the pipeline.
 
     Raises:
         ConfigurationError: they do not.
@@ -131,16 +132,25 @@ def check_table(run: TableRun, strategies: Sequence[str] | None) -> None:
     plan = make_plan(
         run.reader.table, run.settings, TableState(), run.now(), explicit=run.sync_is_explicit
     )
-    check_history(run, strategies)
-    if strategies is None or MERGE["strategy"] in strategies:
+    check_feed(run)
+    check_history(run)
+    if run.merge_strategy is not None or run.settings.write == "append":
+        if run.merge_strategy == UPSERT and run.table_format == "iceberg" and not in_load:
+            raise ConfigurationError(
+                f"Table {run.name} needs load(pipeline, source): dlt cannot delete rows of an "
+                "Iceberg table, and load does",
+                where=f"[sources.dataverse.table_settings.{run.name}] table_format",
+                remedy="Call load(pipeline, source) in place of pipeline.run(source).",
+            )
         return
     settings = run.settings
     if plan.mode == "full" and settings.deletes == "remove" and not settings.max_rows_per_load:
         return
     raise ConfigurationError(
-        f"Table {run.name} cannot be synced to this destination: dlt does not offer its merge "
-        f"strategy {MERGE['strategy']} there and would append changed rows",
+        f"Table {run.name} cannot be synced to this destination: dlt does not merge rows there and "
+        "would append changed rows",
         where=f"[sources.dataverse.table_settings.{run.name}]",
-        remedy="Load into a database. Or set sync = 'full' without deletes = 'keep' and "
-        "max_rows_per_load: then every run replaces all rows.",
+        remedy="Load into a database, or in a bucket or folder set table_format = 'delta' or "
+        "'iceberg'. Or set write = 'append', which keeps a change feed. Or set sync = 'full' "
+        "without deletes = 'keep' and max_rows_per_load: then every run replaces all rows.",
     )

@@ -14,8 +14,8 @@ from dataverse_source.loading.catalog.tables import TABLE_NAMES
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.write import history
+from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import DELETIONS
-from dataverse_source.sync.write.items import DELETED
 
 DLT_COLUMNS = ("_dlt_id", "_dlt_load_id")
 """Columns that dlt adds; the second one to every Parquet file if it is configured to."""

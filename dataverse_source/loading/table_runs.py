@@ -21,6 +21,7 @@ from dataverse_source.sync.read.table_reader import TableReader
 from dataverse_source.sync.read.workers import WorkerPool
 from dataverse_source.sync.retention import Retention
 from dataverse_source.sync.state import fingerprint
+from dataverse_source.sync.write.abilities import Abilities
 
 WAITS = (1.0, 3.0, 6.0)
 """Seconds between attempts to query a new column: not every web server knows it at once."""
@@ -31,6 +32,9 @@ class TableRuns:
 
     Args:
         connection: to the environment; opened with the first run.
+
+    Attributes:
+        abilities: of the destination; set before the first run.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -40,6 +44,7 @@ class TableRuns:
         self._run_id = secrets.token_hex(4)
         self._lock = threading.Lock()
         self._known: dict[tuple[str | None, str, str], bool] = {}
+        self.abilities: Abilities | None = None
         self._hidden: tuple[Package, dict[str, dict[str, str]] | None] | None = None
 
     def new(
@@ -82,18 +87,22 @@ class TableRuns:
                 reader.settings.filter,
                 labels.fingerprint,
                 history=reader.settings.history,
+                feed=reader.settings.write == "append",
             ),
             self._retention,
             labels,
             lambda: table_references(connection, reader.schema),
             self._workers,
             load_began=package.began,
+            load_id=package.load_id,
             run_id=self._run_id,
             sync_is_explicit=connection.settings.sync_is_explicit(
                 configured_as, reader.name, logical_name
             ),
             hidden_columns=self._hidden_columns(reader, package),
             refused_columns=tuple(refused_columns),
+            abilities=self.abilities,
+            table_format=package.table_formats.get(configured_as, reader.settings.table_format),
         )
 
     def after_refusal(

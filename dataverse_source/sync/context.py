@@ -16,6 +16,7 @@ from dataverse_source.config.settings import TableSettings
 from dataverse_source.sync.read.table_reader import TableReader
 from dataverse_source.sync.read.workers import WorkerPool
 from dataverse_source.sync.state import TableState
+from dataverse_source.sync.write.abilities import DELETE_INSERT, Abilities
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class TableRun:
         references: returns the other loaded tables that this table's lookups point at.
         workers: fetch and decode pages.
         load_began: when the load package began that takes the rows.
+        load_id: dlt's id of it.
         run_id: id of the pipeline run, which may take several load packages.
         sync_is_explicit: ``sync`` is set for this very table.
         hidden_columns: columns whose values column security hides or masks, each with which of
@@ -107,6 +109,8 @@ class TableRun:
         missing_newest: key of the newest row that was read, if Dataverse does not have it now.
         suspects: keys of rows that a comparison reads again even if their versions are equal.
         watch: is told how far the read is.
+        abilities: what the destination can do; None if no pipeline is running.
+        table_format: of the destination's table, such as ``delta``; None for the destination's own.
     """
 
     reader: TableReader
@@ -117,6 +121,7 @@ class TableRun:
     references: Callable[[], list[TTableReferenceInline]] = list
     workers: WorkerPool = field(default_factory=WorkerPool)
     load_began: datetime | None = None
+    load_id: str | None = None
     run_id: str = ""
     sync_is_explicit: bool = False
     hidden_columns: Mapping[str, str] | None = None
@@ -124,6 +129,8 @@ class TableRun:
     missing_newest: str | None = None
     suspects: pa.Array = field(default_factory=no_keys)
     watch: Watch = field(default_factory=Watch)
+    abilities: Abilities | None = None
+    table_format: str | None = None
 
     @property
     def settings(self) -> TableSettings:
@@ -134,6 +141,11 @@ class TableRun:
     def name(self) -> str:
         """The table's name in messages."""
         return self.reader.name
+
+    @property
+    def merge_strategy(self) -> str | None:
+        """Dlt's strategy with which changes are merged; None if the destination has none."""
+        return self.abilities.merge_strategy(self.table_format) if self.abilities else DELETE_INSERT
 
     def now(self) -> datetime:
         """Dataverse's time, in whole seconds."""

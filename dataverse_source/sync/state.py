@@ -231,6 +231,7 @@ def fingerprint(
     labels: str = "",
     *,
     history: bool = False,
+    feed: bool = False,
 ) -> str:
     """Changes when the rows come from another place or in another form than before.
 
@@ -242,6 +243,7 @@ def fingerprint(
         condition: the filter of the settings.
         labels: fingerprint of the labels that are added.
         history: whether all versions of the rows are kept.
+        feed: whether the table is a change feed.
     """
     parts = [
         f"{field.wire_name}:{field.arrow_type}:{field.column.metadata_id}"
@@ -249,6 +251,7 @@ def fingerprint(
     ]
     parts += [labels] if labels else []
     parts += ["history"] if history else []
+    parts += ["feed"] if feed else []
     name = str(schema.table.entity_set_name)
     text = "\n".join([environment, name, condition or "", *sorted(parts)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -196,7 +196,8 @@ def test_sql(block: Block) -> None:
         database.execute(
             "CREATE TABLE dataverse.accounts "
             "(accountid TEXT, name TEXT, industrycode BIGINT, parentaccountid TEXT, "
-            "_dataverse_valid_to TIMESTAMPTZ)"
+            "_dataverse_valid_to TIMESTAMPTZ, _dataverse_seen_at TIMESTAMPTZ, "
+            "_dataverse_snapshot BOOLEAN, _dataverse_deleted BOOLEAN)"
         )
         database.execute(
             'CREATE TABLE dataverse._dataverse_choices ("table" TEXT, "column" TEXT, value BIGINT, '

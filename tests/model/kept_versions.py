@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import VALID_TO
 from dataverse_source.sync.write.history import ROW_VERSION, VALID_FROM
-from dataverse_source.sync.write.items import DELETED
 
 Row = dict[str, Any]
 OWN = (ROW_VERSION, VALID_FROM, VALID_TO)

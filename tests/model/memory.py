@@ -27,8 +27,8 @@ from dataverse_source.loading.destination_memory import Memory, Moved, Seen, wha
 from dataverse_source.loading.load_package import Package as PackageToFill
 from dataverse_source.loading.run_context import RunContext, running
 from dataverse_source.loading.tables import Tables
+from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import VALID_TO
-from dataverse_source.sync.write.items import DELETED
 from tests.model.kept_versions import Versions
 
 Row = dict[str, Any]

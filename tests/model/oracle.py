@@ -10,7 +10,7 @@ from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.query.filter.elastic import expire
 from dataverse_source.sandbox.schema.tables import CHOICE_TYPES, Column, Table
 from dataverse_source.sandbox.store.layout import is_polymorphic, is_stored
-from dataverse_source.sync.write.items import DELETED
+from dataverse_source.sync.write.columns import DELETED
 from tests.model.life import LOOKBACK
 from tests.model.memory import DELETIONS, MemoryDestination, Row
 from tests.support.comparing import same

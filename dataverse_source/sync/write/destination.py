@@ -18,7 +18,8 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from dataverse_source.arrow.keys import no_keys
 from dataverse_source.arrow.schema import TEXT
-from dataverse_source.sync.active_pipeline import active_pipeline
+from dataverse_source.sync.write.columns import DELETED, SEEN_AT, SNAPSHOT
+from dataverse_source.sync.write.open_tables import sql_client
 
 T = TypeVar("T")
 
@@ -49,17 +50,6 @@ class Ask(Protocol):
 def ask_here(question: Callable[[], T]) -> T:
     """Calls ``question`` on this thread, for callers that are on dlt's own thread."""
     return question()
-
-
-def merge_strategies() -> Sequence[str] | None:
-    """The destination's merge strategies in dlt; None if no pipeline is running.
-
-    Call it on dlt's own thread.
-    """
-    pipeline = active_pipeline()
-    if pipeline is None:
-        return None
-    return pipeline.destination.capabilities().supported_merge_strategies
 
 
 class LoadedTable:
@@ -156,6 +146,20 @@ class LoadedTable:
         chunks = self._chunks(table, columns, condition, keys)
         return self._rest(chunks) if self._ask(lambda: next(chunks)) else None
 
+    def _present_rows(self, name: str, escaped: Callable[[str], str]) -> str:
+        """The present rows of a change feed, in place of its table's name in SQL.
+
+        The SQL takes two values: true, and true.
+        """
+        key, seen, number = escaped(self._key), escaped(SEEN_AT), escaped("_dataverse_number")
+        newest = f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {seen} DESC)"
+        since = f"SELECT MAX({seen}) FROM {name} WHERE {escaped(SNAPSHOT)} = %s"  # noqa: S608
+        numbered = f"SELECT f.*, {newest} AS {number} FROM {name} f WHERE {seen} >= ({since})"  # noqa: S608
+        return (
+            f"(SELECT * FROM ({numbered}) n WHERE {number} = 1 "  # noqa: S608
+            f"AND ({escaped(DELETED)} IS NULL OR {escaped(DELETED)} <> %s)) p"
+        )
+
     def _rest(self, chunks: Generator[Any, None, None]) -> Iterator[Sequence[Row]]:
         try:
             while chunk := self._ask(lambda: next(chunks, None)):
@@ -177,13 +181,17 @@ class LoadedTable:
             yield True  # the very first run
             return
         try:
-            with self._pipeline.sql_client(self._schema.name) as client:
+            with sql_client(self._pipeline, self._schema.name) as client:
                 yield True
 
                 def escaped(column: str) -> str:
-                    return client.escape_column_name(naming.normalize_identifier(column))
+                    return str(client.escape_column_name(naming.normalize_identifier(column)))
 
-                name = client.make_qualified_table_name(naming.normalize_table_identifier(table))
+                shown_as = naming.normalize_table_identifier(table)
+                name = client.make_qualified_table_name(shown_as)
+                given: list[Any] = []
+                if table == self._name and SEEN_AT in self.columns():
+                    name, given = self._present_rows(name, escaped), [True, True]
                 if columns is None:
                     sql = f"SELECT CASE WHEN EXISTS (SELECT 1 FROM {name}) THEN 1 ELSE 0 END"  # noqa: S608
                 else:
@@ -191,7 +199,7 @@ class LoadedTable:
                     sql = f"SELECT {shown} FROM {name}"  # noqa: S608
                 at_once = CELLS_AT_ONCE // len(columns) if columns else 1
                 for some in _parts(keys):
-                    conditions, values = [], list(some)
+                    conditions, values = [], [*given, *some]
                     if some:
                         marks = ", ".join(["%s"] * len(some))
                         conditions.append(f"{escaped(self._key)} IN ({marks})")

@@ -39,12 +39,11 @@ STRATEGY = "scd2"
 _DIGEST_BYTES = 16
 
 
-def check_history(run: TableRun, strategies: Sequence[str] | None) -> None:
+def check_history(run: TableRun) -> None:
     """Checks the settings of a table that has a history, or shall get one.
 
     Args:
         run: of the table.
-        strategies: merge strategies of the destination; None if no pipeline is running.
 
     Raises:
         ConfigurationError: they contradict the history.
@@ -73,16 +72,18 @@ def check_history(run: TableRun, strategies: Sequence[str] | None) -> None:
             where=f"{place} history",
             remedy="Remove history for this table.",
         )
-    _check_destination(run, strategies)
+    _check_destination(run)
 
 
-def _check_destination(run: TableRun, strategies: Sequence[str] | None) -> None:
-    if strategies is not None and STRATEGY not in strategies:
+def _check_destination(run: TableRun) -> None:
+    abilities = run.abilities
+    if abilities is not None and STRATEGY not in abilities.strategies(run.table_format):
         raise ConfigurationError(
             f"Table {run.name} can't have history = true at this destination: dlt does not offer "
             f"its strategy {STRATEGY} there and would append versions without ending the old ones",
             where=f"[sources.dataverse.table_settings.{run.name}] history",
-            remedy="Load the table into a database, or remove history.",
+            remedy="Load the table into a database. Or remove history and set write = 'append': "
+            "the change feed keeps every version too.",
         )
 
 

@@ -24,15 +24,14 @@ from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write import history
+from dataverse_source.sync.write.abilities import DELETE_INSERT
+from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import DELETIONS
-
-DELETED = "_dataverse_deleted"
-"""Column that marks a row to be removed; it is never true in the destination."""
+from dataverse_source.sync.write.feed import NO_ROW, feed_rows
+from dataverse_source.sync.write.feed import hints as feed_hints
+from dataverse_source.sync.write.fitting import check_text, fitted, fitted_hints, has_empty_text
 
 LAST_VERSION = 2**63 - 1
-
-MERGE: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert"}
-"""The strategy of dlt for changes: the others insert tombstones of rows that were never loaded."""
 
 _MARK = pa.field(DELETED, pa.bool_())
 _DELETIONS = pa.schema(
@@ -59,9 +58,12 @@ class TableWriter:
         self._description = description
         self._keeps = run.settings.deletes == "keep"
         self._history = run.settings.history
-        self._hinted = self._schema.hints | run.labels.hints
+        self._feed = run.settings.write == "append"
+        self._strategy = run.merge_strategy or DELETE_INSERT
+        self._hinted = fitted_hints(self._schema.hints | run.labels.hints, run.abilities)
         self._variants = variants(self._hinted, run.destination.columns())
         self._hints_sent = False
+        self._empty_text = False
         self._has_mark = True
         self._replaces = False
         self._recorded = run.destination.recorded()
@@ -71,11 +73,14 @@ class TableWriter:
 
     def items(self, steps: SyncSteps) -> Generator[Any, None, TableState]:
         """The items for dlt, as they become ready; returns the new state."""
-        if self._history:
+        # Only delete-insert takes several rows of a key, and a delete beside them.
+        if self._history or self._feed or self._strategy != DELETE_INSERT:
             steps = history.newest(steps, self._schema.primary_key)
         outputs = Drain(steps)
         for output in outputs:
             if isinstance(output, RowBatch):
+                if self._feed and output.replace and not self._replaces:
+                    yield self._snapshot()
                 yield self._rows(output)
                 continue
             logger.info("%s: %d rows were deleted in Dataverse", self._run.name, len(output.keys))
@@ -97,17 +102,27 @@ class TableWriter:
         self._replaces = output.replace
         if self._records:
             self._keys.append(concat([rows[self._schema.primary_key]]))
+        check_text(rows, self._run.abilities, self._run.name, self._schema.primary_key)
         rows = self._run.labels.add_to(rows)
         if self._history:
             rows = history.versions(rows, first=output.replace, began=self._run.load_began)
-        if self._has_mark:
+        if self._feed:
+            rows = feed_rows(rows, self._run)
+            rows = rows.append_column(_MARK, pa.array([False] * rows.num_rows, pa.bool_()))
+        elif self._has_mark:
             rows = rows.append_column(_MARK, pa.nulls(rows.num_rows, pa.bool_()))
         return self._item(rows, replace=output.replace)
 
-    def _tombstones(self, deleted: DeletedKeys) -> Any:
+    def _snapshot(self) -> Any:
+        """The row that begins a read of all rows in a change feed."""
+        return self._tombstones(DeletedKeys(pa.array([NO_ROW], TEXT)), snapshot=True)
+
+    def _tombstones(self, deleted: DeletedKeys, *, snapshot: bool = False) -> Any:
         count = len(deleted.keys)
-        values = {self._schema.primary_key: deleted.keys, DELETED: pa.array([True] * count)}
-        values[VERSION] = pa.array([LAST_VERSION] * count, pa.int64())
+        values = {name: pa.array([""] * count, TEXT) for name in self._schema.table.key_columns}
+        values |= {self._schema.primary_key: deleted.keys, DELETED: pa.array([True] * count)}
+        if not self._feed:
+            values[VERSION] = pa.array([LAST_VERSION] * count, pa.int64())
         columns = [
             values.get(field.name, pa.nulls(count, field.type)) for field in self._schema.arrow
         ]
@@ -115,11 +130,17 @@ class TableWriter:
         rows = self._run.labels.add_to(rows)
         if self._history:
             rows = history.versions(rows, first=False)
+        if self._feed:
+            rows = feed_rows(rows, self._run, snapshot=snapshot)
         rows = rows.append_column(_MARK, values[DELETED])
         return self._item(rows, replace=False)
 
     def _item(self, rows: pa.Table, *, replace: bool) -> Any:
         """The first item carries the hints that create or change the destination's table."""
+        rows = fitted(rows, self._run.abilities)
+        abilities = self._run.abilities
+        if abilities and abilities.empties_text and not self._empty_text and has_empty_text(rows):
+            self._empty_text, self._hints_sent = True, False  # hints once more
         if self._variants:
             rows = rows.rename_columns([self._variants.get(one, one) for one in rows.column_names])
         if self._hints_sent:
@@ -135,31 +156,47 @@ class TableWriter:
             columns[shown]["name"] = shown
         if self._history:
             columns |= history.hints(first=replace)
+        if self._feed:
+            columns |= feed_hints()
         if self._has_mark:
             columns[DELETED] = {"name": DELETED, "data_type": "bool", "nullable": True}
-            if not replace and not self._history:
+            if not replace and not self._history and not self._feed:
                 columns[DELETED]["hard_delete"] = True
-        if not replace and not self._history and VERSION in columns:
+        merges = self._strategy == DELETE_INSERT and not (replace or self._history or self._feed)
+        if merges and VERSION in columns:
             columns[VERSION]["dedup_sort"] = "desc"
-        merge = MERGE
+        merge: Any = _merge(self._strategy)
         if self._history:
             merge = history.disposition(self._schema.primary_key, DELETED)
+        disposition = "append" if self._feed else "replace" if replace else merge
         return dlt.mark.make_hints(
             table_name=self._run.name,
             columns=columns,
             primary_key=None if self._history else list(self._schema.table.key_columns),
-            write_disposition="replace" if replace else merge,  # type: ignore[arg-type]
+            write_disposition=disposition,  # type: ignore[arg-type]
+            table_format=self._run.table_format,  # type: ignore[arg-type]
+            file_format="insert_values" if self._empty_text else None,
             references=self._run.references(),
             additional_table_hints={"description": self._description}
             if self._description
             else None,
         )
 
+    def _loaded(self, keys: pa.Array, written: pa.Array) -> pa.Array:
+        """Those of the keys that are loaded, or now written; all if the destination has no SQL."""
+        if not len(keys):
+            return keys
+        found = self._run.destination.rows([self._schema.primary_key], keys.to_pylist())
+        if found is None:
+            return keys
+        loaded = pa.array([str(key) for rows in found for (key,) in rows], TEXT)
+        return intersection(keys, concat([loaded, written]))
+
     def _deletions(self) -> Generator[Any, None, None]:
         """Records the deleted rows that are kept; removes the records that are no longer true."""
         recorded, deleted, keys = self._recorded, concat(self._deleted), concat(self._keys)
         if self._keeps:
-            new = difference(deleted, recorded)
+            new = self._loaded(difference(deleted, recorded), keys)
             old = difference(intersection(keys, recorded), deleted)
         else:
             new = no_keys()
@@ -168,8 +205,8 @@ class TableWriter:
         parts = [_records(self._run.name, new, now, mark=None)]
         parts.append(_records(self._run.name, old, now, mark=True))
         rows = pa.concat_tables(parts)
-        if rows.num_rows:
-            yield dlt.mark.with_hints(rows, _deletions_hints(), create_table_variant=True)
+        if rows.num_rows or (self._keeps and self._replaces):  # there from the first load on
+            yield dlt.mark.with_hints(rows, _deletions_hints(self._run), create_table_variant=True)
 
 
 def variants(
@@ -202,7 +239,11 @@ def _records(table: str, keys: pa.Array, now: datetime, *, mark: bool | None) ->
     return pa.Table.from_arrays(columns, schema=_DELETIONS)
 
 
-def _deletions_hints() -> TResourceHints:
+def _merge(strategy: str) -> dict[str, Any]:
+    return {"disposition": "merge", "strategy": strategy}
+
+
+def _deletions_hints(run: TableRun) -> TResourceHints:
     columns: dict[str, TColumnSchema] = {
         "table": {"name": "table", "data_type": "text", "nullable": False},
         "key": {"name": "key", "data_type": "text", "nullable": False},
@@ -213,6 +254,7 @@ def _deletions_hints() -> TResourceHints:
         table_name=DELETIONS,
         columns=columns,
         primary_key=["table", "key"],
-        write_disposition=MERGE,  # type: ignore[arg-type]
+        write_disposition=_merge(run.merge_strategy or DELETE_INSERT),  # type: ignore[arg-type]
+        table_format=run.table_format,  # type: ignore[arg-type]
         additional_table_hints={"description": "Rows deleted in Dataverse that are kept here."},
     )
