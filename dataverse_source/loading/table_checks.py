@@ -16,10 +16,10 @@ from dataverse_source.loading.run_context import RunContext
 from dataverse_source.loading.table_names import check_column_names, check_table_name
 from dataverse_source.loading.table_runs import TableRuns
 from dataverse_source.metadata.model import Table
+from dataverse_source.sync.abilities import UPSERT, destination_abilities
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.plan import make_plan
 from dataverse_source.sync.state import TableState
-from dataverse_source.sync.write.abilities import UPSERT, destination_abilities
 from dataverse_source.sync.write.feed import check_feed
 from dataverse_source.sync.write.history import check_history
 

@@ -15,13 +15,13 @@ from dataverse_source.loading.column_access import hidden_columns
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.table_reading import labels_for, open_table
+from dataverse_source.sync.abilities import Abilities
 from dataverse_source.sync.changes import has_expired
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.read.table_reader import TableReader
 from dataverse_source.sync.read.workers import WorkerPool
 from dataverse_source.sync.retention import Retention
 from dataverse_source.sync.state import fingerprint
-from dataverse_source.sync.write.abilities import Abilities
 
 WAITS = (1.0, 3.0, 6.0)
 """Seconds between attempts to query a new column: not every web server knows it at once."""

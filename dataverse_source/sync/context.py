@@ -13,10 +13,10 @@ from dlt.common.schema.typing import TColumnSchema, TTableReferenceInline
 from dataverse_source.arrow.keys import concat, no_keys
 from dataverse_source.arrow.labels import NO_LABELS, Labels
 from dataverse_source.config.settings import TableSettings
+from dataverse_source.sync.abilities import DELETE_INSERT, Abilities
 from dataverse_source.sync.read.table_reader import TableReader
 from dataverse_source.sync.read.workers import WorkerPool
 from dataverse_source.sync.state import TableState
-from dataverse_source.sync.write.abilities import DELETE_INSERT, Abilities
 
 
 @dataclass(frozen=True)

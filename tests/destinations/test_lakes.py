@@ -39,7 +39,11 @@ def bucket() -> Iterator[Any]:
     """A bucket of an S3 server on loopback."""
     import boto3
 
-    own = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
+    own: dict[str, Any] = {
+        "aws_access_key_id": "any",
+        "aws_secret_access_key": "any",
+        "region_name": "us-east-1",
+    }
     with s3() as address:
         boto3.client("s3", endpoint_url=address, **own).create_bucket(Bucket=BUCKET)
         credentials = AwsCredentials(**own, endpoint_url=address, s3_url_style="path")

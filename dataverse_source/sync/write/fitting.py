@@ -15,7 +15,7 @@ from dlt.common.schema.typing import TColumnSchema
 
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.errors import DataError
-from dataverse_source.sync.write.abilities import Abilities
+from dataverse_source.sync.abilities import Abilities
 
 
 def fitted_hints(

@@ -19,12 +19,12 @@ from dlt.extract.hints import TResourceHints
 from dataverse_source.arrow.keys import concat, difference, intersection, no_keys
 from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema
 from dataverse_source.config.log import logger
+from dataverse_source.sync.abilities import DELETE_INSERT
 from dataverse_source.sync.context import DeletedKeys, RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write import history
-from dataverse_source.sync.write.abilities import DELETE_INSERT
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import DELETIONS
 from dataverse_source.sync.write.feed import NO_ROW, feed_rows

@@ -21,7 +21,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient
 
-from dataverse_source.sync.write.abilities import OPEN_FORMATS
+from dataverse_source.sync.abilities import OPEN_FORMATS
 from dataverse_source.sync.write.columns import DELETED, SEEN_AT
 
 _NOT_READ = frozenset({"columnMapping", "deletionVectors"})
