@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 import dlt
@@ -21,6 +22,7 @@ from dataverse_source.loading.pipeline_errors import pipeline_error
 from dataverse_source.loading.recovery import drop_pending
 from dataverse_source.loading.run_context import RunContext
 from dataverse_source.loading.run_package import run_package
+from dataverse_source.loading.trace import RunTrace
 
 MOST_REPEATS = 3
 """Packages that may leave a table's state where it was before the table has failed: a next link
@@ -61,6 +63,7 @@ class PackageLoop:
         self.load_ids: list[str] = []
         self._seen: Counter[tuple[str, str]] = Counter()
         self._parts = [_Part()]
+        self._trace = RunTrace(datetime.now(timezone.utc))
 
     def run(self) -> None:
         """Loads package after package.
@@ -84,8 +87,10 @@ class PackageLoop:
         try:
             self.load_ids += run_package(self._pipeline, self._source.with_resources(*names))
         except DltException as error:
+            self._trace.add(self._pipeline)
             self._isolate(part, error)
             return
+        self._trace.add(self._pipeline)
         self._run.loaded(part.tables)
         self._pipeline.refresh = None  # once a run: another time it would empty what was loaded
         unfinished = frozenset(self._unfinished(part))

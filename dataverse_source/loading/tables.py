@@ -352,6 +352,8 @@ class Tables:
 def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
     name = reading.package.loaded_as(run.name)
     suspects = reading.run.suspects_of(reading.table.logical_name, name)
+    if run.name not in reading.run.names:  # renamed since the tables were found
+        reading.run.names[run.name] = reading.table.logical_name
     watch = TableWatch(run.name, reading.run.observer, reading.run.rows_read)
     there = reading.run.rows_there.get(reading.table.logical_name)
     run = replace(

@@ -190,4 +190,9 @@ def test_changes_of_the_schema_are_said(
         (None,),
         ("column added: new_code (String); column dropped: fax (String)",),
     ]
+    schema = schema_changes.with_column_changed(
+        sandbox.store.schema, "account", "telephone2", secured=True
+    )
+    sandbox.store.change_schema(schema)
+    assert run().tables[0].schema_changes == ("column became secured: telephone2",)
     assert run().tables[0].schema_changes == ()

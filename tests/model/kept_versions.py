@@ -79,6 +79,10 @@ class Versions:
             for row in self._present()
         }
 
+    def digests(self) -> dict[Any, str]:
+        """The digest of each row that has not ended, by key."""
+        return {row[self._key]: row[ROW_VERSION] for row in self._present()}
+
     def _present(self) -> list[Row]:
         return [row for row in self._rows if row[VALID_TO] is None]
 

@@ -27,13 +27,15 @@ from dataverse_source.loading.destination_memory import Memory, Moved, Seen, wha
 from dataverse_source.loading.load_package import Package as PackageToFill
 from dataverse_source.loading.run_context import RunContext, running
 from dataverse_source.loading.tables import Tables
+from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import VALID_TO
+from dataverse_source.sync.write.history import ROW_VERSION
+from tests.model.counting import DELETIONS, assert_counted
 from tests.model.kept_versions import Versions
 
 Row = dict[str, Any]
 State = dict[str, dict[str, Any]]
-DELETIONS = "_dataverse_deletions"
 MOST_PACKAGES = 500
 """Far more than a run of some hundred rows takes, of one row each."""
 
@@ -87,6 +89,14 @@ class MemoryDestination:
     def counts(self) -> dict[str, int | None]:
         """Rows by table of Dataverse."""
         return {name: len(rows) for name, rows in self.tables.items() if name != DELETIONS}
+
+    def versions(self) -> dict[str, dict[Any, Any]]:
+        """The version of each row by key, by table: a digest in a history."""
+        found = {
+            name: {key: row.get(VERSION) for key, row in rows.items()}
+            for name, rows in self.tables.items()
+        }
+        return found | {name: one.digests() for name, one in self.histories.items()}
 
     def load(self, package: Package) -> None:
         """All of a package, table by table."""
@@ -174,6 +184,10 @@ class LoadedInMemory:
         self, columns: Sequence[str | None], keys: Sequence[str] | None = None
     ) -> Iterator[list[tuple[Any, ...]]] | None:
         found = self._destination.tables.get(self._name, {})
+        history = self._destination.histories.get(self._name)
+        if history is not None:
+            told = history.digests()
+            found = {key: row | {ROW_VERSION: told[key]} for key, row in found.items()}
         wanted = found if keys is None else [key for key in keys if key in found]
         return iter([[tuple(found[key].get(one or "") for one in columns) for key in wanted]])
 
@@ -237,7 +251,9 @@ class Schedule:
         for _ in range(MOST_PACKAGES):
             with running(run):
                 self._extract(tables, names, run.only, clock)
+            before = self.destination.versions()
             self._load(clock)
+            assert_counted(run, before, self.destination.versions())
             run.loaded(run.only)
             done, todo = todo, _with_more(self.state, names)
             for table in run.failures:

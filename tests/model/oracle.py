@@ -11,8 +11,9 @@ from dataverse_source.sandbox.query.filter.elastic import expire
 from dataverse_source.sandbox.schema.tables import CHOICE_TYPES, Column, Table
 from dataverse_source.sandbox.store.layout import is_polymorphic, is_stored
 from dataverse_source.sync.write.columns import DELETED
+from tests.model.counting import DELETIONS
 from tests.model.life import LOOKBACK
-from tests.model.memory import DELETIONS, MemoryDestination, Row
+from tests.model.memory import MemoryDestination, Row
 from tests.support.comparing import same
 
 ACTIVE = "statecode eq 0"

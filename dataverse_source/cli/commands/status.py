@@ -82,11 +82,13 @@ def _last_run(pipeline: dlt.Pipeline) -> dict[str, Any] | None:
     trace = last_trace(pipeline)
     if trace is None:
         return None
-    failed = [step.step for step in trace.steps if step.step_exception]
+    failed = [step.step for step in trace.steps if step.step_exception and step.step != "run"]
+    if not trace.steps[-1].step_exception:  # a table has failed, and the others were loaded then
+        failed = []
     return {
         "started_at": trace.started_at,
         "finished_at": trace.finished_at,
-        "failed_step": failed[0] if failed else None,
+        "failed_step": failed[-1] if failed else None,
     }
 
 

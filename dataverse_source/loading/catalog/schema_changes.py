@@ -15,7 +15,7 @@ Changes = dict[str, list[str]]
 """By the table's name in the destination, such as ``column added: new_code (String)``."""
 
 _TABLES = ("table", "metadata_id")
-_COLUMNS = ("table", "column", "type", "readable")
+_COLUMNS = ("table", "column", "type", "readable", "secured")
 
 
 def changes_since_last_load(pipeline: dlt.Pipeline, tables: pa.Table, columns: pa.Table) -> Changes:
@@ -26,8 +26,10 @@ def changes_since_last_load(pipeline: dlt.Pipeline, tables: pa.Table, columns: p
         tables: the new rows of ``_dataverse_tables``.
         columns: those of ``_dataverse_columns``.
     """
-    queries = [Query("_dataverse_tables", _TABLES), Query("_dataverse_columns", _COLUMNS)]
     try:
+        known = pipeline.default_schema.get_table("_dataverse_columns")["columns"]
+        loaded = tuple(name for name in _COLUMNS if name in known)  # earlier versions lack the last
+        queries = [Query("_dataverse_tables", _TABLES), Query("_dataverse_columns", loaded)]
         old_tables, old_columns = select(pipeline, queries)
     except Exception as error:  # each destination's driver has errors of its own
         logger.info("Changes of the schema are not found: %s", error)
@@ -55,29 +57,36 @@ def renamed(
 def changed(
     old: Iterable[Sequence[Any]], new: Iterable[Sequence[Any]]
 ) -> Iterator[tuple[str, str]]:
-    """Columns that are new, gone or of another type, of tables that were there before."""
+    """Columns that are new, gone, of another type or secured, of tables that were there before."""
     before, after = _by_table(old), _by_table(new)
     for table, columns in after.items():
         earlier = before.get(table)
         if earlier is None:
             continue
-        for column, kind in columns.items():
+        for column, (kind, secured) in columns.items():
             if column not in earlier:
                 yield table, f"column added: {column} ({kind})"
-            elif earlier[column] != kind:
-                yield table, f"column retyped: {column} ({earlier[column]} -> {kind})"
-        for column, kind in earlier.items():
+                continue
+            old_kind, was_secured = earlier[column]
+            if old_kind != kind:
+                yield table, f"column retyped: {column} ({old_kind} -> {kind})"
+            if was_secured is not None and secured != was_secured:
+                yield table, f"column {'became' if secured else 'no longer'} secured: {column}"
+        for column, (kind, _) in earlier.items():
             if column not in columns:
                 yield table, f"column dropped: {column} ({kind})"
 
 
-def _by_table(rows: Iterable[Sequence[Any]]) -> Mapping[str, dict[str, str]]:
-    """Type of each column that rows have, by table."""
-    found: dict[str, dict[str, str]] = {}
-    for table, column, kind, readable in rows:
+def _by_table(
+    rows: Iterable[Sequence[Any]],
+) -> Mapping[str, dict[str, tuple[str, bool | None]]]:
+    """Type of each column that rows have, and whether it is secured if that is known, by table."""
+    found: dict[str, dict[str, tuple[str, bool | None]]] = {}
+    for table, column, kind, readable, *secured in rows:
         columns = found.setdefault(str(table), {})
         if readable:
-            columns[str(column)] = str(kind)
+            known = bool(secured[0]) if secured and secured[0] is not None else None
+            columns[str(column)] = str(kind), known
     return found
 
 

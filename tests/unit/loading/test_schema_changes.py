@@ -34,6 +34,16 @@ def test_nothing_has_changed() -> None:
     assert list(changed(OLD, OLD)) == []
 
 
+def test_secured_columns() -> None:
+    old = [(*row, row[1] == "code") for row in OLD]
+    new = [(*row, row[1] == "name") for row in OLD]
+    assert sorted(changed(old, new)) == [
+        ("accounts", "column became secured: name"),
+        ("accounts", "column no longer secured: code"),
+    ]
+    assert list(changed(OLD, new)) == []  # earlier versions did not load that
+
+
 def test_a_renamed_table() -> None:
     old = [("accounts", "1"), ("contacts", "2"), ("leads", None)]
     new = [("companies", "1"), ("contacts", "2"), ("leads", None)]

@@ -4,15 +4,46 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import dlt
 import pytest
+from dlt.common.pipeline import NormalizeInfo
+from dlt.pipeline.trace import load_trace
 
+from dataverse_source import load
 from dataverse_source.loading.trace import last_trace
+from tests.support.loads import NewPipeline, NewSource
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+
+
+def test_the_trace_of_a_run_has_all_its_load_packages(
+    new_source: NewSource, new_pipeline: NewPipeline
+) -> None:
+    """What dlt's dashboard shows: the rows of the first package, not only the state of the last."""
+    pipeline = new_pipeline()
+    load(pipeline, new_source("contacts"))
+    trace = load_trace(pipeline.working_dir)
+    assert trace is not None
+    done = [step.step for step in trace.steps]
+    assert done == ["extract", "normalize", "load", "run"] * 2
+    assert not any(step.step_exception for step in trace.steps)
+    assert trace.started_at <= trace.steps[0].started_at
+    assert trace.finished_at >= trace.steps[-1].finished_at
+    counts: Counter[str] = Counter()
+    for step in trace.steps:
+        if isinstance(step.step_info, NormalizeInfo):
+            counts.update(step.step_info.row_counts)
+    assert counts["contacts"] == 40
+    first = trace.transaction_id
+    load(pipeline, new_source("contacts"))
+    again = load_trace(pipeline.working_dir)
+    assert again is not None
+    assert again.transaction_id != first
+    assert len(again.steps) < len(trace.steps)
 
 
 class Trap:
