@@ -75,6 +75,16 @@ def has_secret(text: str) -> bool:
     return any(secret in text for secret in _known_secrets) or bool(_SECRETS.search(text))
 
 
+_RANDOM = re.compile(
+    r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?=.*[~.!@#$%^&*?=+:;\[\]])(?!.*://)[^\s/\\]{24,}"
+)
+
+
+def may_be_secret(text: str) -> bool:
+    """Whether a text looks as random as a secret of an older form; names and ids do not."""
+    return bool(_RANDOM.fullmatch(text.strip()))
+
+
 def mask_secrets(text: str) -> str:
     """``text`` with the secrets of this process, and all that looks like a secret, masked."""
     for secret in _known_secrets:

@@ -16,13 +16,16 @@ from dataverse_source.config.settings import (
     TableSettings,
 )
 from dataverse_source.config.values import Kind, is_pattern
-from dataverse_source.errors import ConfigurationError, did_you_mean, has_secret
+from dataverse_source.errors import ConfigurationError, did_you_mean, has_secret, may_be_secret
 
 _EXAMPLES = {
     "environment_url": f"https://contoso.crm4.dynamics.com (or {SANDBOX} for the built-in sandbox)",
     "tables": '["accounts", "contacts"]',
 }
 """The settings that must be set, each with an example."""
+
+
+_NAMES = ("tables", "exclude")
 
 
 def make_settings(**given: Any) -> Settings:
@@ -92,10 +95,15 @@ def _checked(
             if key not in known:
                 raise _unknown(prefix, key, known)
             if value is not None:
-                if has_secret(str(value)):
+                if has_secret(str(value)) or (key in _NAMES and _has_random_name(value)):
                     raise misplaced_secret(prefix + key)
                 found[key] = _read(prefix + key, value, SETTINGS[key].kind)
     return found
+
+
+def _has_random_name(names: Any) -> bool:
+    listed = names.split(",") if isinstance(names, str) else names
+    return isinstance(listed, (list, tuple)) and any(may_be_secret(str(one)) for one in listed)
 
 
 def _read(name: str, value: Any, kind: Kind) -> Any:
@@ -106,8 +114,10 @@ def _read(name: str, value: Any, kind: Kind) -> Any:
 
 
 def _unusable(name: str, value: Any, wanted: str) -> ConfigurationError:
+    hidden = may_be_secret(str(value))
+    shown = "a value that looks like a secret" if hidden else f"the value {value!r}"
     return ConfigurationError(
-        f"Setting {name} has the value {value!r}, which cannot be used",
+        f"Setting {name} has {shown}, which cannot be used",
         where=f"[{SECTION}] {name}, or {environment_variable(name)}",
         remedy=f"Give {wanted}.",
         setting=name,

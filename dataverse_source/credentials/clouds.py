@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from dataverse_source.client.urls import secure_base
+from dataverse_source.config.problems import misplaced_secret
 from dataverse_source.config.setting_names import where_to_set
 from dataverse_source.credentials.sign_in import Login
-from dataverse_source.errors import ConfigurationError
+from dataverse_source.errors import ConfigurationError, may_be_secret
 
 PUBLIC = "https://login.microsoftonline.com"
 US_GOVERNMENT = "https://login.microsoftonline.us"
@@ -101,6 +102,8 @@ def configured_authority(login: Login, environment: str) -> tuple[str | None, st
     if text.lower().endswith(f"/{ADFS}"):
         text, tenant = text[: -len(ADFS) - 1], ADFS
     if tenant and not is_tenant(tenant):
+        if may_be_secret(tenant):
+            raise misplaced_secret("tenant_id")
         raise ConfigurationError(
             "tenant_id is neither the id of a tenant nor its domain name",
             where=tenant,

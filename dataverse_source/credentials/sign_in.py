@@ -17,7 +17,7 @@ from dataverse_source.credentials.spec import (
     TokenCredential,
     settings_in,
 )
-from dataverse_source.errors import ConfigurationError, did_you_mean, has_secret
+from dataverse_source.errors import ConfigurationError, did_you_mean, has_secret, may_be_secret
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,8 @@ def identity(sign_in: SignIn) -> str:
 
 def _refuse_secrets(given: Mapping[str, str]) -> None:
     for name, value in given.items():
-        if name not in SECRETS and has_secret(value):
+        random = name in ("client_id", "auth_type") and may_be_secret(value)
+        if name not in SECRETS and (random or has_secret(value)):
             raise misplaced_secret(name)
 
 

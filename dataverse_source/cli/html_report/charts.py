@@ -35,7 +35,7 @@ LIMIT_COLOURS = dict(zip(LIMITS, ("grey", "red", "yellow"), strict=True))
 _CONFIG: dict[str, Any] = {
     "background": "transparent",
     "font": "Arial, Helvetica, sans-serif",
-    "padding": 12,  # the reader's letters may be wider than those that were measured
+    "padding": 12,
     "view": {"stroke": None},
     "axis": {
         "labelColor": "var(--muted)",

@@ -12,7 +12,7 @@ import vl_convert
 
 from dataverse_source.cli.html_report.facts import Link
 
-MOST_TABLES = 60
+MOST_TABLES = 30
 """Boxes in a picture; those with the fewest relationships are left out of a larger one."""
 
 LETTER = 7.2

@@ -38,6 +38,7 @@ def render(facts: Facts) -> str:
         left_out=len(facts.tables) - len(charts.tables_drawn(facts)),
         bars=charts.MOST_BARS,
         drawn=drawn,
+        most_drawn=diagram.MOST_TABLES,
         charts={
             "changes": Markup(charts.draw_changes(facts)),  # noqa: S704  # Vega escapes texts
             "rows": Markup(charts.draw_rows(facts)),  # noqa: S704

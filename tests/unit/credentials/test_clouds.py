@@ -105,3 +105,10 @@ def test_ad_fs_needs_its_host() -> None:
         with pytest.raises(ConfigurationError) as caught:
             find_authority(settings, "https://org.contoso.com", asked)
         assert "https://adfs.contoso.com/adfs" in str(caught.value)
+
+
+def test_a_secret_in_place_of_the_tenant_is_not_shown() -> None:
+    secret = "fz~X3C.1u-_7Xq8s~5l.0Q7YhN2gk.D3_b"
+    with pytest.raises(ConfigurationError, match="tenant_id contains a secret") as caught:
+        find_authority(Login(tenant_id=secret), OURS, nobody)
+    assert secret not in str(caught.value)

@@ -9,7 +9,7 @@ import pytest
 
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.credentials.sign_in import identity, parsed
-from dataverse_source.errors import ConfigurationError
+from dataverse_source.errors import ConfigurationError, may_be_secret
 
 ID = "66666666-7777-8888-9999-000000000000"
 PROOFS = {
@@ -109,6 +109,26 @@ def test_a_secret_in_another_setting_is_named_and_not_shown(name: str, secret: s
     assert f"Setting {name} contains a secret" in text
     assert "client_secret in [sources.dataverse.credentials]" in text
     assert secret not in text
+
+
+OLDER = "fz~X3C.1u-_7Xq8s~5l.0Q7YhN2gk.D3_b"
+"""As Entra made them before 2021: 34 characters, with nothing that marks them."""
+
+
+@pytest.mark.parametrize("name", ["client_id", "auth_type"])
+def test_a_secret_of_an_older_form_is_not_shown(name: str) -> None:
+    text = refused(**{"client_id": ID, "client_secret": "another", name: OLDER})
+    assert f"Setting {name} contains a secret" in text
+    assert OLDER.lower() not in text.lower()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [ID, f"{{{ID.upper()}}}", "Contoso_Dataverse-Loader_2026_Production", "a.b.c@contoso2026.com",
+     "certs/Contoso-2026.Production.pem"],
+)  # fmt: skip
+def test_names_and_ids_are_no_secrets(name: str) -> None:
+    assert not may_be_secret(name)
 
 
 def test_the_same_secret_in_two_settings_is_not_shown() -> None:

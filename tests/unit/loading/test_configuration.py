@@ -358,6 +358,16 @@ def test_the_preview_needs_no_tables(files: Files) -> None:
     assert "Missing setting tables" not in text
 
 
+@pytest.mark.parametrize("name", ["tables", "exclude", "page_size", "api_version"])
+def test_a_secret_of_an_older_form_is_not_shown(files: Files, name: str) -> None:
+    files(RIGHT)
+    secret = "fz~X3C.1u-_7Xq8s~5l.0Q7YhN2gk.D3_b"
+    error = refused(**{name: [secret] if name in ("tables", "exclude") else secret})
+    everything = "".join(traceback.format_exception(error)) + repr(error.args) + repr(vars(error))
+    assert "secret" in str(error)
+    assert secret not in everything
+
+
 @pytest.mark.parametrize(
     "name", ["environment_url", "tables", "api_version", "ca_bundle", "exclude"]
 )
