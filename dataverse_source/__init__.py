@@ -47,11 +47,13 @@ if TYPE_CHECKING:
     from dataverse_source.loading.project_pipeline import attached_pipeline, project_pipeline
     from dataverse_source.loading.report import LoadReport
     from dataverse_source.loading.run import load
-    from dataverse_source.source import dataverse
+    from dataverse_source.metadata.model import Column, Table
+    from dataverse_source.source import dataverse, dataverse_table
 
 __all__ = [
     "AccessDeniedError",
     "AuthenticationError",
+    "Column",
     "ConfigurationError",
     "ConnectionFailedError",
     "DataError",
@@ -65,6 +67,7 @@ __all__ = [
     "ProtocolError",
     "ResponseError",
     "ServerError",
+    "Table",
     "TablesFailedError",
     "ThrottledError",
     "UnauthorizedError",
@@ -74,6 +77,7 @@ __all__ = [
     "WrongSecretError",
     "attached_pipeline",
     "dataverse",
+    "dataverse_table",
     "load",
     "project_pipeline",
     "return_freed_memory",
@@ -85,7 +89,10 @@ _MODULES = {
     "DataverseCredentials": "credentials",
     "LoadReport": "loading.report",
     "attached_pipeline": "loading.project_pipeline",
+    "Column": "metadata.model",
+    "Table": "metadata.model",
     "dataverse": "source",
+    "dataverse_table": "source",
     "load": "loading.run",
     "project_pipeline": "loading.project_pipeline",
     "return_freed_memory": "loading.malloc",

@@ -1,23 +1,31 @@
-"""The dlt source: one resource per configured table or pattern.
+"""The dlt source: one resource per table.
 
 Orchestrators import pipeline scripts all day long, so the modules that talk to Dataverse are
 imported only when a source is made.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import dlt
-from dlt.extract import DltResource
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
+from dlt.common.schema.typing import TWriteDispositionConfig
+from dlt.common.typing import TColumnNames
+from dlt.extract import DltResource, DltSource
 from dlt.extract.incremental import Incremental
 
-from dataverse_source.config.settings import Settings
+from dataverse_source.config.settings import SETTINGS, Settings
 from dataverse_source.credentials import DataverseCredentials, TokenCredential
-from dataverse_source.loading.configuration import DataverseConfiguration, configured
+from dataverse_source.loading.adapters import Adapters, QueryAdapter, TableAdapter, TypeAdapter
+from dataverse_source.loading.configuration import (
+    DataverseConfiguration,
+    configured,
+    settings_of_table,
+)
 
-if TYPE_CHECKING:
-    from dataverse_source.loading.tables import Tables
+GIVEN = frozenset({*SETTINGS, "credentials"})
+"""The arguments of `dataverse` that are settings."""
 
 
 @dlt.source(name="dataverse", section="dataverse", spec=DataverseConfiguration)
@@ -25,7 +33,7 @@ def dataverse(
     environment_url: str | None = dlt.config.value,
     tables: list[str] | None = dlt.config.value,
     exclude: list[str] | None = dlt.config.value,
-    credentials: DataverseCredentials | TokenCredential | None = None,
+    credentials: DataverseCredentials | TokenCredential | None = dlt.secrets.value,
     sync: str | None = dlt.config.value,
     deletes: str | None = dlt.config.value,
     reconcile_interval: float | None = dlt.config.value,
@@ -36,6 +44,7 @@ def dataverse(
     history: bool | None = dlt.config.value,
     write: str | None = dlt.config.value,
     table_format: str | None = dlt.config.value,
+    text_lengths: bool | None = dlt.config.value,
     page_size: int | None = dlt.config.value,
     lookback_seconds: float | None = dlt.config.value,
     max_concurrency: int | None = dlt.config.value,
@@ -43,12 +52,16 @@ def dataverse(
     api_version: str = Settings.api_version,
     request_timeout: float = Settings.request_timeout,
     ca_bundle: str | None = dlt.config.value,
-) -> Sequence[DltResource]:
+    defer_table_reflect: bool = True,
+    table_adapter_callback: TableAdapter | None = None,
+    type_adapter_callback: TypeAdapter | None = None,
+    query_adapter_callback: QueryAdapter | None = None,
+) -> DltSource:
     """Read tables of a Dataverse environment; every run brings the destination up to date.
 
     Every argument can come from ``[sources.dataverse]`` in ``.dlt/config.toml`` or
     ``.dlt/secrets.toml``, or from environment variables ``SOURCES__DATAVERSE__...``.
-    Nothing is requested from Dataverse until the source is extracted.
+    Nothing is requested from Dataverse until the source is loaded, or asked for its resources.
 
     Args:
         environment_url: address of the environment, such as ``https://contoso.crm4.dynamics.com``,
@@ -79,6 +92,8 @@ def dataverse(
         write: ``merge`` makes the table equal to Dataverse's; ``append`` makes it a change feed:
             every version of a row that a run has seen, and every delete.
         table_format: format of the tables in a bucket or folder: ``delta`` or ``iceberg``.
+        text_lengths: ``true`` gives text columns the greatest length that Dataverse allows, keys
+            36, so that databases can index them.
         page_size: rows per page, at most 5000.
         lookback_seconds: seconds by which a ``cursor`` read overlaps the previous run, so that rows
             committed late are not missed.
@@ -87,29 +102,91 @@ def dataverse(
         api_version: version of the Web API.
         request_timeout: seconds to wait for the next bytes of a response.
         ca_bundle: PEM file (or folder) of certificates to trust; wins over ``REQUESTS_CA_BUNDLE``.
+        defer_table_reflect: ``False`` asks for the tables now, not when the source is asked for its
+            resources.
+        table_adapter_callback: gets each table with the columns that would be read, and returns the
+            names of those to read.
+        type_adapter_callback: gets each column, and returns dlt's data type or type hints for it,
+            or None.
+        query_adapter_callback: gets the OData filter (or None) and the table, and returns the
+            filter to read with.
 
     Returns:
-        One resource per name or pattern in ``tables``, called the same, and one for the tables
-        that describe them, ``_dataverse_catalog``.
+        One resource per table, called like the table (``accounts``), and one for the tables that
+        describe them, ``_dataverse_catalog``.
 
     Raises:
         ConfigurationError: lists all settings that are missing, unknown or cannot be used.
     """
-    settings, found = configured(**locals())  # every argument, by name
+    adapters = Adapters(table_adapter_callback, type_adapter_callback, query_adapter_callback)
+    given = {name: value for name, value in locals().items() if name in GIVEN}
+    settings, found = configured(**given)
     from dataverse_source.loading.catalog.resource import catalog_resource
     from dataverse_source.loading.connection import Connection
+    from dataverse_source.loading.table_source import TableSource
     from dataverse_source.loading.tables import Tables
 
-    connection = Connection(settings, found)
-    tables_to_read = Tables(connection)
-    resources = [_resource(tables_to_read, name) for name in settings.tables]
-    return [*resources, catalog_resource(connection)]
+    connection = Connection(settings, found, adapters)
+    schema, section = dlt.current.source_schema(), Container()[ConfigSectionContext].sections[1]
+    source = TableSource(schema, section, Tables(connection), [catalog_resource(connection)])
+    if not defer_table_reflect:
+        source.find_tables()
+    return source
 
 
-def _resource(tables: "Tables", name: str) -> DltResource:
-    """The resource of one configured name; that of a pattern yields all its tables."""
+def dataverse_table(
+    table: str,
+    *,
+    credentials: DataverseCredentials | TokenCredential | None = dlt.secrets.value,
+    included_columns: Sequence[str] | None = None,
+    excluded_columns: Sequence[str] | None = None,
+    filter: str | None = None,
+    incremental: Incremental[Any] | None = None,
+    write_disposition: TWriteDispositionConfig | None = None,
+    primary_key: TColumnNames | None = None,
+    defer_table_reflect: bool = True,
+    table_adapter_callback: TableAdapter | None = None,
+    type_adapter_callback: TypeAdapter | None = None,
+    query_adapter_callback: QueryAdapter | None = None,
+    section: str = "dataverse",
+    **settings: Any,
+) -> DltResource:
+    """One table of a Dataverse environment as a resource, for a source of one's own.
 
-    def rows(modifiedon: Incremental[datetime] | None = None) -> Iterator[Any]:
-        yield from tables.items(name, dlt.current.resource_state(), modifiedon)
+    Args:
+        table: its entity set name (``accounts``), which is also the name of the resource and of the
+            table in the destination.
+        credentials: as for `dataverse`; by default from ``[sources.dataverse.credentials]``.
+        included_columns: columns to read, by logical name; None for all.
+        excluded_columns: columns that are not read: names or patterns.
+        filter: OData ``$filter`` that rows have to meet.
+        incremental: a range of a column of numbers, text or times, in place of all changes.
+        write_disposition: ``replace`` reads and replaces all rows in every run; by default changes
+            are merged.
+        primary_key: the table's key, if it has to be named.
+        defer_table_reflect: ``False`` asks for the table's columns now, not when they are needed.
+        table_adapter_callback: as for `dataverse`.
+        type_adapter_callback: likewise.
+        query_adapter_callback: likewise.
+        section: looks settings up in ``[sources.<section>]``.
+        **settings: further settings of `dataverse`, such as ``environment_url`` or ``history``.
 
-    return dlt.resource(rows, name=name)
+    Raises:
+        ConfigurationError: lists all settings that are missing, unknown or cannot be used.
+    """
+    from dataverse_source.loading.connection import Connection
+    from dataverse_source.loading.table_feed import TableFeed
+    from dataverse_source.loading.table_resource import TableResource
+    from dataverse_source.loading.tables import Tables
+
+    own = {"select": included_columns, "exclude_columns": excluded_columns, "filter": filter}
+    adapters = Adapters(table_adapter_callback, type_adapter_callback, query_adapter_callback)
+    found = settings_of_table(table, credentials, {**settings, **own}, section)
+    connection = Connection(*found, adapters)
+    feed = TableFeed(Tables(connection), table)
+    resource = TableResource.make(table, feed, section=section)
+    if not defer_table_reflect:
+        feed.hints()
+    return resource.apply_hints(
+        write_disposition=write_disposition, primary_key=primary_key, incremental=incremental
+    )

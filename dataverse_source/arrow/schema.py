@@ -35,6 +35,10 @@ type has room for all of them, so the destination's type never has to change."""
 MAX_DECIMAL_DIGITS = 38
 """Most digits of a 128-bit decimal."""
 
+GUID_LENGTH = 36
+NAME_LENGTH = 128
+"""Characters of a table's logical name, at most (docs: SQL Server's identifiers)."""
+
 TEXT = pa.string()
 INTEGER = pa.int64()
 MOMENT = pa.timestamp("us", "UTC")
@@ -101,13 +105,14 @@ class TableSchema:
     key: tuple[str, ...]
 
 
-def table_schema(table: Table, columns: Sequence[Column]) -> TableSchema:
+def table_schema(table: Table, columns: Sequence[Column], *, lengths: bool = False) -> TableSchema:
     """The schema of ``table`` for these columns.
 
     Args:
         table: with its columns.
         columns: see `dataverse_source.metadata.column_selection.select_columns`; the primary key
             is among them.
+        lengths: hints of text say how long it can be.
     """
     own = (column for column in table.columns if column.in_rows and not column.attribute_of)
     taken = {column.name for column in (*own, *columns)}
@@ -125,6 +130,10 @@ def table_schema(table: Table, columns: Sequence[Column]) -> TableSchema:
         [pa.field(field.name, field.arrow_type, nullable=field.name not in key) for field in fields]
     )
     hints = {field.name: _hint(field, nullable=field.name not in key) for field in fields}
+    for field in fields if lengths else ():
+        length = _length(field)
+        if length and hints[field.name].get("data_type") == "text":
+            hints[field.name]["precision"] = length
     return TableSchema(table, tuple(fields), arrow, hints, table.primary_id, key)
 
 
@@ -153,6 +162,16 @@ def _lookup_table_name(column: Column, taken: set[str]) -> str:
 def _endings() -> Iterator[str]:
     yield "type"
     yield from (f"_type{number}" for number in itertools.count(2))
+
+
+def _length(field: Field) -> int | None:
+    """The most characters of a text column; None if there is no such number."""
+    if field.column.type == "UniqueidentifierType":
+        return GUID_LENGTH
+    if field.column.is_lookup:
+        is_key = field.wire_name == field.column.wire_name
+        return GUID_LENGTH if is_key else NAME_LENGTH
+    return field.column.max_length
 
 
 def _hint(field: Field, *, nullable: bool) -> TColumnSchema:

@@ -27,7 +27,8 @@ class KnownTable:
     Attributes:
         name: in the destination; the logical name if that is unknown.
         logical_name: in Dataverse.
-        configured_as: the name or pattern in the settings.
+        configured_as: its resource: its name, or with the state of an earlier version the name or
+            pattern in the settings.
         state: its sync state.
     """
 

@@ -18,6 +18,7 @@ from dataverse_source.config.setting_names import (
     CREDENTIALS_SETTINGS,
     OF_THE_PROJECT,
     SECTION,
+    current_section,
     environment_variable,
 )
 from dataverse_source.config.settings import OF_A_TABLE, OF_THE_SOURCE
@@ -26,7 +27,6 @@ from dataverse_source.errors import ConfigurationError, did_you_mean
 _FOR_ONE_TABLE = OF_A_TABLE - OF_THE_SOURCE
 _IN_THE_SECTION = OF_THE_SOURCE | OF_THE_PROJECT
 _SUBSECTIONS = ("credentials", "table_settings")
-_PREFIX = environment_variable("")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def settings_files() -> tuple[SettingsFile, ...]:
         text = Path(path).read_text(encoding="utf-8")
         content = StringTomlProvider.loads(text).unwrap()
         roots = (content.get(pipeline) if pipeline else None, content)
-        sections = (_at(root, SECTION.split(".")) for root in roots)
+        sections = (_at(root, current_section().split(".")) for root in roots)
         found.append(
             SettingsFile(path, tuple(one for one in sections if isinstance(one, Mapping)), content)
         )
@@ -91,7 +91,7 @@ def place_of(setting: str, value: Any, files: tuple[SettingsFile, ...]) -> str |
 
 def elsewhere(key: str, files: tuple[SettingsFile, ...]) -> str:
     """A sentence about another TOML table that holds the key; empty if none does."""
-    section = tuple(SECTION.split("."))
+    section = tuple(current_section().split("."))
     for file in files:
         for path in _paths(file.content):
             if path[-1] == key and path[:-1] != section:
@@ -107,8 +107,9 @@ def unknown_settings(files: tuple[SettingsFile, ...]) -> Iterator[ConfigurationE
         for section in file.sections:
             for key, value in section.items():
                 yield from _unknown(key, value, file.path)
+    prefix = environment_variable("")
     for variable in os.environ:
-        name = variable.removeprefix(_PREFIX)
+        name = variable.removeprefix(prefix)
         if name == variable:
             continue
         key, _, rest = name.lower().partition("__")

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-SECTION = "sources.dataverse"
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
+
+from dataverse_source.errors import DataverseError
+
+SOURCES = "sources"
+SECTION = f"{SOURCES}.dataverse"
 CREDENTIALS = f"{SECTION}.credentials"
 CREDENTIALS_SETTINGS = frozenset(
     {
@@ -22,6 +28,29 @@ OF_THE_PROJECT = frozenset({"pipeline"})
 """Settings of ``[sources.dataverse]`` that are not of the source, but of the project."""
 
 
+def current_section() -> str:
+    """The TOML table in force: that of the source, which may have been given another section."""
+    sections = Container()[ConfigSectionContext].sections
+    if len(sections) > 1 and sections[0] == SOURCES:
+        return f"{SOURCES}.{sections[1]}"
+    return SECTION
+
+
+def in_section(error: DataverseError, section: str) -> DataverseError:
+    """The error, with its texts about the TOML table that the settings really come from.
+
+    Args:
+        error: is changed.
+        section: from `current_section`.
+    """
+    if section != SECTION:
+        for part in ("what", "where", "why", "remedy"):
+            text = getattr(error, part)
+            if text is not None:
+                setattr(error, part, text.replace(SECTION, section))
+    return error
+
+
 def environment_variable(name: str) -> str:
     """The environment variable of a setting, such as ``SOURCES__DATAVERSE__CA_BUNDLE``.
 
@@ -29,7 +58,9 @@ def environment_variable(name: str) -> str:
         name: a setting of the source (``table_settings.accounts.sync``) or of the sign-in
             (``client_id``).
     """
-    section = CREDENTIALS if name in CREDENTIALS_SETTINGS else SECTION
+    section = current_section()
+    if name in CREDENTIALS_SETTINGS:
+        section += ".credentials"
     return f"{section}.{name}".replace(".", "__").upper()
 
 

@@ -135,6 +135,14 @@ class TableSettings:
             unset="the destination's own",
         ),
     )
+    text_lengths: bool = field(
+        default=False,
+        metadata=_about(
+            values.FLAG,
+            "`true` gives text columns the greatest length that Dataverse allows, keys 36, so that "
+            "databases can index them",
+        ),
+    )
     page_size: int = field(
         default=MAX_PAGE_SIZE,
         metadata=_about(values.whole(1, MAX_PAGE_SIZE), f"rows per page, at most {MAX_PAGE_SIZE}"),

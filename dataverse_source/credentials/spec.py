@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from dlt.common.configuration.specs import CredentialsConfiguration, configspec
 from dlt.common.typing import TSecretStrValue
 
-from dataverse_source.config.setting_names import CREDENTIALS
+from dataverse_source.config.setting_names import CREDENTIALS, CREDENTIALS_SETTINGS
 from dataverse_source.errors import remember_secret
+
+_IN_CONNECTION_STRINGS = {
+    "url": "environment_url",
+    "serviceuri": "environment_url",
+    "server": "environment_url",
+    "clientid": "client_id",
+    "appid": "client_id",
+    "applicationid": "client_id",
+    "clientsecret": "client_secret",
+    "secret": "client_secret",
+    "tenantid": "tenant_id",
+    "authority": "authority_host",
+}
+"""Names in connection strings, in small letters and without spaces."""
 
 SECRETS = ("client_secret", "certificate_password")
 # The forms in which tools print an id: in capitals, in braces.
@@ -51,16 +66,45 @@ class DataverseCredentials(CredentialsConfiguration):
     auth_type: str | None = None
     authority_host: str | None = None
 
-    def parse_native_representation(self, native_value: Any) -> None:  # noqa: ARG002
-        """Refuses text and objects in place of settings; dlt would silently ignore them.
+    environment_url: ClassVar[str | None] = None
+    """The ``Url`` of a connection string."""
+
+    def parse_native_representation(self, native_value: Any) -> None:
+        """Takes the settings from text: a JSON object, or a connection string of Dataverse.
+
+        Docs "Use connection strings in XRM tooling": ``AuthType=ClientSecret;Url=...;ClientId=...;
+        ClientSecret=...``.
 
         Raises:
-            ValueError: always.
+            ValueError: it is something else; dlt would silently ignore it.
         """
-        raise ValueError(
-            f"Give settings (client_id and so on in [{CREDENTIALS}]), a mapping of them, or in "
-            "Python an object with get_token."
-        )
+        found = settings_in_text(native_value) if isinstance(native_value, str) else {}
+        url = found.pop("environment_url", None)
+        if not found or found.keys() - CREDENTIALS_SETTINGS:
+            raise ValueError(
+                f"Give settings (client_id and so on in [{CREDENTIALS}]), a mapping of them, JSON "
+                "or a connection string with them, or in Python an object with get_token."
+            )
+        for name, value in found.items():
+            setattr(self, name, TSecretStrValue(value) if name in SECRETS else value)
+        if url:
+            self.__dict__["environment_url"] = url
+
+
+def settings_in_text(text: str) -> dict[str, str]:
+    """The settings in JSON or in a connection string; empty if it is neither."""
+    if text.strip().startswith("{"):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            return {}
+        return {str(name): str(value) for name, value in found.items() if value is not None}
+    parts = (part.partition("=") for part in text.split(";") if part.strip())
+    given = {name.strip().lower().replace(" ", ""): value.strip() for name, _, value in parts}
+    kind = given.pop("authtype", "").lower()
+    if kind not in ("clientsecret", "certificate"):
+        return {}
+    return {_IN_CONNECTION_STRINGS.get(name, name): value for name, value in given.items()}
 
 
 @runtime_checkable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from dlt.common.configuration import configspec, resolve_configuration
@@ -14,6 +15,7 @@ from dlt.common.configuration.exceptions import (
 from dlt.common.configuration.resolve import inject_section
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
+from dlt.common.typing import ConfigValueSentinel
 
 from dataverse_source.config.checks import make_settings
 from dataverse_source.config.files import (
@@ -26,8 +28,13 @@ from dataverse_source.config.files import (
     unknown_settings,
 )
 from dataverse_source.config.problems import Problems
-from dataverse_source.config.setting_names import CREDENTIALS, SECTION
-from dataverse_source.config.settings import OF_THE_SOURCE, SANDBOX, SETTINGS, Settings
+from dataverse_source.config.setting_names import (
+    CREDENTIALS,
+    SECTION,
+    current_section,
+    in_section,
+)
+from dataverse_source.config.settings import OF_A_TABLE, OF_THE_SOURCE, SANDBOX, SETTINGS, Settings
 from dataverse_source.config.values import mapping_in
 from dataverse_source.credentials import DataverseCredentials, TokenCredential
 from dataverse_source.credentials.spec import settings_in
@@ -74,6 +81,8 @@ def configured(credentials: Any, **given: Any) -> tuple[Settings, Credentials]:
         found = resolved_credentials(credentials)
         if isinstance(found, DataverseCredentials):
             settings_in(found)
+            if found.environment_url and not given.get("environment_url"):
+                given["environment_url"] = found.environment_url
     with problems.noted():
         settings = make_settings(**given)
     problems.found.extend(sign_in_problems.found)
@@ -83,6 +92,36 @@ def configured(credentials: Any, **given: Any) -> tuple[Settings, Credentials]:
     if settings is None or found is None:
         raise AssertionError("a problem was found but not noted")
     return settings, found
+
+
+def settings_of_table(
+    table: str, credentials: Any, given: Mapping[str, Any], section: str
+) -> tuple[Settings, Credentials]:
+    """Settings and credentials to read one table, whichever tables the configuration names.
+
+    Args:
+        table: entity set name.
+        credentials: as for `configured`.
+        given: settings of the source or of the table; None means "not given".
+        section: below ``sources``, where the others are looked up.
+
+    Raises:
+        ConfigurationError: see `configured`.
+    """
+    known = {name: value for name, value in given.items() if value is not None}
+    own = {name: known.pop(name) for name in OF_A_TABLE & known.keys()}
+    context = ConfigSectionContext(
+        sections=("sources", section), merge_style=ConfigSectionContext.prefer_incoming
+    )
+    with inject_section(context):
+        values = {**resolved(**{name: known[name] for name in known.keys() & OF_THE_SOURCE})}
+        unknown = {name: value for name, value in known.items() if name not in OF_THE_SOURCE}
+        of_tables = dict(mapping_in(values.get("table_settings") or {}))
+        of_tables[table] = {**of_tables.get(table, {}), **own}
+        # With the pattern, settings of other tables are no mistake.
+        values |= {**unknown, "tables": [table, "*"], "table_settings": of_tables, "exclude": None}
+        settings, found = configured(credentials, **values)
+    return replace(settings, tables=(table,)), found
 
 
 def resolved(**given: Any) -> dict[str, Any]:
@@ -101,7 +140,9 @@ def resolved_credentials(given: Any) -> Credentials:
     if isinstance(given, TokenCredential):
         return given
     refused = ""
-    if given is None or isinstance(given, Mapping):
+    if isinstance(given, ConfigValueSentinel):  # the default of the argument: not given
+        given = None
+    if given is None or isinstance(given, (Mapping, str)):
         try:
             with _section():
                 return resolve_configuration(
@@ -182,7 +223,9 @@ def _with_places(
     error: ConfigurationError, given: Mapping[str, Any], files: tuple[SettingsFile, ...]
 ) -> ConfigurationError:
     """Adds to each problem what set the value, and to the error which files were read."""
+    section = current_section()
     for problem in error.problems or (error,):
+        in_section(problem, section)
         name = problem.setting
         if name is None:
             continue
@@ -192,6 +235,7 @@ def _with_places(
             problem.where = f"{problem.where}; set by {place}"
         elif value is None:
             problem.remedy = elsewhere(name, files) + (problem.remedy or "")
+    in_section(error, section)
     error.where = "; ".join(filter(None, (error.where, read_from(files))))
     return error
 

@@ -17,6 +17,7 @@ from dataverse_source.client.session import new_session
 from dataverse_source.client.throttle.limiter import limiter_of
 from dataverse_source.client.urls import environment_base
 from dataverse_source.config.log import logger
+from dataverse_source.config.setting_names import current_section
 from dataverse_source.config.settings import SANDBOX, Settings
 from dataverse_source.credentials import (
     DataverseCredentials,
@@ -24,6 +25,7 @@ from dataverse_source.credentials import (
     token_source,
 )
 from dataverse_source.errors import ResponseError
+from dataverse_source.loading.adapters import Adapters
 from dataverse_source.metadata.cache import MetadataCache
 from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.sync.active_pipeline import active_pipeline
@@ -40,14 +42,23 @@ class Connection:
     Args:
         settings: all settings of the source.
         credentials: who signs in; not needed for the sandbox.
+        adapters: callbacks of the user.
+
+    Attributes:
+        section: the TOML table that the settings come from.
     """
 
     def __init__(
-        self, settings: Settings, credentials: DataverseCredentials | TokenCredential | None
+        self,
+        settings: Settings,
+        credentials: DataverseCredentials | TokenCredential | None,
+        adapters: Adapters | None = None,
     ) -> None:
         if settings.environment_url == SANDBOX:
             sys.stderr.write(SANDBOX_NOTICE)
         self.settings = settings
+        self.adapters = adapters or Adapters()
+        self.section = current_section()
         self._credentials = credentials
         self._lock = threading.Lock()
         self._opened: tuple[DataverseClient, MetadataReader] | None = None

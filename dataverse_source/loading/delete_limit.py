@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-import pyarrow.compute as pc
 
 from dataverse_source.errors import DataError
 from dataverse_source.sync.context import TableRun
-from dataverse_source.sync.write.columns import DELETED
+from dataverse_source.sync.write.items import Item
 
 
-def limit_deletes(run: TableRun, items: Iterator[Any], loaded: int | None) -> Iterator[Any]:
+def limit_deletes(run: TableRun, items: Iterator[Item], loaded: int | None) -> Iterator[Item]:
     """The items of a table; the error comes after the last one, when dlt can still discard all.
 
     Args:
@@ -29,15 +26,14 @@ def limit_deletes(run: TableRun, items: Iterator[Any], loaded: int | None) -> It
     return _limited(run, items, loaded, settings.max_deletes)
 
 
-def _limited(run: TableRun, items: Iterator[Any], loaded: int, share: float) -> Iterator[Any]:
+def _limited(run: TableRun, items: Iterator[Item], loaded: int, share: float) -> Iterator[Item]:
     deleted = rows = 0
     replaces = False
     for item in items:
-        hints = getattr(item.meta, "hints", None) or {}
-        replaces |= hints.get("write_disposition") == "replace"
+        replaces |= item.replaces
         rows += item.data.num_rows
-        if DELETED in item.data.column_names:
-            deleted += pc.sum(item.data[DELETED]).as_py() or 0
+        if item.kind == "tombstones":
+            deleted += item.data.num_rows
         yield item
     removed = max(loaded - rows, 0) if replaces else deleted
     if removed > share * loaded:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-from dlt.extract.items import DataItemWithMeta
+from dataclasses import replace
 
 from dataverse_source.arrow.spool import Spool
+from dataverse_source.sync.write.items import Item
 
 
 class ItemFile:
@@ -20,21 +19,21 @@ class ItemFile:
         Exception: whatever ``items`` raises.
     """
 
-    def __init__(self, items: Iterator[Any]) -> None:
-        self._metas: list[Any] = []
+    def __init__(self, items: Iterator[Item]) -> None:
+        self._items: list[Item] = []
         self._spool = Spool()
         try:
             for item in items:
-                self._metas.append(item.meta)
+                self._items.append(replace(item, data=item.data.schema.empty_table()))
                 self._spool.add(item.data)
         except BaseException:
             self.close()
             raise
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Item]:
         with self._spool:
-            for meta, table in zip(self._metas, self._spool, strict=True):
-                yield DataItemWithMeta(meta, table)
+            for item, table in zip(self._items, self._spool, strict=True):
+                yield replace(item, data=table)
 
     def close(self) -> None:
         """Removes the file."""

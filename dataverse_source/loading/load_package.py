@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -13,6 +13,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.schema import Schema
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.common.storages.load_package import TLoadPackage
+from dlt.extract import DltResource
 from dlt.extract.source import SourceInjectableContext
 
 from dataverse_source.sync.active_pipeline import active_pipeline
@@ -44,9 +45,10 @@ class Package:
         destination: where its tables are loaded.
         states: state of each resource before it.
         selected: the resources that are read; None for all.
+        resource: returns the resource of a table, by name, as the user has set it up; None if
+            there is none.
         schema: dlt's schema of the source; None if no pipeline is running.
         source_state: dlt's state of the source, to be written to; None if no pipeline is running.
-        table_formats: format of the tables of each resource that a hint of the user names.
     """
 
     load_id: str | None
@@ -54,17 +56,25 @@ class Package:
     destination: DestinationFactory
     states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     selected: Collection[str] | None = None
+    resource: Callable[[str], DltResource | None] = lambda _name: None
     schema: Schema | None = None
     source_state: dict[str, Any] | None = None
-    table_formats: Mapping[str, str] = field(default_factory=dict)
 
     def loaded_as(self, name: str) -> str:
         """The name in the destination of a table, by entity set name."""
         return self.schema.naming.normalize_table_identifier(name) if self.schema else name
 
-    def knows(self, resource: str, logical_name: str) -> bool:
-        """Whether a table of a resource has been read before."""
-        return bool(self.states.get(resource, {}).get("tables", {}).get(logical_name))
+    def state_of(self, name: str, logical_name: str) -> Mapping[str, Any]:
+        """The stored state of a table; empty if it has not been read.
+
+        Args:
+            name: of the table and of its resource. Earlier versions stored the state with the
+                name or pattern in the settings.
+            logical_name: of the table.
+        """
+        own = self.states.get(name, {}).get("tables", {}).get(logical_name)
+        others = (one.get("tables", {}).get(logical_name) for one in self.states.values())
+        return own or next(filter(None, others), None) or {}
 
 
 def current_package(ask: Ask = ask_here, offset: Callable[[], timedelta] = timedelta) -> Package:
@@ -78,7 +88,8 @@ def current_package(ask: Ask = ask_here, offset: Callable[[], timedelta] = timed
     try:
         package = dlt.current.load_package_state()
     except CurrentLoadPackageStateNotAvailable:
-        return Package(None, datetime.now(timezone.utc), _destination(ask), selected=_selected())
+        now = datetime.now(timezone.utc)
+        return Package(None, now, _destination(ask), selected=_selected(), resource=_resource)
     _follow_dataverse_clock(package, offset())
     began = datetime.fromisoformat(str(package["state"]["created_at"])).astimezone(timezone.utc)
     source_state = dlt.current.source_state()
@@ -88,9 +99,9 @@ def current_package(ask: Ask = ask_here, offset: Callable[[], timedelta] = timed
         _destination(ask),
         source_state.get("resources", {}),
         _selected(),
+        _resource,
         dlt.current.source_schema(),
         source_state,
-        dict(_table_formats()),
     )
 
 
@@ -117,6 +128,12 @@ def _follow_dataverse_clock(package: TLoadPackage, offset: timedelta) -> None:
         package["state"]["created_at"] = began
 
 
+def is_selected(name: str) -> bool:
+    """Whether the rows of a resource are loaded; if not, they only feed transformers."""
+    selected = _selected()
+    return selected is None or name in selected
+
+
 def _selected() -> Collection[str] | None:
     container = Container()
     if SourceInjectableContext not in container:
@@ -124,12 +141,15 @@ def _selected() -> Collection[str] | None:
     return frozenset(container[SourceInjectableContext].source.selected_resources)
 
 
-def _table_formats() -> Iterator[tuple[str, str]]:
+def _resource(name: str) -> DltResource | None:
+    """A selected resource, or one that feeds selected transformers."""
     container = Container()
-    if SourceInjectableContext in container:
-        for name, resource in container[SourceInjectableContext].source.resources.items():
-            if isinstance(resource.table_format, str):
-                yield name, resource.table_format
+    if SourceInjectableContext not in container:
+        return None
+    resources = container[SourceInjectableContext].source.resources
+    if name in resources:
+        return resources[name]
+    return next((one for one in resources.extracted if one.name == name), None)
 
 
 def _destination(ask: Ask) -> DestinationFactory:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -14,7 +14,6 @@ from dlt.common.exceptions import DltException
 from dlt.extract import DltSource
 
 from dataverse_source.config.log import logger
-from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import DataverseError, ProtocolError
 from dataverse_source.loading.catalog.resource import CATALOG
 from dataverse_source.loading.package_failures import failed_table, is_not_of_a_table
@@ -51,15 +50,23 @@ class PackageLoop:
         pipeline: to load with.
         source: what to load.
         run: takes the failures.
+        arguments: for ``pipeline.run``.
     """
 
-    def __init__(self, pipeline: dlt.Pipeline, source: DltSource, run: RunContext) -> None:
+    def __init__(
+        self,
+        pipeline: dlt.Pipeline,
+        source: DltSource,
+        run: RunContext,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
         self._pipeline = pipeline
         self._source = source
         self._run = run
+        self._arguments = arguments or {}
         self._names = list(source.selected_resources)
         tables = [name for name in self._names if name != CATALOG]
-        run.isolates = len(tables) > 1 or any(map(is_pattern, tables))
+        run.isolates = len(tables) > 1 or getattr(source, "has_patterns", False)
         self.load_ids: list[str] = []
         self._seen: Counter[tuple[str, str]] = Counter()
         self._parts = [_Part()]
@@ -85,7 +92,8 @@ class PackageLoop:
             return
         self._run.only = part.tables
         try:
-            self.load_ids += run_package(self._pipeline, self._source.with_resources(*names))
+            source = self._source.with_resources(*names)
+            self.load_ids += run_package(self._pipeline, source, self._arguments)
         except DltException as error:
             self._trace.add(self._pipeline)
             self._isolate(part, error)

@@ -21,8 +21,8 @@ from dataverse_source.sync.context import Destination, TableRun
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.temporary_database import TemporaryDatabase
 from dataverse_source.sync.write.columns import DELETED
-from dataverse_source.sync.write.destination import DELETIONS
 from dataverse_source.sync.write.history import ROW_VERSION
+from dataverse_source.sync.write.items import Item
 
 FEW = 5_000
 """Up to this many keys are asked for by key."""
@@ -117,7 +117,7 @@ class PackageCounter:
         self._database: TemporaryDatabase | None = None
         self.counts = RowCounts()
 
-    def items(self, items: Iterator[Any]) -> Iterator[Any]:
+    def items(self, items: Iterator[Item]) -> Iterator[Item]:
         """The same items; `counts` is there when the last one was taken."""
         began, waited = time.monotonic(), 0.0
         try:
@@ -133,9 +133,8 @@ class PackageCounter:
             if self._database is not None:
                 self._database.close()
 
-    def _add(self, item: Any) -> None:
-        hints = getattr(item.meta, "hints", None) or {}
-        if DELETIONS in (getattr(item.meta, "table_name", None), hints.get("table_name")):
+    def _add(self, item: Item) -> None:
+        if item.kind == "records":
             if self._run.settings.deletes == "keep":
                 new = item.data.filter(pc.is_null(item.data[DELETED]))
                 self._read += new.num_rows
@@ -143,7 +142,7 @@ class PackageCounter:
             return
         rows = item.data
         self._read += rows.num_rows
-        self._replaces |= hints.get("write_disposition") == "replace"
+        self._replaces |= item.replaces
         if not rows.num_rows:
             return
         deleted = rows[DELETED] if DELETED in rows.column_names else None

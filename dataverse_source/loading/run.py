@@ -7,12 +7,15 @@ imported.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import dlt
 from dlt.common.exceptions import DltException
-from dlt.extract import DltSource
+from dlt.extract import DltResource, DltSource
 
 from dataverse_source.errors import (
     ConfigurationError,
@@ -26,8 +29,38 @@ from dataverse_source.loading.pipeline_errors import (
 )
 from dataverse_source.loading.report import LoadReport, destination_name
 
+if TYPE_CHECKING:
+    from dlt.common.schema.typing import (
+        TAnySchemaColumns,
+        TSchemaContract,
+        TTableFormat,
+        TWriteDispositionConfig,
+    )
+    from dlt.common.typing import TColumnNames, TLoaderFileFormat, TRefreshMode
 
-def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
+ARGUMENTS = (
+    "write_disposition",
+    "columns",
+    "primary_key",
+    "schema_contract",
+    "table_format",
+    "loader_file_format",
+)
+"""Arguments of ``pipeline.run`` that `load` hands on with every load package."""
+
+
+def load(
+    pipeline: dlt.Pipeline,
+    source: DltSource | DltResource | Sequence[DltSource | DltResource],
+    *,
+    refresh: TRefreshMode | None = None,
+    write_disposition: TWriteDispositionConfig | None = None,
+    columns: TAnySchemaColumns | None = None,
+    primary_key: TColumnNames | None = None,
+    schema_contract: TSchemaContract | None = None,
+    table_format: TTableFormat | None = None,
+    loader_file_format: TLoaderFileFormat | None = None,
+) -> LoadReport:
     """Sync the tables of a source to the pipeline's destination.
 
     The load package of an interrupted run is loaded first, or dropped and read again; dlt alone
@@ -36,7 +69,15 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
 
     Args:
         pipeline: any dlt pipeline.
-        source: what `dataverse_source.dataverse` returned.
+        source: what `dataverse_source.dataverse` returned, one of its resources, or several of
+            either; sources are loaded one after the other.
+        refresh: as for ``pipeline.run``: ``drop_sources``, ``drop_resources`` or ``drop_data``.
+        write_disposition: as for ``pipeline.run``, as are all further arguments.
+        columns: likewise.
+        primary_key: likewise.
+        schema_contract: likewise.
+        table_format: likewise.
+        loader_file_format: likewise.
 
     Raises:
         TablesFailedError: some tables failed; their rows and their state are unchanged. Its
@@ -46,6 +87,20 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
         PipelineError: dlt or the destination failed.
         KeyboardInterrupt: a signal interrupted the run; its text says what is kept.
     """
+    from dataverse_source.loading.several_sources import load_each, sources_of
+
+    arguments = {name: value for name, value in locals().items() if name in ARGUMENTS and value}
+    before = pipeline.refresh
+    pipeline.refresh = refresh or before
+    try:
+        return load_each(
+            [partial(_load, pipeline, one, arguments) for one in sources_of(pipeline, source)]
+        )
+    finally:
+        pipeline.refresh = before
+
+
+def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) -> LoadReport:
     from dataverse_source.loading.destination_memory import DestinationMemory, counted_rows
     from dataverse_source.loading.destination_queries import one_client
     from dataverse_source.loading.environment_check import KEY
@@ -73,13 +128,13 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> LoadReport:
             run.comparisons = {**outer.comparisons, **moved.compare}
             run.rows_before = memory.rows
             with running(run):
-                packages = PackageLoop(pipeline, source, run)
+                packages = PackageLoop(pipeline, source, run, arguments)
                 packages.run()
             stack.enter_context(one_client(pipeline))
             remove_marked_rows(pipeline)
             rows = counted_rows(pipeline)
             memory.record(pipeline, rows, packages.load_ids, run.done(source.schema.naming))
-        except DltException as error:
+        except (DltException, DataverseError) as error:
             if was_interrupted(error):
                 interrupted = error
             failure = dataverse_error(error) or pipeline_error(pipeline, error)
@@ -121,9 +176,10 @@ def _failed(
     failures: dict[str, DataverseError], pipeline: dlt.Pipeline, source: DltSource
 ) -> DataverseError:
     """The error that all tables failed with, or one that lists those of the failed tables."""
+    from dataverse_source.loading.catalog.resource import CATALOG
     from dataverse_source.loading.packages import tables_of
 
-    names = [name for name in source.selected_resources if not name.startswith("_dataverse_")]
+    names = [name for name in source.selected_resources if name != CATALOG]
     count = sum(len(tables_of(pipeline, source.name, name)) or 1 for name in names)
     texts = {f"{type(error)} {error.why}" for error in failures.values()}
     if len(texts) == 1 and len(failures) == count:

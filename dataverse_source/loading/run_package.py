@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import dlt
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.resolve import inject_section
@@ -18,13 +21,20 @@ class _Load(BaseConfiguration):
     raise_on_failed_jobs: bool = True
 
 
-def run_package(pipeline: dlt.Pipeline, source: DltSource) -> list[str]:
+def run_package(
+    pipeline: dlt.Pipeline, source: DltSource, arguments: Mapping[str, Any]
+) -> list[str]:
     """Runs the pipeline once; returns the ids of the load packages.
+
+    Args:
+        pipeline: to run.
+        source: what to load.
+        arguments: for ``pipeline.run``.
 
     Raises:
         PipelineStepFailed: a step failed; nothing of it is stored as loaded.
     """
-    info = pipeline.run(source)
+    info = pipeline.run(source, **arguments)
     info.raise_on_failed_jobs()
     return list(info.loads_ids)
 

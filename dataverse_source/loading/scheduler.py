@@ -23,6 +23,9 @@ T = TypeVar("T")
 MOST_TABLES = 32
 """Tables that are being read, or complete and not given yet: each holds a file open."""
 
+ENDS_A_ROUND = 100
+"""Resources that may end before dlt goes through all of them once more."""
+
 POLL_SECONDS = 0.05
 """How long a resource waits for one of its tables before dlt looks at the others."""
 
@@ -98,6 +101,29 @@ class TableScheduler:
         if own is None and not any(one.done() for one in self._running):
             self._workers.first_done({*self._running, self._dlt_thread.waiting}, POLL_SECONDS)
         return own
+
+
+class ManyEnds:
+    """Lets the resources of a source end a few at a time.
+
+    dlt calls itself for each resource that ends right after another, so hundreds of them would
+    exceed Python's limit of nested calls. Only between two rounds through all resources it returns
+    to where it began.
+    """
+
+    def __init__(self) -> None:
+        self._ended = 0
+        self._first: object | None = None
+
+    def wait(self) -> Iterator[None]:
+        """Gives None until the resource that calls this may end."""
+        this = object()
+        while self._ended >= ENDS_A_ROUND:
+            self._first = self._first or this
+            yield None
+            if self._first is this:  # dlt has been through all resources
+                self._ended, self._first = 0, None
+        self._ended += 1
 
 
 def _discard(job: Job[Any], future: Future[Any]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dataverse_source.config.checks import table_not_loaded
 from dataverse_source.config.settings import Settings
-from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import ConfigurationError, DataverseError, UnknownNameError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.load_package import Package
@@ -54,29 +54,32 @@ def select_tables(
         DataverseError: a table fails its checks and is not isolated.
     """
     selection = Selection()
-    for name in sorted(connection.settings.tables, key=is_pattern):
-        taken = {one.logical_name for one in selection.all}
-        try:
-            found = connection.metadata.select([name])
-        except UnknownNameError as error:
-            known = bool(package.states.get(name, {}).get("tables"))
-            if not run.isolates or stops_the_run(error, known=known):
-                raise
-            selection.failures[name] = name, error
-            found = ()
-        selection.tables[name] = [one for one in found if one.logical_name not in taken]
+    for name, found in connection.metadata.by_configured_name().items():
+        if not isinstance(found, UnknownNameError):
+            selection.tables[name] = list(found)
+            continue
+        known = any(
+            fnmatch.fnmatchcase(one, name.lower())
+            for resource, stored in package.states.items()
+            for one in (resource, *stored.get("tables", {}))
+            if stored.get("tables")
+        )
+        if not run.isolates or stops_the_run(found, known=known):
+            raise found
+        selection.failures[name] = name, found
+        selection.tables[name] = []
     check_table_settings(connection.settings, selection.tables)
     runs.abilities = destination_abilities()  # once: dlt resolves the configuration for it
     for name, tables in selection.tables.items():
         selection.tables[name] = []
         for table in tables:
             try:
-                _check(table, name, selection, runs, package, in_load=run.in_load)
+                _check(table, selection, runs, package, in_load=run.in_load)
             except Exception as error:
-                known = package.knows(name, table.logical_name)
+                shown = str(table.entity_set_name)
+                known = bool(package.state_of(shown, table.logical_name))
                 if not run.isolates or stops_the_run(error, known=known):
                     raise
-                shown = str(table.entity_set_name)
                 selection.failures[table.logical_name] = shown, table_error(shown, error)
             else:
                 selection.tables[name].append(table)
@@ -85,7 +88,6 @@ def select_tables(
 
 def _check(
     table: Table,
-    name: str,
     selection: Selection,
     runs: TableRuns,
     package: Package,
@@ -95,7 +97,7 @@ def _check(
     schema = package.schema
     if schema is not None:
         check_table_name(table, selection.all, schema)
-    run = runs.new(table.logical_name, name, package)
+    run = runs.new(table.logical_name, package)
     if schema is not None:
         check_column_names(run, schema.naming)
     check_table(run, in_load=in_load)

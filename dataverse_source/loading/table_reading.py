@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
+
+from dlt.extract.hints import TResourceHints
 
 from dataverse_source.arrow.labels import NO_LABELS, Labels
 from dataverse_source.arrow.schema import table_schema
-from dataverse_source.loading.catalog.resource import table_labels
+from dataverse_source.config.values import is_pattern
+from dataverse_source.errors import ConfigurationError
+from dataverse_source.loading.catalog.resource import table_labels, table_references
 from dataverse_source.loading.connection import Connection
 from dataverse_source.metadata.column_selection import select_columns
+from dataverse_source.metadata.model import Table
+from dataverse_source.metadata.table_selection import matches_pattern
+from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.read.table_reader import TableReader
+from dataverse_source.sync.write.destination import NothingLoaded
+from dataverse_source.sync.write.items import TableWriter
 
 
 def open_table(
     connection: Connection,
     name: str,
-    configured_as: str | None = None,
     *,
     without: Collection[str] = (),
     **changed: Any,
@@ -27,7 +36,6 @@ def open_table(
     Args:
         connection: to the environment.
         name: entity set name or logical name.
-        configured_as: the name or pattern in the settings that matches the table.
         without: logical names of columns that are not read.
         **changed: settings that differ from the configured ones, such as ``page_size``.
 
@@ -35,13 +43,61 @@ def open_table(
         UnknownNameError: there is no such table, or no such column as ``select`` names.
     """
     table = connection.metadata.table(name)
-    settings = connection.settings.of_table(
-        configured_as or name, str(table.entity_set_name), table.logical_name
-    )
+    settings = connection.settings.of_table(*names_of(connection, table))
+    settings = connection.adapters.settings(table, settings)
     selected = select_columns(table, settings.select, settings.exclude_columns)
+    selected = connection.adapters.columns(table, selected)
     columns = tuple(one for one in selected if one.name not in without)
-    schema = table_schema(table, columns)
+    schema = table_schema(table, columns, lengths=settings.text_lengths)
     return TableReader(connection.client, table, columns, schema, replace(settings, **changed))
+
+
+def names_of(connection: Connection, table: Table) -> tuple[str, ...]:
+    """The names by which settings may call a table, its own before patterns."""
+    configured_as = connection.metadata.configured_as(table.logical_name)
+    patterns = (one for one in connection.settings.tables if is_pattern(one))
+    matching = (one for one in patterns if matches_pattern(table, one))
+    return configured_as, str(table.entity_set_name), table.logical_name, *matching
+
+
+def check_name(connection: Connection, name: str) -> None:
+    """Checks that a resource is called like its table.
+
+    Raises:
+        ConfigurationError: it has the table's logical name.
+        UnknownNameError: there is no such table.
+    """
+    table = connection.metadata.resolve(name)
+    if table.entity_set_name != name:
+        raise ConfigurationError(
+            f"The table {name} is called {table.entity_set_name} where it is loaded, and so must "
+            "its resource be",
+            where=name,
+            remedy=f"Use dataverse_table({table.entity_set_name!r}).",
+        )
+
+
+def hints_from_metadata(connection: Connection, name: str) -> TResourceHints:
+    """Dlt's hints of a table before it is read.
+
+    Args:
+        connection: to the environment.
+        name: entity set name or logical name.
+
+    Raises:
+        DataverseError: metadata cannot be read.
+    """
+    reader = open_table(connection, name)
+    run = TableRun(
+        reader,
+        NothingLoaded(),
+        columns="",
+        retention=timedelta,
+        labels=labels_for(connection, reader),
+        references=lambda: table_references(connection, reader.schema),
+        column_hints=connection.adapters.types(reader.columns),
+    )
+    return TableWriter(run, "").hints(replace=reader.settings.sync == "full")
 
 
 def labels_for(connection: Connection, reader: TableReader) -> Labels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from dataverse_source.client.lasting_errors import unknown_property
 from dataverse_source.client.retry import pause
@@ -14,7 +15,9 @@ from dataverse_source.loading.catalog.resource import table_references
 from dataverse_source.loading.column_access import hidden_columns
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.load_package import Package
-from dataverse_source.loading.table_reading import labels_for, open_table
+from dataverse_source.loading.table_reading import labels_for, names_of, open_table
+from dataverse_source.loading.table_resource import TableResource
+from dataverse_source.loading.user_hints import check_columns
 from dataverse_source.sync.abilities import Abilities
 from dataverse_source.sync.changes import has_expired
 from dataverse_source.sync.context import TableRun
@@ -50,7 +53,6 @@ class TableRuns:
     def new(
         self,
         logical_name: str,
-        configured_as: str,
         package: Package,
         refused_columns: Sequence[str] | None = None,
     ) -> TableRun:
@@ -58,7 +60,6 @@ class TableRuns:
 
         Args:
             logical_name: of the table.
-            configured_as: the name or pattern in the settings that matches it.
             package: the load package that takes its rows.
             refused_columns: columns that Dataverse refuses in queries; None for those of earlier
                 runs that it still refuses.
@@ -68,14 +69,24 @@ class TableRuns:
         """
         connection = self._connection
         if refused_columns is None:
-            stored = package.states.get(configured_as, {}).get("tables", {}).get(logical_name, {})
+            name = str(connection.metadata.resolve(logical_name).entity_set_name)
+            stored = package.state_of(name, logical_name)
             refused_columns = [
                 name
                 for name in stored.get("refused_columns", ())
                 if not self._is_known(package, logical_name, name)
             ]
-        reader = open_table(connection, logical_name, configured_as, without=refused_columns)
+        reader = open_table(connection, logical_name, without=refused_columns)
+        resource = package.resource(reader.name)
+        wanted = resource if isinstance(resource, TableResource) else None
+        if wanted is not None:
+            hints = wanted.user_columns, wanted.user_primary_key
+            check_columns(reader.name, reader.table.key_columns, *hints)
+            if wanted.replaces:
+                reader = replace(reader, settings=replace(reader.settings, sync="full"))
         labels = labels_for(connection, reader)
+        types = connection.adapters.types(reader.columns)
+        types |= wanted.type_hints if wanted else {}
         if self._retention is None:
             self._retention = Retention(connection.client)
         return TableRun(
@@ -88,6 +99,7 @@ class TableRuns:
                 labels.fingerprint,
                 history=reader.settings.history,
                 feed=reader.settings.write == "append",
+                types=types,
             ),
             self._retention,
             labels,
@@ -97,18 +109,19 @@ class TableRuns:
             load_id=package.load_id,
             run_id=self._run_id,
             sync_is_explicit=connection.settings.sync_is_explicit(
-                configured_as, reader.name, logical_name
+                *names_of(connection, reader.table)
             ),
             hidden_columns=self._hidden_columns(reader, package),
             refused_columns=tuple(refused_columns),
             abilities=self.abilities,
-            table_format=package.table_formats.get(configured_as, reader.settings.table_format),
+            table_format=(wanted and wanted.own_table_format) or reader.settings.table_format,
+            column_hints=types,
+            is_sample=wanted is not None and wanted.limit is not None,
         )
 
     def after_refusal(
         self,
         run: TableRun,
-        configured_as: str,
         package: Package,
         error: ResponseError,
         attempt: int,
@@ -120,7 +133,6 @@ class TableRuns:
 
         Args:
             run: that failed.
-            configured_as: as for `new`.
             package: as for `new`.
             error: that it failed with.
             attempt: how many runs of the table have failed before, from 0.
@@ -131,7 +143,7 @@ class TableRuns:
         logical_name = run.reader.table.logical_name
         self._connection.metadata.refresh()
         try:
-            changed = self.new(logical_name, configured_as, package, run.refused_columns)
+            changed = self.new(logical_name, package, run.refused_columns)
             if expired or changed.columns != run.columns:
                 return changed
             refused = self._refused_column(run, error)
@@ -149,7 +161,7 @@ class TableRuns:
                 refused,
             )
             refused_columns = (*run.refused_columns, refused)
-            return self.new(logical_name, configured_as, package, refused_columns)
+            return self.new(logical_name, package, refused_columns)
         except UnknownNameError:
             return None
 

@@ -32,12 +32,13 @@ class LoadedAs:
 
     Attributes:
         logical_name: in Dataverse.
-        configured_as: the name or pattern in the settings that matches it.
+        resource: its resource: its name, or with the state of an earlier version the name or
+            pattern in the settings.
         source: name of the dlt source, and of its schema.
     """
 
     logical_name: str
-    configured_as: str
+    resource: str
     source: str
 
 
@@ -104,7 +105,7 @@ def loaded_tables(pipeline: dlt.Pipeline, configured: Sequence[str]) -> list[Loa
 
 
 def _rank(loaded: LoadedAs, configured: Sequence[str]) -> tuple[bool, bool]:
-    return loaded.configured_as not in configured, is_pattern(loaded.configured_as)
+    return loaded.resource not in configured, is_pattern(loaded.resource)
 
 
 def verify(
@@ -141,7 +142,7 @@ def verify(
             matching = {
                 one.logical_name: one
                 for one in loaded
-                if _means(name, (one.logical_name, name_of(one.logical_name), one.configured_as))
+                if _means(name, (one.logical_name, name_of(one.logical_name), one.resource))
             }
             if not matching:
                 raise UnknownNameError(
@@ -180,7 +181,7 @@ def _verdict(
     pipeline: dlt.Pipeline, runs: TableRuns, loaded: LoadedAs, name: str, depth: Depth
 ) -> Verdict:
     try:
-        run = runs.new(loaded.logical_name, loaded.configured_as, _package(pipeline, loaded))
+        run = runs.new(loaded.logical_name, _package(pipeline, loaded))
         return _compared(run, loaded, depth)
     except AuthenticationError:
         raise

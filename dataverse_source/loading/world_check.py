@@ -95,9 +95,7 @@ class WorldCheck:
         self._world = World()
         self._restored: list[str] = []
 
-    def findings(
-        self, package: Package, run: RunContext, tables: Iterable[tuple[str, Table]]
-    ) -> World:
+    def findings(self, package: Package, run: RunContext, tables: Iterable[Table]) -> World:
         """What was found.
 
         A row that has an older version means that all tables are those of an older environment:
@@ -106,7 +104,7 @@ class WorldCheck:
         Args:
             package: that is being filled.
             run: takes the reasons.
-            tables: that are read, each with the name or pattern in the settings.
+            tables: that are read.
         """
         if package.load_id is None:
             return self._world
@@ -118,9 +116,9 @@ class WorldCheck:
                 run.comparisons.setdefault(EVERY_TABLE, RESTORED)
             return self._world
 
-    def _ask(self, package: Package, run: RunContext, tables: list[tuple[str, Table]]) -> None:
+    def _ask(self, package: Package, run: RunContext, tables: list[Table]) -> None:
         self._load_id = package.load_id
-        new = [table for _, table in tables if table.logical_name not in run.up_to_date]
+        new = [table for table in tables if table.logical_name not in run.up_to_date]
         if not new:  # a further package of the same run
             self._world, self._restored = replace(self._world, newest={}), []
             return
@@ -134,10 +132,10 @@ class WorldCheck:
 
 
 def _witnesses(
-    package: Package, run: RunContext, tables: Iterable[tuple[str, Table]]
+    package: Package, run: RunContext, tables: Iterable[Table]
 ) -> Iterator[tuple[str, Witness]]:
-    for name, table in tables:
-        stored = package.states.get(name, {}).get("tables", {}).get(table.logical_name, {})
+    for table in tables:
+        stored = package.state_of(str(table.entity_set_name), table.logical_name)
         newest = read_state(stored).newest
         if newest and table.logical_name not in run.up_to_date:
             yield table.logical_name, Witness(table, newest)

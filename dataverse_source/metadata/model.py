@@ -47,6 +47,7 @@ class Column:
         precision: digits after the decimal point, for Decimal, Double and Money.
         date_behavior: UserLocal, DateOnly or TimeZoneIndependent, for DateTime.
         targets: logical names of the tables that a lookup may point at.
+        max_length: most characters, for text.
         secured: ``IsSecured``: column security decides who sees its values.
         metadata_id: the column's id; a new column with the same name has another.
     """
@@ -62,6 +63,7 @@ class Column:
     precision: int | None = None
     date_behavior: str | None = None
     targets: tuple[str, ...] = ()
+    max_length: int | None = None
     metadata_id: str | None = None
     secured: bool = False
 

@@ -50,12 +50,14 @@ COLUMN_PROPERTIES = (
 
 PRECISION_TYPES = frozenset({"DecimalType", "DoubleType", "MoneyType"})
 
+LENGTH_TYPES = frozenset({"StringType", "MemoType"})
+
 CHOICE_TYPES = frozenset(
     {"PicklistType", "StateType", "StatusType", "BooleanType", "MultiSelectPicklistType"}
 )
 """Column types whose values have labels."""
 
-TYPED_PROPERTIES = ("Precision", "DateTimeBehavior", "Targets")
+TYPED_PROPERTIES = ("Precision", "DateTimeBehavior", "Targets", "MaxLength")
 """Properties that only some column types have; RetrieveMetadataChanges needs no cast for them."""
 
 DESCRIBED_PROPERTIES = ("LogicalName", "DisplayName", "AttributeType", "AttributeTypeName")
@@ -146,6 +148,7 @@ def _column(answer: Mapping[str, Any]) -> Column:
         precision=answer.get("Precision") if kind in PRECISION_TYPES else None,
         date_behavior=_value(answer.get("DateTimeBehavior")) if kind == "DateTimeType" else None,
         targets=tuple(answer.get("Targets") or ()) if kind in LOOKUP_TYPES else (),
+        max_length=answer.get("MaxLength") if kind in LENGTH_TYPES else None,
         metadata_id=answer.get("MetadataId") or None,
         secured=bool(answer.get("IsSecured")),
     )

@@ -35,6 +35,8 @@ CASTS: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("DoubleAttributeMetadata", "Precision", frozenset({"DoubleType"})),
     ("MoneyAttributeMetadata", "Precision", frozenset({"MoneyType"})),
     ("LookupAttributeMetadata", "Targets", LOOKUP_TYPES),
+    ("MemoAttributeMetadata", "MaxLength", frozenset({"MemoType"})),
+    ("StringAttributeMetadata", "MaxLength", frozenset({"StringType"})),
 )
 """Metadata type, its own property, and the column types that have them. Such a property can
 be selected only after a cast to the type, one type per request."""
@@ -85,7 +87,7 @@ def read_tables(client: MetadataClient) -> list[dict[str, Any]]:
 
 
 def read_columns(client: MetadataClient, logical_name: str) -> dict[str, Any]:
-    """The answer for `parse.columns_from` of one table; up to six requests.
+    """The answer for `parse.columns_from` of one table; up to eight requests.
 
     Raises:
         DataverseError: see `read_tables`.

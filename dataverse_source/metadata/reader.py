@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from dataverse_source.config.log import logger
+from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import (
     AccessDeniedError,
     ProtocolError,
@@ -70,6 +71,8 @@ class MetadataReader:
         self._snapshot: Snapshot | None = None
         self._resolved: dict[str, Table] = {}
         self._configured_tables: tuple[Table, ...] | None = None
+        self._by_configured_name: Mapping[str, tuple[Table, ...] | UnknownNameError] | None = None
+        self._configured_as: dict[str, str] = {}
         self._function_works = True
         self._lock = threading.RLock()
 
@@ -108,6 +111,23 @@ class MetadataReader:
             if self._configured_tables is None:
                 self._configured_tables = self._find_configured()
             return self._configured_tables
+
+    def by_configured_name(self) -> Mapping[str, tuple[Table, ...] | UnknownNameError]:
+        """The tables of each configured name or pattern, or why it has none.
+
+        Each table comes once, and under its own name rather than under a pattern.
+        """
+        with self._lock:
+            self._current()
+            if self._by_configured_name is None:
+                self._by_configured_name = self._sort_by_configured_name()
+            return self._by_configured_name
+
+    def configured_as(self, logical_name: str) -> str:
+        """The configured name or pattern of a table; its logical name if there is none."""
+        with self._lock:
+            self.by_configured_name()
+            return self._configured_as.get(logical_name, logical_name)
 
     def table(self, name: str) -> Table:
         """The table with its columns.
@@ -149,6 +169,22 @@ class MetadataReader:
             self._snapshot = None
             self._resolved.clear()
             self._configured_tables = None
+            self._by_configured_name = None
+
+    def _sort_by_configured_name(self) -> Mapping[str, tuple[Table, ...] | UnknownNameError]:
+        found: dict[str, tuple[Table, ...] | UnknownNameError] = {}
+        self._configured_as = {}
+        taken: set[str] = set()
+        for name in sorted(self._configured, key=is_pattern):
+            try:
+                tables = [one for one in self.select([name]) if one.logical_name not in taken]
+            except UnknownNameError as error:
+                found[name] = error
+                continue
+            taken |= {one.logical_name for one in tables}
+            self._configured_as.update({one.logical_name: name for one in tables})
+            found[name] = tuple(tables)
+        return {name: found[name] for name in self._configured}
 
     def _find_configured(self) -> tuple[Table, ...]:
         for name, hint in unknown_exclusions(self._exclude, self.tables()).items():

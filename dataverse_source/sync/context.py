@@ -111,6 +111,8 @@ class TableRun:
         watch: is told how far the read is.
         abilities: what the destination can do; None if no pipeline is running.
         table_format: of the destination's table, such as ``delta``; None for the destination's own.
+        column_hints: column hints of the user that change types.
+        is_sample: only the first pages are taken; they come one by one, and no state is stored.
     """
 
     reader: TableReader
@@ -131,6 +133,8 @@ class TableRun:
     watch: Watch = field(default_factory=Watch)
     abilities: Abilities | None = None
     table_format: str | None = None
+    column_hints: Mapping[str, TColumnSchema] = field(default_factory=dict)
+    is_sample: bool = False
 
     @property
     def settings(self) -> TableSettings:

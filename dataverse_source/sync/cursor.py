@@ -7,12 +7,10 @@ last one (the lookback), and the merge into the destination removes repeated row
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pyarrow.compute as pc
-from dlt.extract.incremental import Incremental
 
 from dataverse_source.sync.context import READING_CHANGES, RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.full import read_all
@@ -54,20 +52,6 @@ def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
     else:
         watermark = Watermark(modified_since=began)
     return replace(state, watermark=watermark)
-
-
-def read_range(run: TableRun, cursor: Incremental[datetime]) -> Iterator[RowBatch]:
-    """Rows modified in a range that the user has put on the resource.
-
-    An external scheduler uses it to load the past piece by piece; the table's own state does not
-    change. dlt's filter of rows is off (``advance(None)``), as Dataverse has applied the range.
-    """
-    cursor.advance(None)  # type: ignore[arg-type]  # documented, missing in the annotation
-    began = run.now()
-    for rows in run.reader.batches(modified_filters(cursor.start_value, cursor.end_value)):
-        yield RowBatch(rows)
-    if cursor.end_value is None:
-        cursor.advance(began)
 
 
 def _first_watermark(run: TableRun, column: str) -> Watermark:

@@ -102,8 +102,16 @@ def _log_hidden(run: TableRun, hidden: Mapping[str, str]) -> None:
 
 
 def _write(run: TableRun, plan: Plan, state: TableState) -> Generator[Any, None, TableState]:
-    steps = large_batches(counted(run, _sync(run, plan, state)))
+    steps = _sample(run, state) if run.is_sample and not state.complete else None
+    steps = counted(run, steps or _sync(run, plan, state))
+    steps = steps if run.is_sample else large_batches(steps)
     return (yield from TableWriter(run, str(plan)).items(steps))
+
+
+def _sample(run: TableRun, state: TableState) -> SyncSteps:
+    """The first pages of a table that has not been loaded; the state stays as it was."""
+    yield from read_all(run, replace(state.restarted("full", state.columns), complete=False))
+    return state
 
 
 def _sync(run: TableRun, plan: Plan, state: TableState) -> SyncSteps:

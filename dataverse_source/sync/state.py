@@ -232,6 +232,7 @@ def fingerprint(
     *,
     history: bool = False,
     feed: bool = False,
+    types: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
     """Changes when the rows come from another place or in another form than before.
 
@@ -244,6 +245,7 @@ def fingerprint(
         labels: fingerprint of the labels that are added.
         history: whether all versions of the rows are kept.
         feed: whether the table is a change feed.
+        types: type hints of the user by column.
     """
     parts = [
         f"{field.wire_name}:{field.arrow_type}:{field.column.metadata_id}"
@@ -252,6 +254,7 @@ def fingerprint(
     parts += [labels] if labels else []
     parts += ["history"] if history else []
     parts += ["feed"] if feed else []
+    parts += [f"{column} as {sorted(hint.items())}" for column, hint in (types or {}).items()]
     name = str(schema.table.entity_set_name)
     text = "\n".join([environment, name, condition or "", *sorted(parts)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

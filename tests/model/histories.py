@@ -254,7 +254,7 @@ class Histories(WorldMoves):
             if logical_name in hidden:
                 set_name = str(table.entity_set_name)
                 assert self.destination.tables.get(set_name) == before.get(set_name)
-                after, was = self._stored(logical_name), _stored(states, name, logical_name)
+                after, was = self._stored(logical_name), _stored(states, logical_name)
                 was.pop("swept", None)  # it may have to be compared, or read, again
                 assert {name: value for name, value in after.items() if name != "swept"} in (
                     {},
@@ -285,8 +285,7 @@ class Histories(WorldMoves):
         return schedule.run(lambda: connection_with(self.settings), names, kill_at)
 
     def _stored(self, logical_name: str) -> dict[str, Any]:
-        name = self.read.tables(self.sandbox.store.schema)[logical_name]
-        return _stored(self.destination.state, name, logical_name)
+        return _stored(self.destination.state, logical_name)
 
     def _changing(self, at: int) -> str:
         return self.scene.changing[at % len(self.scene.changing)]
@@ -321,10 +320,10 @@ class Histories(WorldMoves):
         steps[change]()
 
 
-def _stored(state: dict[str, dict[str, Any]], name: str, logical_name: str) -> dict[str, Any]:
-    """The state of a table that a configured name matches."""
-    found: dict[str, Any] = state.get(name, {}).get("tables", {}).get(logical_name, {})
-    return found
+def _stored(state: dict[str, dict[str, Any]], logical_name: str) -> dict[str, Any]:
+    """The state of a table."""
+    tables = (resource.get("tables", {}) for resource in state.values())
+    return next((one[logical_name] for one in tables if logical_name in one), {})
 
 
 def search(histories: int, *, steps: int, start: int, shrink: bool = True) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -18,7 +18,6 @@ from typing import Any
 from unittest import mock
 
 import pyarrow as pa
-from dlt.extract.items import DataItemWithMeta
 
 from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import DataverseError
@@ -26,11 +25,13 @@ from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.destination_memory import Memory, Moved, Seen, what_moved
 from dataverse_source.loading.load_package import Package as PackageToFill
 from dataverse_source.loading.run_context import RunContext, running
+from dataverse_source.loading.table_states import take_over
 from dataverse_source.loading.tables import Tables
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import VALID_TO
 from dataverse_source.sync.write.history import ROW_VERSION
+from dataverse_source.sync.write.items import Item
 from tests.model.counting import DELETIONS, assert_counted
 from tests.model.kept_versions import Versions
 
@@ -49,7 +50,7 @@ class Package:
     """What one extraction has made, before it is loaded."""
 
     number: int
-    items: list[DataItemWithMeta]
+    items: list[tuple[str, Item]]
     state: State
 
 
@@ -102,11 +103,10 @@ class MemoryDestination:
         """All of a package, table by table."""
         by_table: dict[str, list[pa.Table]] = {}
         hints: dict[str, Mapping[str, Any]] = {}
-        for item in package.items:
-            given = getattr(item.meta, "hints", None)
-            name = str(given["table_name"] if given else item.meta.table_name)
-            if given:
-                hints[name] = given
+        for table, item in package.items:
+            name = DELETIONS if item.kind == "records" else table
+            if item.hints:
+                hints[name] = item.hints
             by_table.setdefault(name, []).append(item.data)
         for name, batches in by_table.items():
             self._note_columns(name, hints[name]["columns"])
@@ -250,12 +250,12 @@ class Schedule:
         todo: dict[str, Any] = {}
         for _ in range(MOST_PACKAGES):
             with running(run):
-                self._extract(tables, names, run.only, clock)
+                self._extract(tables, run.only, clock)
             before = self.destination.versions()
             self._load(clock)
             assert_counted(run, before, self.destination.versions())
             run.loaded(run.only)
-            done, todo = todo, _with_more(self.state, names)
+            done, todo = todo, _with_more(self.state)
             for table in run.failures:
                 todo.pop(table, None)
             if not todo or todo == done:
@@ -288,28 +288,33 @@ class Schedule:
     def _hash(self) -> str:
         return json.dumps([self.known, self.state], sort_keys=True)
 
-    def _extract(
-        self, tables: Tables, names: list[str], only: frozenset[str] | None, clock: _Steps
-    ) -> None:
+    def _extract(self, tables: Tables, only: frozenset[str] | None, clock: _Steps) -> None:
         state = copy.deepcopy(self.state)
         items = []
+
+        def state_of(_: Any, name: str, logical_name: str, *, loads: bool) -> Any:
+            assert loads
+            return take_over(state, name, logical_name)
 
         def loaded(name: str, key: str) -> LoadedInMemory:
             return LoadedInMemory(self.destination, name)
 
         began = datetime.now(timezone.utc)
         to_fill = PackageToFill(uuid.uuid4().hex, began, loaded, copy.deepcopy(self.state))
-        with mock.patch("dataverse_source.loading.tables.current_package", return_value=to_fill):
-            for name in names:
+        with (
+            mock.patch("dataverse_source.loading.tables.current_package", return_value=to_fill),
+            mock.patch("dataverse_source.loading.tables.resource_state", state_of),
+        ):
+            for name in tables.names():
                 stored = state.setdefault(name, {})
                 if only is not None and not only & set(stored.get("tables", {})):
                     continue
-                found = tables.items(name, stored, None)
+                found = tables.items(name, None)
                 with closing(found):  # type: ignore[type-var]  # it is a generator
                     for item in found:
                         if item is not None:  # None: a table is still being read
                             clock.tick()
-                            items.append(item)
+                            items.append((name, item))
         clock.tick()
         self.pending = Package(max(self.destination.newest, self.known) + 1, items, state)
         self.state = copy.deepcopy(state)
@@ -328,12 +333,12 @@ def _done(run: RunContext) -> set[str]:
     return found | {name for name, logical_name in run.names.items() if logical_name in found}
 
 
-def _with_more(state: State, names: Iterable[str]) -> dict[str, Any]:
+def _with_more(state: State) -> dict[str, Any]:
     """The state of the tables that want a further package."""
     return {
         table: stored
-        for name in names
-        for table, stored in state.get(name, {}).get("tables", {}).items()
+        for resource in state.values()
+        for table, stored in resource.get("tables", {}).items()
         if stored.get("more")
     }
 

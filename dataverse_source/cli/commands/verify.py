@@ -74,7 +74,7 @@ def command(
     with settings_of(where.environment):
         configured = configured_tables(environment_url=environment_url)
     loaded = loaded_tables(found, configured)
-    wanted = [*dict.fromkeys([*configured, *(one.configured_as for one in loaded)])]
+    wanted = [*dict.fromkeys([*configured, *(one.resource for one in loaded)])]
     sample = None if values in (None, ALL) else int(values or 0)
     depth = Depth(values is not None, sample, examples)
 
@@ -111,7 +111,7 @@ def _repair(
     from dataverse_source.loading.run_context import running
     from dataverse_source.loading.verification import repairing
 
-    names = [one.loaded.configured_as for one in verdicts if one.loaded and not one.is_equal]
+    names = [one.table for one in verdicts if one.loaded and not one.is_equal]
     source = source_for(
         [*dict.fromkeys(names)], environment=where.environment, environment_url=environment_url
     )

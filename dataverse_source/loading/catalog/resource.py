@@ -75,7 +75,21 @@ def catalog_resource(connection: Connection) -> DltResource:
             yield dlt.mark.with_hints(table.rows, hints, create_table_variant=True)
         state["fingerprint"] = found
 
-    return dlt.resource(rows, name=CATALOG)
+    hints = dlt.mark.make_hints(write_disposition="replace")
+    return _CatalogResource.from_data(rows, CATALOG, hints=hints, inject_config=True)
+
+
+class _CatalogResource(DltResource):
+    """Keeps its hints: arguments of ``pipeline.run`` are meant for the tables of Dataverse."""
+
+    def apply_hints(self, *args: Any, **hints: Any) -> _CatalogResource:
+        """Takes hints that change neither rows nor keys, and those that come with its rows."""
+        if hints.get("create_table_variant"):
+            super().apply_hints(*args, **hints)
+            return self
+        kept = ("schema_contract", "table_format", "additional_table_hints")
+        super().apply_hints(**{name: hints[name] for name in kept if name in hints})
+        return self
 
 
 def _tell_changes(tables: Sequence[CatalogTable], run: RunContext) -> None:

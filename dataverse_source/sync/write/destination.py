@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 import dlt
@@ -73,6 +72,8 @@ class LoadedTable:
         self._name = name
         self._key = key
         self._ask = ask
+        self._columns: Mapping[str, TColumnSchema] | None = None
+        self._recorded: pa.Array | None = None
 
     def rows(
         self, columns: Sequence[str | None], keys: Sequence[str] | None = None
@@ -102,10 +103,13 @@ class LoadedTable:
 
     def columns(self) -> Mapping[str, TColumnSchema]:
         """The columns that dlt knows of the table, by name."""
+        # not a cached_property: up to Python 3.11 all of a class share one lock, and one thread
+        # would wait in it for dlt's thread, which waits for the lock of another table
+        if self._columns is None:
+            self._columns = self._known_columns()
         return self._columns
 
-    @cached_property
-    def _columns(self) -> Mapping[str, TColumnSchema]:
+    def _known_columns(self) -> Mapping[str, TColumnSchema]:
         def known() -> dict[str, TColumnSchema]:
             table = self._schema.naming.normalize_table_identifier(self._name)
             tables = self._schema.tables
@@ -115,10 +119,11 @@ class LoadedTable:
 
     def recorded(self) -> pa.Array:
         """Keys of the rows recorded in `DELETIONS`."""
+        if self._recorded is None:
+            self._recorded = self._keys_of_records()
         return self._recorded
 
-    @cached_property
-    def _recorded(self) -> pa.Array:
+    def _keys_of_records(self) -> pa.Array:
         def is_there() -> bool:
             return self._schema.naming.normalize_table_identifier(DELETIONS) in self._schema.tables
 

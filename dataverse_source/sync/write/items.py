@@ -1,4 +1,4 @@
-"""Turns the output of a table's sync into items for dlt: batches with hints, tombstones.
+"""Turns the output of a table's sync into items for dlt: rows, tombstones, and their hints.
 
 A tombstone is a row with only its key and a mark in a column of its own. dlt's merge removes
 such rows and never inserts them. Its version number is the highest possible one, so that a
@@ -7,9 +7,10 @@ delete wins over every change of the row in the same package.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import dlt
 import pyarrow as pa
@@ -20,11 +21,12 @@ from dataverse_source.arrow.keys import concat, difference, intersection, no_key
 from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema
 from dataverse_source.config.log import logger
 from dataverse_source.sync.abilities import DELETE_INSERT
-from dataverse_source.sync.context import DeletedKeys, RowBatch, SyncSteps, TableRun
+from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write import history
+from dataverse_source.sync.write.column_types import cast_to, changed
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import DELETIONS
 from dataverse_source.sync.write.feed import NO_ROW, feed_rows
@@ -44,6 +46,26 @@ _DELETIONS = pa.schema(
 )
 
 
+@dataclass(frozen=True)
+class Item:
+    """Arrow data for dlt.
+
+    Attributes:
+        data: the rows.
+        kind: what they are: rows of the table; keys of rows to be removed from it; or records of
+            deleted rows, for the table `DELETIONS`.
+        replaces: this item and the table's others replace its rows.
+        hints: of the table, with its first item; they create or change the destination's table.
+        remove: with the first item: makes an item that removes further rows, by key.
+    """
+
+    data: pa.Table
+    kind: Literal["rows", "tombstones", "records"] = "rows"
+    replaces: bool = False
+    hints: TResourceHints | None = None
+    remove: Callable[[pa.Array], Item] | None = None
+
+
 class TableWriter:
     """Makes dlt's items of one run of one table.
 
@@ -60,7 +82,8 @@ class TableWriter:
         self._history = run.settings.history
         self._feed = run.settings.write == "append"
         self._strategy = run.merge_strategy or DELETE_INSERT
-        self._hinted = fitted_hints(self._schema.hints | run.labels.hints, run.abilities)
+        hinted = changed(self._schema.hints | run.labels.hints, run.column_hints)
+        self._hinted = fitted_hints(hinted, run.abilities)
         self._variants = variants(self._hinted, run.destination.columns())
         self._hints_sent = False
         self._empty_text = False
@@ -71,7 +94,7 @@ class TableWriter:
         self._keys: list[pa.Array] = []
         self._deleted: list[pa.Array] = []
 
-    def items(self, steps: SyncSteps) -> Generator[Any, None, TableState]:
+    def items(self, steps: SyncSteps) -> Generator[Item, None, TableState]:
         """The items for dlt, as they become ready; returns the new state."""
         # Only delete-insert takes several rows of a key, and a delete beside them.
         if self._history or self._feed or self._strategy != DELETE_INSERT:
@@ -80,19 +103,19 @@ class TableWriter:
         for output in outputs:
             if isinstance(output, RowBatch):
                 if self._feed and output.replace and not self._replaces:
-                    yield self._snapshot()
+                    yield self.tombstones(pa.array([NO_ROW], TEXT), snapshot=True)
                 yield self._rows(output)
                 continue
             logger.info("%s: %d rows were deleted in Dataverse", self._run.name, len(output.keys))
             if self._records:
                 self._deleted.append(output.keys)
             if not self._keeps:
-                yield self._tombstones(output)
+                yield self.tombstones(output.keys)
         if self._records:
             yield from self._deletions()
         return outputs.result
 
-    def _rows(self, output: RowBatch) -> Any:
+    def _rows(self, output: RowBatch) -> Item:
         rows = output.table
         if not self._hints_sent:
             # A table that is replaced in every run never gets tombstones.
@@ -109,18 +132,18 @@ class TableWriter:
         if self._feed:
             rows = feed_rows(rows, self._run)
             rows = rows.append_column(_MARK, pa.array([False] * rows.num_rows, pa.bool_()))
-        elif self._has_mark:
-            rows = rows.append_column(_MARK, pa.nulls(rows.num_rows, pa.bool_()))
-        return self._item(rows, replace=output.replace)
+        return self._item("rows", rows, replace=output.replace)
 
-    def _snapshot(self) -> Any:
-        """The row that begins a read of all rows in a change feed."""
-        return self._tombstones(DeletedKeys(pa.array([NO_ROW], TEXT)), snapshot=True)
+    def tombstones(self, deleted: pa.Array, *, snapshot: bool = False) -> Item:
+        """Keys of rows that are to be removed, as rows with a mark.
 
-    def _tombstones(self, deleted: DeletedKeys, *, snapshot: bool = False) -> Any:
-        count = len(deleted.keys)
+        Args:
+            deleted: keys.
+            snapshot: it is the row that begins a read of all rows in a change feed.
+        """
+        count = len(deleted)
         values = {name: pa.array([""] * count, TEXT) for name in self._schema.table.key_columns}
-        values |= {self._schema.primary_key: deleted.keys, DELETED: pa.array([True] * count)}
+        values |= {self._schema.primary_key: deleted, DELETED: pa.array([True] * count)}
         if not self._feed:
             values[VERSION] = pa.array([LAST_VERSION] * count, pa.int64())
         columns = [
@@ -133,10 +156,11 @@ class TableWriter:
         if self._feed:
             rows = feed_rows(rows, self._run, snapshot=snapshot)
         rows = rows.append_column(_MARK, values[DELETED])
-        return self._item(rows, replace=False)
+        return self._item("tombstones", rows, replace=False)
 
-    def _item(self, rows: pa.Table, *, replace: bool) -> Any:
+    def _item(self, kind: Literal["rows", "tombstones"], rows: pa.Table, *, replace: bool) -> Item:
         """The first item carries the hints that create or change the destination's table."""
+        rows = cast_to(rows, self._run.column_hints, self._run.name)
         rows = fitted(rows, self._run.abilities)
         abilities = self._run.abilities
         if abilities and abilities.empties_text and not self._empty_text and has_empty_text(rows):
@@ -144,11 +168,16 @@ class TableWriter:
         if self._variants:
             rows = rows.rename_columns([self._variants.get(one, one) for one in rows.column_names])
         if self._hints_sent:
-            return dlt.mark.with_table_name(rows, self._run.name)
+            return Item(rows, kind, replace)
         self._hints_sent = True
-        return dlt.mark.with_hints(rows, self._hints(replace=replace), create_table_variant=True)
+        return Item(rows, kind, replace, self.hints(replace=replace), self.tombstones)
 
-    def _hints(self, *, replace: bool) -> TResourceHints:
+    def hints(self, *, replace: bool) -> TResourceHints:
+        """Hints of the table.
+
+        Args:
+            replace: its rows are replaced.
+        """
         columns: dict[str, TColumnSchema] = {}
         for name, hint in self._hinted.items():
             shown = self._variants.get(name, name)
@@ -192,7 +221,7 @@ class TableWriter:
         loaded = pa.array([str(key) for rows in found for (key,) in rows], TEXT)
         return intersection(keys, concat([loaded, written]))
 
-    def _deletions(self) -> Generator[Any, None, None]:
+    def _deletions(self) -> Generator[Item, None, None]:
         """Records the deleted rows that are kept; removes the records that are no longer true."""
         recorded, deleted, keys = self._recorded, concat(self._deleted), concat(self._keys)
         if self._keeps:
@@ -206,7 +235,7 @@ class TableWriter:
         parts.append(_records(self._run.name, old, now, mark=True))
         rows = pa.concat_tables(parts)
         if rows.num_rows or (self._keeps and self._replaces):  # there from the first load on
-            yield dlt.mark.with_hints(rows, _deletions_hints(self._run), create_table_variant=True)
+            yield Item(rows, "records", hints=deletions_hints(self._run))
 
 
 def variants(
@@ -243,7 +272,8 @@ def _merge(strategy: str) -> dict[str, Any]:
     return {"disposition": "merge", "strategy": strategy}
 
 
-def _deletions_hints(run: TableRun) -> TResourceHints:
+def deletions_hints(run: TableRun) -> TResourceHints:
+    """Hints of the table `DELETIONS`."""
     columns: dict[str, TColumnSchema] = {
         "table": {"name": "table", "data_type": "text", "nullable": False},
         "key": {"name": "key", "data_type": "text", "nullable": False},

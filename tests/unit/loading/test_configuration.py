@@ -21,7 +21,13 @@ from dlt.common.configuration.providers import (
 )
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
-from dataverse_source import ConfigurationError, DataverseCredentials, dataverse, top_by_name
+from dataverse_source import (
+    ConfigurationError,
+    DataverseCredentials,
+    dataverse,
+    dataverse_table,
+    top_by_name,
+)
 from dataverse_source.config.settings import OF_THE_SOURCE, SETTINGS, Settings, TableSettings
 from dataverse_source.loading.configuration import DataverseConfiguration, configured, resolved
 from tests.support.servers import CLIENT, SECRET, TENANT
@@ -78,10 +84,20 @@ def settings_of(**given: Any) -> tuple[Settings, DataverseCredentials]:
     return settings, credentials
 
 
+IN_PYTHON_ONLY = {
+    "credentials",
+    "defer_table_reflect",
+    "table_adapter_callback",
+    "type_adapter_callback",
+    "query_adapter_callback",
+}
+"""Arguments of the source that files cannot hold, or hold elsewhere."""
+
+
 def test_every_argument_of_the_source_is_a_setting() -> None:
     parameters = inspect.signature(dataverse).parameters
     spec = set(DataverseConfiguration().get_resolvable_fields())
-    assert spec == OF_THE_SOURCE == set(parameters) - {"credentials"}
+    assert spec == OF_THE_SOURCE == set(parameters) - IN_PYTHON_ONLY
     for owner in (Settings, TableSettings):
         for field in dataclasses.fields(owner):
             if field.name in parameters and parameters[field.name].default is not dlt.config.value:
@@ -93,7 +109,7 @@ def test_every_argument_is_documented_as_the_setting() -> None:
     text, _, _ = text.partition("\n\n")
     told = dict(re.findall(r"^    (\w+): ((?:.|\n     )*)\.$", text, flags=re.MULTILINE))
     told = {name: " ".join(doc.replace("``", "`").split()) for name, doc in told.items()}
-    assert told.keys() == {*OF_THE_SOURCE, "credentials"}
+    assert told.keys() == {*OF_THE_SOURCE, *IN_PYTHON_ONLY}
     assert {name: told[name] for name in OF_THE_SOURCE} == {
         name: SETTINGS[name].doc for name in OF_THE_SOURCE
     }
@@ -258,8 +274,54 @@ def test_environments_with_names_of_their_own(files: Files) -> None:
         SIGN_IN.replace("credentials", "sales.credentials"),
     )
     found = dataverse.with_args(name="sales")()
-    assert {"accounts", "contacts"} <= set(found.resources)
+    assert found.name == "sales"
     assert "Missing setting environment_url" in str(refused())
+
+
+def test_a_section_of_ones_own(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    sign_in = SIGN_IN.replace("dataverse", "sales")
+    files(RIGHT.replace("dataverse", "sales") + "page_sze = 1\n", sign_in)
+    monkeypatch.setenv("SOURCES__SALES__TABLE_SETTINGS__ACCOUNTS__SYNC", "never")
+    with pytest.raises(ConfigurationError) as refusal:
+        dataverse.clone(name="sales", section="sales")()
+    text = str(refusal.value)
+    assert "Unknown setting page_sze" in text
+    assert "table_settings.accounts.sync" in text
+    assert "[sources.sales" in text
+    assert "SOURCES__SALES__" in text
+    assert "dataverse]" not in text
+    monkeypatch.delenv("SOURCES__SALES__TABLE_SETTINGS__ACCOUNTS__SYNC")
+    files(RIGHT.replace("dataverse", "sales"), sign_in)
+    assert dataverse.clone(name="sales", section="sales")().section == "sales"
+    resource = dataverse_table("accounts", section="sales")
+    assert (resource.name, resource.section) == ("accounts", "sales")
+
+
+CONNECTION_STRING = (
+    "AuthType=ClientSecret;Url={url};ClientId={client};ClientSecret=its;TenantId=t.com"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"client_id": "%s", "client_secret": "its", "tenant_id": "t.com"}', CONNECTION_STRING],
+)
+def test_credentials_may_be_text(files: Files, text: str) -> None:
+    client = "11111111-2222-3333-4444-555555555555"
+    given = text.format(url=URL, client=client) if "{url}" in text else text % client
+    files(None, f"[sources.dataverse]\ncredentials = '{given}'\n")
+    place = {} if "Url" in given else {"environment_url": URL}
+    for one in (given, None):
+        settings, found = configured(one, **{**resolved(**place), "tables": ["accounts"]})
+        assert settings.environment_url == URL
+        assert isinstance(found, DataverseCredentials)
+        assert (found.client_id, found.tenant_id) == (client, "t.com")
+
+
+@pytest.mark.parametrize("text", ["hello", '{"clientid": 1}', "AuthType=OAuth;Url=x"])
+def test_text_that_holds_no_credentials(files: Files, text: str) -> None:
+    files(RIGHT, None)
+    assert "neither settings nor an object with get_token" in str(refused(credentials=text))
 
 
 @pytest.mark.parametrize("tables", ["accounts, contacts", '["accounts", "contacts"]'])

@@ -12,7 +12,7 @@ import pytest
 
 from dataverse_source import TablesFailedError, dataverse
 from dataverse_source.credentials import DataverseCredentials
-from dataverse_source.loading.scheduler import Job, TableScheduler
+from dataverse_source.loading.scheduler import Job, ManyEnds, TableScheduler
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal
 
@@ -184,3 +184,18 @@ def test_no_thread_outlives_a_run_that_failed(run: Run, sandbox: Sandbox) -> Non
         return not [thread for thread in left if thread.name == "dataverse-reader"]
 
     assert eventually(is_over)
+
+
+def test_more_resources_end_at_once_than_python_nests_calls() -> None:
+    ends = ManyEnds()
+
+    def rows(number: int) -> Iterator[Any]:
+        yield {"number": number}
+        yield from ends.wait()
+
+    @dlt.source(name="many")
+    def many() -> Iterator[Any]:
+        for number in range(1200):
+            yield dlt.resource(rows, name=f"table_{number}")(number)
+
+    assert len(list(many())) == 1200

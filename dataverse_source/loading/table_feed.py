@@ -1,0 +1,89 @@
+"""Feeds the resource of one table: its rows pass the user's steps, marks of deleted rows do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import pyarrow as pa
+from dlt.extract.hints import TResourceHints
+from dlt.extract.incremental import Incremental
+from dlt.extract.items import ResolvablePipeItem, TableNameMeta
+from dlt.extract.state import get_current_pipe
+
+from dataverse_source.sync.write.destination import DELETIONS
+from dataverse_source.sync.write.items import Item
+
+
+class Reads(Protocol):
+    """What reads the tables of a source."""
+
+    def items(self, name: str, incremental: Incremental[Any] | None) -> Iterator[Item | None]:
+        """The items of a table; None while there is nothing to give."""
+
+    def hints(self, name: str) -> TResourceHints:
+        """Hints of a table, from its metadata."""
+
+    def key(self, name: str) -> str:
+        """The key column of a table."""
+
+    def is_selected(self, name: str) -> bool:
+        """Whether the rows of a table are loaded; if not, they only feed transformers."""
+
+
+class TableFeed:
+    """Feeds one table's resource.
+
+    Args:
+        tables: reads the table.
+        name: of the table, or what the settings call it if Dataverse has no such table.
+    """
+
+    def __init__(self, tables: Reads, name: str) -> None:
+        self._tables, self._name = tables, name
+        self._hints: TResourceHints | None = None
+        self._records_hints: TResourceHints | None = None
+        self._remove: Callable[[pa.Array], Item] | None = None
+
+    @property
+    def key(self) -> str:
+        """The key column of the table that is read."""
+        return self._tables.key(self._name)
+
+    def hints(self) -> TResourceHints:
+        """Hints of the table: those of the rows that are read, or those of its metadata."""
+        return self._hints or self._tables.hints(self._name)
+
+    def records_hints(self) -> TResourceHints:
+        """Hints of the table that lists deleted rows which are kept."""
+        return self._records_hints or {}
+
+    def items(self, incremental: Incremental[Any] | None) -> Iterator[Any]:
+        """The rows, and the marks of deleted ones, for dlt."""
+        self._hints = self._remove = None
+        is_selected = self._tables.is_selected(self._name)
+        for item in self._tables.items(self._name, incremental):
+            if item is None:
+                yield None
+                continue
+            if item.kind == "records":
+                self._records_hints = item.hints
+            elif item.hints is not None:
+                self._hints = item.hints
+            if item.remove is not None:
+                self._remove = item.remove if is_selected and not item.replaces else None
+            if item.kind == "rows":
+                yield item.data
+            elif is_selected:
+                yield _past_all_steps(item)
+
+    def tombstones(self, keys: pa.Array) -> Any:
+        """An item that removes rows by key; None if the table's rows are replaced anyway."""
+        return _past_all_steps(self._remove(keys)) if self._remove else None
+
+
+def _past_all_steps(item: Item) -> Iterator[ResolvablePipeItem]:
+    """The item at the end of dlt's pipe: no function, filter, limit or transformer takes it."""
+    pipe = get_current_pipe()
+    meta = TableNameMeta(DELETIONS) if item.kind == "records" else None
+    return iter((ResolvablePipeItem(item.data, len(pipe) - 1, pipe, meta),))
