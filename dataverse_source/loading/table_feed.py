@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 from dlt.extract.hints import TResourceHints
 from dlt.extract.incremental import Incremental
-from dlt.extract.items import ResolvablePipeItem, TableNameMeta
+from dlt.extract.items import DataItemWithMeta, ResolvablePipeItem, TableNameMeta
 from dlt.extract.state import get_current_pipe
 
 from dataverse_source.sync.write.destination import DELETIONS
@@ -73,17 +73,23 @@ class TableFeed:
             if item.remove is not None:
                 self._remove = item.remove if is_selected and not item.replaces else None
             if item.kind == "rows":
-                yield item.data
+                meta = self._meta(item)
+                yield item.data if meta is None else DataItemWithMeta(meta, item.data)
             elif is_selected:
-                yield _past_all_steps(item)
+                yield self._past_all_steps(item)
 
     def tombstones(self, keys: pa.Array) -> Any:
         """An item that removes rows by key; None if the table's rows are replaced anyway."""
-        return _past_all_steps(self._remove(keys)) if self._remove else None
+        return self._past_all_steps(self._remove(keys)) if self._remove else None
 
+    def _meta(self, item: Item) -> TableNameMeta | None:
+        """The table of an item, if it is not that of the resource: it was renamed meanwhile."""
+        if item.kind == "records":
+            return TableNameMeta(DELETIONS)
+        name = str((self._hints or {}).get("table_name", self._name))
+        return None if name == self._name else TableNameMeta(name)
 
-def _past_all_steps(item: Item) -> Iterator[ResolvablePipeItem]:
-    """The item at the end of dlt's pipe: no function, filter, limit or transformer takes it."""
-    pipe = get_current_pipe()
-    meta = TableNameMeta(DELETIONS) if item.kind == "records" else None
-    return iter((ResolvablePipeItem(item.data, len(pipe) - 1, pipe, meta),))
+    def _past_all_steps(self, item: Item) -> Iterator[ResolvablePipeItem]:
+        """The item at the end of dlt's pipe: no function, filter, limit or transformer takes it."""
+        pipe = get_current_pipe()
+        return iter((ResolvablePipeItem(item.data, len(pipe) - 1, pipe, self._meta(item)),))

@@ -103,8 +103,11 @@ class MemoryDestination:
         """All of a package, table by table."""
         by_table: dict[str, list[pa.Table]] = {}
         hints: dict[str, Mapping[str, Any]] = {}
+        names: dict[str, str] = {}  # a table may be renamed while it is read
         for table, item in package.items:
-            name = DELETIONS if item.kind == "records" else table
+            if item.hints and item.kind != "records":
+                names[table] = str(item.hints["table_name"])
+            name = DELETIONS if item.kind == "records" else names[table]
             if item.hints:
                 hints[name] = item.hints
             by_table.setdefault(name, []).append(item.data)
