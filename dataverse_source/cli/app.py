@@ -40,7 +40,8 @@ COMMANDS = {
     "verify": "Compare loaded tables with Dataverse, row by row.",
     "reset": "Force a full reload of tables on the next run.",
     "sandbox": "Start a local Dataverse for trials and tests.",
-    "init": "Create a starter pipeline in an empty folder.",
+    "init": "Create a starter pipeline in a folder.",
+    "completion": "Print the completion script for a shell.",
 }
 """Name and purpose of each command, the most needed first; its module has the same name. The
 purposes are here so that ``--help`` imports no command."""
