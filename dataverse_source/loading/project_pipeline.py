@@ -302,8 +302,8 @@ def _owner(pipelines: Path, name: str) -> Path | None:
         return None
     try:
         folder = dlt.attach(name, pipelines_dir=str(pipelines)).get_local_state_val(INITIAL_FOLDER)
-    except (CannotRestorePipelineException, KeyError, ValueError):
-        return None
+    except (CannotRestorePipelineException, KeyError, ValueError, OSError):
+        return None  # OSError: another process makes or removes it now
     return Path(str(folder)).absolute()
 
 
