@@ -83,7 +83,7 @@ def test_two_projects(
     assert second["destination"] == str(b / "b_crm.duckdb")
     assert accounts(a / "a_crm.duckdb") == 60
     assert accounts(b / "b_crm.duckdb") == 30
-    assert not list((a.parent / "home").iterdir())
+    assert not list((a.parent / "home").rglob("pipelines"))
     assert cli("status", "--json").json()["pipeline"] == "b_crm"
 
 
