@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
 
 @click.command("freshness")
+@click.argument("tables", nargs=-1)
 @freshness_options
 @pipeline_options
 @json_option
 @click.pass_obj
-def command(screen: Screen, warn: timedelta, error: timedelta, where: Where) -> int:
-    """Tell how long ago each table was last synced; the exit code is 1 if one is too old.
+def command(
+    screen: Screen, tables: tuple[str, ...], warn: timedelta, error: timedelta, where: Where
+) -> int:
+    """Tell how long ago TABLES were last synced; the exit code is 1 if one is too old.
+
+    By default all that the pipeline has ever loaded: name TABLES if you no longer sync some.
 
     A table is as old as the begin of the last run that loaded it. SPAN is a number with a unit,
     such as 30m, 2h or 7d. A table that is older than --warn is named; one that is older than
@@ -38,10 +43,12 @@ def command(screen: Screen, warn: timedelta, error: timedelta, where: Where) -> 
         failed = last_of_each(pipeline)
         names = sorted({one.name for one in known_tables(pipeline)} | set(failed))
     now = datetime.now(timezone.utc)
-    tables = [freshness_of(name, synced.get(name), now, warn, error) for name in names]
-    worst = max((one["status"] for one in tables), key=list(STYLES).index, default="error")
-    value = {"status": worst, "tables": tables}
-    screen.show(value, lambda console: _draw(console, tables))
+    # a table that is named and was never loaded is not fresh either
+    asked = tables or names
+    found = [freshness_of(name, synced.get(name), now, warn, error) for name in asked]
+    worst = max((one["status"] for one in found), key=list(STYLES).index, default="error")
+    value = {"status": worst, "tables": found}
+    screen.show(value, lambda console: _draw(console, found))
     return FAILED if worst == "error" else 0
 
 

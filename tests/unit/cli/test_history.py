@@ -166,6 +166,16 @@ def test_a_table_without_a_good_run_is_not_fresh(
     assert "never" in told.out
 
 
+def test_freshness_of_some_tables(
+    cli: Cli, configured: Sandbox, pipeline: str, folder: Path
+) -> None:
+    cli("run", "accounts", "contacts", "--pipeline", pipeline)
+    sql = "UPDATE dataverse._dataverse_run_tables SET started_at = started_at - INTERVAL 9 DAY "
+    execute(folder, sql + "WHERE \"table\" = 'contacts'")
+    for names, code in ((("accounts",), 0), ((), 1), (("contacts",), 1), (("leads",), 1)):
+        assert cli("freshness", *names, "--pipeline", pipeline).code == code, names
+
+
 def test_wrong_spans(cli: Cli) -> None:
     told = cli("freshness", "--warn", "soon")
     assert told.code == 2
