@@ -144,8 +144,6 @@ class DestinationMemory:
     """
 
     def __init__(self, pipeline: dlt.Pipeline) -> None:
-        if pipeline.config.restore_from_destination and not pipeline.dev_mode:
-            pipeline.sync_destination()  # as dlt does when it runs: the state to compare with
         self.rows = row_counts(pipeline, data_tables(pipeline))
         self._states = _states(pipeline)
         self._others = newest_loads_of_others(pipeline)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -54,10 +54,10 @@ def one_client(pipeline: dlt.Pipeline) -> Iterator[None]:
         Exception: the destination cannot be reached; each driver has errors of its own.
     """
     with ExitStack() as stack:
-        try:
-            client = stack.enter_context(sql_client(pipeline))
-        except SqlClientNotAvailable:
-            client = None
+        client = None
+        if pipeline.default_schema_name:  # else it has loaded nothing yet
+            with suppress(SqlClientNotAvailable):
+                client = stack.enter_context(sql_client(pipeline))
         before = _shared.set(client)
         stack.callback(_shared.reset, before)
         yield

@@ -122,8 +122,11 @@ def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) 
     with ExitStack() as stack:
         try:
             pipeline = settle_pending(pipeline)
-            memory = DestinationMemory(pipeline)
-            moved = memory.moved(pipeline)
+            if pipeline.config.restore_from_destination and not pipeline.dev_mode:
+                pipeline.sync_destination()  # as dlt does when it runs: the state to compare with
+            with one_client(pipeline):
+                memory = DestinationMemory(pipeline)
+                moved = memory.moved(pipeline)
             run.reasons = {**outer.reasons, **moved.read_again}
             run.comparisons = {**outer.comparisons, **moved.compare}
             run.rows_before = memory.rows
