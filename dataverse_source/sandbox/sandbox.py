@@ -268,19 +268,25 @@ class Sandbox(Steering):
         return f"http://{LOOPBACK[0]}:{server.port}"
 
     def _environment(self) -> Environment:
-        from dataverse_source.sandbox.environment.base_rows import fill
-        from dataverse_source.sandbox.store.store import Store
+        from dataverse_source.sandbox.environment.small_stores import filled_store
 
         if self._schema is None:
             from dataverse_source.sandbox.schema.catalog import default_schema
 
             self._schema = default_schema()
         counts = rows_by_logical_name(self._rows, self._schema)
-        store = Store(self._schema, self.clock, path=self._store_path)
+        organization = Organization()
+        store = filled_store(
+            self._schema,
+            self.clock,
+            self._store_path,
+            organization,
+            USER_ID,
+            counts,
+            self._seed,
+        )
         self._opened.callback(store.close)
-        environment = Environment(store, self.clock, self._switches, users=self.users)
-        fill(store, environment.organization, USER_ID, counts, self._seed)
-        return environment
+        return Environment(store, self.clock, self._switches, organization, users=self.users)
 
     def _gateway(self, environment: Environment, stopping: threading.Event) -> Gateway:
         from dataverse_source.sandbox.api.router import DataSide

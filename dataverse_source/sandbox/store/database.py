@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import tempfile
 import threading
@@ -38,11 +39,13 @@ class Backup:
     Attributes:
         path: the database file.
         version: the highest version number given so far.
+        last_guid: ticks of the last key given so far.
     """
 
     path: Path
     schema: Schema
     version: int
+    last_guid: int
     metadata_version: int
     changed_at: Mapping[str, int]
     schema_changes: Mapping[str, migration.SchemaChange]
@@ -58,6 +61,7 @@ class Database:
         clock: tells the time for createdon, modifiedon and deletes.
         path: database file to create; None for a temporary one, which ``close`` removes.
         first_version: the version number before that of the first row.
+        copy_of: a new store whose rows this one has too, from ``copy_new``.
 
     Raises:
         FileExistsError: ``path`` exists.
@@ -70,6 +74,7 @@ class Database:
         *,
         path: Path | None = None,
         first_version: int = FIRST_VERSION,
+        copy_of: Backup | None = None,
     ) -> None:
         self._schema = schema
         self._seen = threading.local()
@@ -92,12 +97,16 @@ class Database:
             raise FileExistsError(
                 f"{path} exists: delete it or name another file; the sandbox starts with a new one."
             )
+        if copy_of is not None:
+            shutil.copyfile(copy_of.path, path)
+        self._path = path
         self._connections = Connections(path)
-        self._guids = SequentialGuids()
-        self._version = first_version
+        self._guids = SequentialGuids(copy_of.last_guid if copy_of else 0)
+        self._version = copy_of.version if copy_of else first_version
         self._indexes: set[str] = set()
-        with self._connections.writing() as connection:
-            lay_out(connection, schema, first_version)
+        if copy_of is None:
+            with self._connections.writing() as connection:
+                lay_out(connection, schema, first_version)
 
     def close(self) -> None:
         """Closes the database, and removes it when it was a temporary one."""
@@ -141,14 +150,24 @@ class Database:
         """
         with self._connections.alone():
             self._connections.copy_to(path)
-            return Backup(
-                path,
-                self.schema,
-                self._version,
-                self.metadata_version,
-                dict(self.changed_at),
-                dict(self.schema_changes),
-            )
+            return self._backup(path)
+
+    def copy_new(self, path: Path) -> Backup:
+        """Like `back_up`, of a store that nobody has read yet: its file is copied as it is."""
+        with self._connections.alone():
+            shutil.copyfile(self._path, path)
+            return self._backup(path)
+
+    def _backup(self, path: Path) -> Backup:
+        return Backup(
+            path,
+            self.schema,
+            self._version,
+            self._guids.last,
+            self.metadata_version,
+            dict(self.changed_at),
+            dict(self.schema_changes),
+        )
 
     def load(self, backup: Backup) -> None:
         """Replaces all rows, tables and version numbers by those of a backup.

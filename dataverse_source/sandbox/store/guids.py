@@ -32,14 +32,18 @@ def sequential_guid(ticks: int, node: str = _NODE) -> str:
 
 
 class SequentialGuids:
-    """Gives out GUIDs that ascend, also when the clock stands still or goes back."""
+    """Gives out GUIDs that ascend, also when the clock stands still or goes back.
 
-    def __init__(self) -> None:
+    Attributes:
+        last: ticks of the last one.
+    """
+
+    def __init__(self, last: int = 0) -> None:
         self._lock = threading.Lock()
-        self._last = 0
+        self.last = last
 
     def next(self, milliseconds: int) -> str:
         """A new GUID for the moment of ``milliseconds`` since 1970."""
         with self._lock:
-            self._last = max(self._last + 1, ticks_at(milliseconds))
-            return sequential_guid(self._last)
+            self.last = max(self.last + 1, ticks_at(milliseconds))
+            return sequential_guid(self.last)

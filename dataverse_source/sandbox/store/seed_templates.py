@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -15,16 +14,10 @@ from dataverse_source.sandbox.store.values import encode, has_sort_key
 Targets = dict[str, list[tuple[str, str]]]
 """The rows that lookups may be made to point at, by column."""
 
-_KNOWN: OrderedDict[tuple[str, int], tuple[Table, Targets, list[list[Any]]]] = OrderedDict()
-"""Small templates made before, with what they were made of: a process may start many sandboxes."""
-
-_MOST_KNOWN = 64
-_FEW_TEMPLATES = 200
-
 
 def templates(
     table: Table, columns: list[Column], targets: Targets, made_from: str, size: int
-) -> Iterable[list[Any]]:
+) -> Iterator[list[Any]]:
     """Template rows: their number and the cells of ``columns``.
 
     Args:
@@ -34,20 +27,6 @@ def templates(
         made_from: the same text makes the same rows.
         size: how many.
     """
-    if size > _FEW_TEMPLATES:
-        return _templates(table, columns, targets, made_from, size)
-    known = _KNOWN.get((made_from, size))
-    if known is None or known[0] is not table or known[1] != targets:
-        rows = list(_templates(table, columns, targets, made_from, size))
-        known = _KNOWN[made_from, size] = table, targets, rows
-        while len(_KNOWN) > _MOST_KNOWN:
-            _KNOWN.popitem(last=False)
-    return known[2]
-
-
-def _templates(
-    table: Table, columns: list[Column], targets: Targets, made_from: str, size: int
-) -> Iterator[list[Any]]:
     random = Random(made_from)  # noqa: S311
     plain = [column for column in columns if column.type not in LOOKUP_TYPES]
     for number in range(size):
