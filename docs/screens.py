@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox import LatencySettings, Sandbox
 from tests.support.terminal import COLUMNS, Terminal
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -31,6 +31,7 @@ STEADY = (
     (re.escape(tempfile.gettempdir()) + r"/[\w/.-]*?(?=/[a-z_\d]+\.duckdb)", "/home/you/crm"),
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "00000000-0000-0000-0000-000000000000"),
 )
+VISIBLE = '{"accounts": {"exclude_columns": ["new_taxnumber"]}}'
 LONGEST = 40
 """Lines of a picture; what comes after is left out."""
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
@@ -45,12 +46,42 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         Sandbox(rows={"account": 5000, "contact": 1500, "systemuser": 5}, seed=1) as sandbox,
     ):
+        project = Path(folder) / "crm"
+        project.mkdir()
         for name, arguments in COMMANDS.items():
-            with Terminal(*arguments, folder=Path(folder), sandbox=sandbox) as terminal:
+            settings = {} if name == "check" else {"SOURCES__DATAVERSE__TABLE_SETTINGS": VISIBLE}
+            with Terminal(
+                *arguments, folder=project, sandbox=sandbox, columns=COLUMNS, **settings
+            ) as terminal:
                 terminal.end()
                 lines = _lines(terminal)
-            picture = _picture(f"dataverse-source {' '.join(arguments)}", lines, name)
-            (PICTURES / f"{name}.svg").write_text(picture, encoding="utf-8")
+            _write(name, f"dataverse-source {' '.join(arguments)}", lines)
+    with tempfile.TemporaryDirectory() as folder:
+        _write("progress", "dataverse-source run accounts contacts leads", _under_way(Path(folder)))
+
+
+def _under_way(folder: Path) -> list[Text]:
+    """The screen of a first run that is half done: pages are small and come slowly."""
+    with (
+        Sandbox(rows={"account": 20_000, "contact": 12_000, "lead": 300}, seed=1) as sandbox,
+        Terminal(
+            "run",
+            "accounts",
+            "contacts",
+            "leads",
+            folder=folder,
+            sandbox=sandbox,
+            SOURCES__DATAVERSE__PAGE_SIZE="500",
+            SOURCES__DATAVERSE__TABLE_SETTINGS=VISIBLE,
+        ) as terminal,
+    ):
+        sandbox.latency = LatencySettings(base_seconds=0.4)
+        terminal.until(r"^accounts +reading rows .* [4-7]\d%")
+        return _lines(terminal)
+
+
+def _write(name: str, title: str, lines: list[Text]) -> None:
+    (PICTURES / f"{name}.svg").write_text(_picture(title, lines, name), encoding="utf-8")
 
 
 def _lines(terminal: Terminal) -> list[Text]:

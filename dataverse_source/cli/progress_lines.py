@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dataverse_source.cli.run_progress import RunProgress, TableProgress
@@ -35,12 +36,19 @@ def screen_lines(
 
     with progress.lock:
         known = [one for one in progress.tables.values() if one.began is not None]
-        room = max(height - 2, 1)
-        active = [one for one in known if one.is_active][:room]
+        most = max(height - 2, 1)
+        active = [one for one in known if one.is_active][:most]
         ended = [one for one in known if not one.is_active]
-        shown = [*ended[max(len(ended) - room + len(active), 0) :], *active]
+        shown = [*ended[max(len(ended) - most + len(active), 0) :], *active]
         name_width = min(max((len(one.name) for one in shown), default=0), max(width // 4, 12))
-        lines = [_table_line(one, name_width, width, now, ascii_only) for one in shown]
+        parts = [_parts(one, name_width, width, now) for one in shown]
+        bars = [
+            width - len(_joined(part.head, part.words)) - 2
+            for part in parts
+            if part.share is not None
+        ]
+        bar = min([*bars, BAR[1]])  # one length for all, so that they can be compared
+        lines = [_table_line(part, bar, ascii_only) for part in parts]
         hidden = len(progress.tables) - len(shown)
         more = f"{hidden:,} more table{'' if hidden == 1 else 's'}; " if hidden else ""
         words = "; ".join(run_words(progress, now))
@@ -82,27 +90,44 @@ def table_words(one: TableProgress, now: float, *, wide: bool = True) -> list[st
     return words if left is None else [*words, f"{_seconds(left)} left"]
 
 
-def _table_line(one: TableProgress, name_width: int, width: int, now: float, plain: bool) -> Text:
-    """Name, phase, bar and numbers; what does not fit is left out, the rate first."""
-    from rich.text import Text
+@dataclass(frozen=True)
+class _Parts:
+    """What a line about a table is made of: a head, a bar if ``share`` is known, and numbers."""
 
+    head: str
+    words: list[str]
+    share: float | None
+    style: str
+
+    @property
+    def has_bar(self) -> bool:
+        return self.share is not None
+
+
+def _parts(one: TableProgress, name_width: int, width: int, now: float) -> _Parts:
+    """Name, phase and numbers; numbers that do not fit are left out, the rate first."""
     name = one.name if len(one.name) <= name_width else f"{one.name[: name_width - 1]}~"
     phase, *words = table_words(one, now, wide=width >= WIDE)
     share = one.share() if one.is_active else None
-    head = f"{name:<{name_width}}  {phase}"
+    head = f"{name:<{name_width}}  {phase}"[:width]
+    if share is not None:
+        words[0] = f"{words[0]:>4}"  # so that the percentages are in line
     while words and len(_joined(head, words)) > width:
         words.pop(-2 if len(words) > 1 and words[-1].endswith("left") else -1)
-    room = width - len(_joined(head, words)) - 2
-    line = Text(head, style="red" if one.failed else "")
-    if share is not None and room >= BAR[0]:
-        full, rest = ("#", "-") if plain else ("━", "─")
-        length = min(room, BAR[1])
-        done = int(share * length)
+    return _Parts(head, words, share, "red" if one.failed else "")
+
+
+def _table_line(parts: _Parts, bar: int, ascii_only: bool) -> Text:
+    from rich.text import Text
+
+    line = Text(parts.head, style=parts.style)
+    if parts.share is not None and bar >= BAR[0]:
+        full, rest = ("#", "-") if ascii_only else ("━", "─")
+        done = int(parts.share * bar)
         line.append("  ")
         line.append(full * done, style="green")
-        line.append(rest * (length - done), style="dim")
-    line.append(_joined("", words))
-    line.truncate(width)
+        line.append(rest * (bar - done), style="dim")
+    line.append(_joined("", parts.words))
     return line
 
 

@@ -69,7 +69,7 @@ class TableProgress:
         if not self.samples:
             return 0.0
         since, before = self.samples[0]
-        return (self.rows - before) / max(now - since, 0.1)
+        return (self.rows - before) / max(now - since, 1.0)
 
     def seconds_left(self, now: float) -> float | None:
         """Seconds until all rows are read; None if that is not known."""

@@ -16,7 +16,6 @@ from dataverse_source.cli.failures import INTERRUPTED
 from dataverse_source.cli.options import Where, environment_option, json_option, pipeline_options
 from dataverse_source.cli.report_screen import draw_report
 from dataverse_source.cli.screen import Screen
-from dataverse_source.config.log import logger
 
 if TYPE_CHECKING:
     import dlt
@@ -73,6 +72,7 @@ def command(
     --json FILE.json writes the results to a file, also if the run fails.
     """
     from dataverse_source.cli.opening import source_for
+    from dataverse_source.config.log import logger
     from dataverse_source.loading.malloc import return_freed_memory
     from dataverse_source.loading.project_pipeline import project_pipeline
 

@@ -21,9 +21,9 @@ from dataverse_source.sync.context import (
 NARROW = """\
 leads     read  1,500 rows in 2.0s
 contacts  failed
-accounts  reading rows  ━━━━━━━───  72%  720,000 rows  4,000 rows/s  1m 10s left
+accounts  reading rows  ━━━━━━───   72%  720,000 rows  4,000 rows/s  1m 10s left
 tasks     reading keys for the change token: 206 pages
-notes     comparing keys: 2 pages  ━━━━━━━━━━━━━━━━━━━━────────────────────  50%
+notes     comparing keys: 2 pages  ━━━━─────   50%
 users     reading changes  7 rows so far
 1 more table; reading, 3m 0s; waiting 23 s for Dataverse's limits; 415 requests
 """
@@ -31,9 +31,9 @@ users     reading changes  7 rows so far
 WIDE = """\
 leads     read  1,500 rows in 2.0s
 contacts  failed
-accounts  reading rows  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━────────────  72%  720,000 of about 1,000,000 rows  4,000 rows/s  1m 10s left
+accounts  reading rows  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━────────────   72%  720,000 of about 1,000,000 rows  4,000 rows/s  1m 10s left
 tasks     reading keys for the change token: 206 pages
-notes     comparing keys: 2 pages  ━━━━━━━━━━━━━━━━━━━━────────────────────  50%
+notes     comparing keys: 2 pages  ━━━━━━━━━━━━━━━━━━━━────────────────────   50%
 users     reading changes  7 rows so far
 1 more table; reading, 3m 0s; waiting 23 s for Dataverse's limits; 415 requests
 """  # noqa: E501
@@ -110,7 +110,7 @@ def test_the_keys_tell_the_total_where_dataverse_does_not(clock: Clock) -> None:
     progress = running(clock)
     progress.doing("tasks", READING_ROWS)
     progress.read("tasks", 515_000)
-    assert "tasks     reading rows  ━━━━━━━━━━━━━━━━━━━━────────────────────  50%" in drawn(
+    assert "tasks     reading rows  ━━━━━━━━━━━━━━━━━━━━────────────────────   50%" in drawn(
         progress, clock, 200
     )
 

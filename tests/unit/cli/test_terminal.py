@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 import threading
@@ -71,15 +72,26 @@ accounts                 account        standard    tracked
 N tables"""
 
 
+WIDE_CHECK = (
+    CHECK.replace("token from\n  ", "token from ")
+    .replace("cannot\n  see it", "cannot see it")
+    .replace("may read\n  them", "may read them")
+)
+"""Nothing has to be wrapped."""
+
+
 def held(go_on: threading.Event) -> None:
     """Holds a request up until the test lets it go."""
     go_on.wait(PATIENCE)
 
 
-def test_check_in_colour(sandbox: Sandbox, folder: Path) -> None:
-    with Terminal("check", "accounts", "leeds", folder=folder, sandbox=sandbox) as terminal:
+@pytest.mark.parametrize(("columns", "screen"), [(80, CHECK), (200, WIDE_CHECK)])
+def test_check_in_colour(sandbox: Sandbox, folder: Path, columns: int, screen: str) -> None:
+    with Terminal(
+        "check", "accounts", "leeds", folder=folder, sandbox=sandbox, columns=columns
+    ) as terminal:
         assert terminal.end() == 1
-        assert steady(terminal.lines) == CHECK
+        assert steady(terminal.lines) == screen
         assert terminal.colours_of("✓") == {"green"}
         assert terminal.colours_of("✗") == {"red"}
         assert terminal.colours_of("Clocks") == {"default"}
@@ -146,15 +158,11 @@ def test_what_the_runs_have_left(sandbox: Sandbox, folder: Path) -> None:
         with Terminal("run", "accounts", folder=folder, sandbox=sandbox) as terminal:
             assert terminal.end() == 0
         sandbox.store.create("account", {"name": "New"})
-    with Terminal("status", folder=folder, sandbox=sandbox) as terminal:
-        assert terminal.end() == 0
-        assert re.fullmatch(STATUS, "\n".join(terminal.lines))
-    with Terminal("history", folder=folder, sandbox=sandbox) as terminal:
-        assert terminal.end() == 0
-        assert re.fullmatch(HISTORY, "\n".join(terminal.lines))
-    with Terminal("freshness", folder=folder, sandbox=sandbox) as terminal:
-        assert terminal.end() == 0
-        assert re.fullmatch(FRESHNESS, "\n".join(terminal.lines))
+    screens = {"status": STATUS, "history": HISTORY, "freshness": FRESHNESS}
+    for command, columns in itertools.product(screens, (80, 200)):
+        with Terminal(command, folder=folder, sandbox=sandbox, columns=columns) as terminal:
+            assert terminal.end() == 0
+            assert re.fullmatch(screens[command], "\n".join(terminal.lines))
 
 
 def test_a_run_that_is_stopped(sandbox: Sandbox, folder: Path) -> None:
