@@ -167,6 +167,10 @@ class TableResource(DltResource):
         super().add_step(RowStep(item_filter, self.feed, "filter"), insert_at)  # type: ignore[arg-type]
         return self
 
+    def parallelize(self) -> "TableResource":
+        """Nothing more: tables are read in parallel anyway, and dlt is asked on its own thread."""
+        return self
+
     def __call__(self, *args: Any, modifiedon: Any = None, **kwargs: Any) -> "TableResource":
         """Binds ``incremental``; ``modifiedon`` is its former name."""
         if modifiedon is not None:

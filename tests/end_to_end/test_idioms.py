@@ -223,6 +223,21 @@ def test_functions_that_break_the_table_are_refused(
         load(new_pipeline(), made)
 
 
+def test_parallel_resources_with_functions(
+    source: Make, shared: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    key = shared.store.create("account", {"name": "Parallel"})
+    for _ in range(2):
+        made = source("accounts", "contacts", sync="auto").parallelize()
+        made.resources["accounts"].add_filter(lambda row: row["name"] is not None)
+        new_pipeline().run(made)
+        shared.store.delete("account", key)
+        assert_equal(new_pipeline(), shared, "contacts")
+        key = shared.store.create("account", {"name": "Parallel"})
+    new_pipeline().run(source("accounts", "contacts", sync="auto"))
+    assert set(loaded(new_pipeline())) == set(keys(shared))
+
+
 # --- transformers ---
 
 
