@@ -75,8 +75,9 @@ def catalog_resource(connection: Connection) -> DltResource:
             yield dlt.mark.with_hints(table.rows, hints, create_table_variant=True)
         state["fingerprint"] = found
 
-    hints = dlt.mark.make_hints(write_disposition="replace")
-    return _CatalogResource.from_data(rows, CATALOG, hints=hints, inject_config=True)
+    # No write disposition here: dlt forgets the state of a resource that is replaced, and with it
+    # what was loaded last. Each table has its own.
+    return _CatalogResource.from_data(rows, CATALOG, inject_config=True)
 
 
 class _CatalogResource(DltResource):

@@ -244,7 +244,7 @@ def test_the_step_that_asks_github_for_a_token(cli: Cli, folder: Path) -> None:
     [
         (("--with", "jenkins"), "choose from cron"),
         (("--with", "airflow", "--table", "new_*"), "Name the tables with --table"),
-        (("--client-id", "aaa8Q~" + "b" * 34), "This is a client secret"),
+        (("--client-id", "aaa8Q~" + "b" * 34), "The command line contains a secret"),
         (("--environment-url", "http://contoso.crm4.dynamics.com"), "Use https://"),
     ],
 )
