@@ -17,17 +17,23 @@ def contents(sandbox: Sandbox) -> dict[str, list[Any]]:
     return {name: store.rows(name) for name in names}
 
 
+def version_of(sandbox: Sandbox, key: str) -> int:
+    row = sandbox.store.row("account", key)
+    assert row is not None
+    return int(row["versionnumber"])
+
+
 def test_the_second_start_has_the_rows_of_the_first() -> None:
     early = Clock(datetime(2025, 1, 1, tzinfo=timezone.utc), frozen=True)
     with Sandbox(rows=ROWS, seed=7) as first:
         before = contents(first)
         created = first.store.create("account", {"name": "New"})
-        highest = first.store.row("account", created)["versionnumber"]
+        highest = version_of(first, created)
         with Sandbox(rows=ROWS, seed=7, clock=early) as second:
             assert contents(second) == before
             other = second.store.create("account", {"name": "New"})
             assert other not in {row["accountid"] for row in before["account"]}
-            assert second.store.row("account", other)["versionnumber"] == highest
+            assert version_of(second, other) == highest
         assert len(contents(first)["account"]) == 6
 
 
