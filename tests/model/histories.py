@@ -158,11 +158,17 @@ class Histories(WorldMoves):
         readable = None if hidden is None else every - {hidden}
         self.sandbox.users.change(self.sandbox.client_id, readable_tables=readable)
 
-    @rule(at=st.none() | NUMBER)
-    def change_read_depth(self, at: int | None) -> None:
-        """The role is narrowed to the user's own rows of a table, or widened to all rows."""
-        depths = {} if at is None else {self._changing(at): "user"}
+    @rule(at=NUMBER)
+    def change_read_depth(self, at: int) -> None:
+        """The role is narrowed to the user's own rows of a table, or widened to all rows again.
+
+        A run sees it: what it has found out then is all that the next one knows.
+        """
+        user = self.sandbox.users.of_client(self.sandbox.client_id)
+        depths = {} if user and user.read_depths else {self._changing(at): "user"}
         self.sandbox.users.change(self.sandbox.client_id, read_depths=depths)
+        with suppress(DataverseError):
+            self.run_once()
 
     @rule(limited=st.booleans())
     def enforce_limits(self, limited: bool) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.environment.access_rules import caller_of
+from dataverse_source.sandbox.environment.row_access import is_visible
 from dataverse_source.sandbox.query.filter.elastic import expire
 from dataverse_source.sandbox.schema.tables import CHOICE_TYPES, Column, Table
 from dataverse_source.sandbox.store.layout import is_polymorphic, is_stored
@@ -97,11 +100,11 @@ def _shown(
     if only_active:
         rows = {key: row for key, row in rows.items() if row["statecode"] == 0}
     user = sandbox.users.of_client(sandbox.client_id)
-    if user is None or user.read_depths.get(table.logical_name) != "user":
+    if user is None or table.logical_name not in user.read_depths:
         return rows
-    if "ownerid" not in table.by_name:  # the organization owns them
-        return rows
-    return {key: row for key, row in rows.items() if row["ownerid"] == user.user_id}
+    caller = caller_of(sandbox.environment, sandbox.client_id)
+    seen = partial(is_visible, sandbox.environment, caller, table)
+    return {key: row for key, row in rows.items() if seen(row[table.primary_id])}
 
 
 def _left_the_filter(rows: dict[Any, Row], stored: Mapping[str, Any]) -> set[Any]:
