@@ -162,8 +162,10 @@ class Histories(WorldMoves):
     def change_read_depth(self, at: int) -> None:
         """The role is narrowed to the user's own rows of a table, or widened to all rows again.
 
-        A run sees it: what it has found out then is all that the next one knows.
+        A run sees it: what it has found out then is all that the next one knows. It happens long
+        after the rows have changed, as a lookback would show them again.
         """
+        self.life.wait(2)
         user = self.sandbox.users.of_client(self.sandbox.client_id)
         depths = {} if user and user.read_depths else {self._changing(at): "user"}
         self.sandbox.users.change(self.sandbox.client_id, read_depths=depths)
