@@ -6,6 +6,7 @@ stays flat however many rows there are.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -17,6 +18,10 @@ import pyarrow.compute as pc
 from dataverse_source.arrow.keys import joined
 from dataverse_source.arrow.schema import INTEGER, TEXT
 from dataverse_source.sync.temporary_database import TemporaryDatabase
+
+ROWS_A_PART = 500_000
+"""Rows of a side that are joined at once. DuckDB's joins of more than some millions of rows fail in
+so little memory, although they are said to go on on disk."""
 
 CHUNK = 5_000
 """Keys of differences that are returned at once."""
@@ -33,6 +38,9 @@ CREATE TEMP TABLE kept (key VARCHAR);
 CREATE TEMP TABLE suspects (key VARCHAR);
 CREATE TEMP TABLE differences (key VARCHAR, kind VARCHAR);
 """
+
+_one_join = threading.Lock()
+"""All comparisons of a process share the memory of one database."""
 
 _SIDES = ("dataverse", "loaded")
 
@@ -153,23 +161,27 @@ class Comparison:
         more than once or are suspects, ``extra`` are not in Dataverse.
         """
         self._database.ask("TRUNCATE differences")
-        self._database.ask(
-            f"""
-            WITH destination AS (
-                SELECT key, max(version) AS version, count(*) AS times
-                FROM ({_DESTINATION}) GROUP BY key
-            )
-            INSERT INTO differences
-            SELECT coalesce(a.key, b.key), CASE
-                WHEN b.key IS NULL THEN 'missing'
-                WHEN a.key IS NULL THEN 'extra'
-                ELSE 'outdated' END
-            FROM dataverse AS a FULL JOIN destination AS b ON a.key = b.key
-            WHERE (a.key IS NULL OR b.key IS NULL OR b.times > 1
-                OR a.version IS DISTINCT FROM b.version OR a.key IN (SELECT key FROM suspects))
-                AND coalesce(a.key, b.key) NOT IN (SELECT key FROM {self._settled})
-            """  # noqa: S608
-        )
+        for part in self._parts():
+            with _one_join:
+                self._database.ask(
+                    f"""
+                    WITH destination AS (
+                        SELECT key, max(version) AS version, count(*) AS times
+                        FROM ({_DESTINATION}) WHERE {part} GROUP BY key
+                    )
+                    INSERT INTO differences
+                    SELECT coalesce(a.key, b.key), CASE
+                        WHEN b.key IS NULL THEN 'missing'
+                        WHEN a.key IS NULL THEN 'extra'
+                        ELSE 'outdated' END
+                    FROM (SELECT * FROM dataverse WHERE {part}) AS a
+                    FULL JOIN destination AS b ON a.key = b.key
+                    WHERE (a.key IS NULL OR b.key IS NULL OR b.times > 1
+                        OR a.version IS DISTINCT FROM b.version
+                        OR a.key IN (SELECT key FROM suspects))
+                        AND coalesce(a.key, b.key) NOT IN (SELECT key FROM {self._settled})
+                    """  # noqa: S608
+                )
         counts: dict[Kind, int] = {"missing": 0, "outdated": 0, "extra": 0}
         counts |= dict(self._database.ask("SELECT kind, count(*) FROM differences GROUP BY kind"))
         rows = [self._database.number(f"SELECT count(*) FROM {one}") for one in _SIDES]  # noqa: S608
@@ -178,10 +190,21 @@ class Comparison:
 
     def gone_back(self) -> int:
         """How many rows have a lower version in Dataverse than in the destination."""
-        return self._database.number(
-            "SELECT count(*) FROM dataverse JOIN loaded USING (key) "
-            "WHERE dataverse.version < loaded.version"
-        )
+        found = 0
+        for part in self._parts():
+            with _one_join:
+                found += self._database.number(
+                    f"SELECT count(*) FROM (SELECT * FROM dataverse WHERE {part}) AS a "  # noqa: S608
+                    f"JOIN (SELECT * FROM loaded WHERE {part}) AS b USING (key) "
+                    "WHERE a.version < b.version"
+                )
+        return found
+
+    def _parts(self) -> list[str]:
+        """Conditions that each hold for about `ROWS_A_PART` rows of a side."""
+        rows = max(self._database.number(f"SELECT count(*) FROM {one}") for one in _SIDES)  # noqa: S608
+        parts = rows // ROWS_A_PART + 1
+        return ["true"] if parts == 1 else [f"hash(key) % {parts} = {one}" for one in range(parts)]
 
     def keys(self, kinds: Iterable[Kind], most: int | None = None) -> Iterator[pa.Array]:
         """The keys that differ, in chunks.

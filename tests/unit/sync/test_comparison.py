@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import datetime, timezone
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dataverse_source.sync import comparison as comparison_module
 from dataverse_source.sync.comparison import Comparison, keys_and_versions
 
 ROWS = st.dictionaries(st.sampled_from("abcdefghij"), st.integers(0, 3))
@@ -28,7 +30,15 @@ def digest(rows: dict[str, int]) -> str:
     return f"{sum(parts) % 2**64:016x}"
 
 
-@settings(max_examples=25)
+@pytest.fixture(params=[1_000_000, 2], ids=["at once", "in parts"])
+def rows_a_part(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparison_module, "ROWS_A_PART", request.param)
+        yield
+
+
+@pytest.mark.usefixtures("rows_a_part")
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS, ROWS, ROWS, st.sets(st.sampled_from("abcdefghij")))
 def test_differences_are_those_of_sets(
     there: dict[str, int], loaded: dict[str, int], written: dict[str, int], deleted: set[str]
