@@ -10,6 +10,7 @@ from dataverse_source.config.checks import table_not_loaded
 from dataverse_source.config.settings import Settings
 from dataverse_source.errors import ConfigurationError, DataverseError, UnknownNameError
 from dataverse_source.loading.connection import Connection
+from dataverse_source.loading.destination_limits import check_limits
 from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
 from dataverse_source.loading.run_context import RunContext
@@ -101,6 +102,7 @@ def _check(
     if schema is not None:
         check_column_names(run, schema.naming)
     check_table(run, in_load=in_load)
+    check_limits(run)
 
 
 def check_table_settings(settings: Settings, found: Mapping[str, Sequence[Table]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -72,6 +73,28 @@ def catalog_rows(pipeline: dlt.Pipeline, source: DltSource) -> dict[str, int]:
         for name, count in trace.row_counts.items()
         if name.startswith("_dataverse_") and count
     }
+
+
+def test_the_catalog_has_the_tables_of_all_pipelines_in_a_dataset(
+    new_source: NewSource, tmp_path: Path
+) -> None:
+    def run(name: str, *tables: str) -> list[str]:
+        pipeline = dlt.pipeline(
+            name,
+            destination=dlt.destinations.duckdb(str(tmp_path / "shared.duckdb")),
+            dataset_name="dataverse",
+            pipelines_dir=str(tmp_path / "pipelines"),
+        )
+        load(pipeline, new_source(*tables))
+        found = [rows_of(pipeline, f"_dataverse_{one}", "table") for one in CATALOG]
+        listed = [sorted({table for (table,) in rows}) for rows in found]
+        assert listed[0] == listed[1]
+        assert len(found[0]) == len(listed[0])
+        return listed[0]
+
+    assert run("first", "accounts", "systemusers") == ["accounts", "systemusers"]
+    assert run("second", "contacts") == ["accounts", "contacts", "systemusers"]
+    assert run("first", "accounts") == ["accounts", "contacts"]  # the other is no longer loaded
 
 
 def test_a_run_without_changes_takes_few_requests(

@@ -14,6 +14,7 @@ from dataverse_source.arrow.schema import TableSchema
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.catalog.history_tables import empty_history
+from dataverse_source.loading.catalog.other_rows import with_rows_of_others
 from dataverse_source.loading.catalog.references import references_of
 from dataverse_source.loading.catalog.schema_changes import changes_since_last_load
 from dataverse_source.loading.catalog.tables import CatalogTable, Described, catalog, fingerprint
@@ -66,6 +67,11 @@ def catalog_resource(connection: Connection) -> DltResource:
             return
         if before is not None:
             _tell_changes(tables, run)
+        own = {one.entity_set_name for one in connection.metadata.configured()}
+        pipeline = active_pipeline()
+        if pipeline is not None:
+            known = {*map(str, own), *state.get("listed", ())}
+            tables = tuple(with_rows_of_others(pipeline, tables, known))
         for table in tables:
             hints = dlt.mark.make_hints(
                 table_name=table.name,
@@ -74,6 +80,7 @@ def catalog_resource(connection: Connection) -> DltResource:
             )
             yield dlt.mark.with_hints(table.rows, hints, create_table_variant=True)
         state["fingerprint"] = found
+        state["listed"] = sorted(map(str, own))
 
     # No write disposition here: dlt forgets the state of a resource that is replaced, and with it
     # what was loaded last. Each table has its own.
