@@ -85,8 +85,17 @@ class TableResource(DltResource):
     @property
     def replaces(self) -> bool:
         """Whether the user wants all rows to be read and replaced in every run."""
-        given = self.write_disposition
+        given = super().write_disposition
         return (given.get("disposition") if isinstance(given, Mapping) else given) == "replace"
+
+    @property
+    def write_disposition(self) -> Any:
+        """How rows that come are loaded; dlt would empty a "replace" table that has failed."""
+        return MERGE.copy() if self.replaces else super().write_disposition
+
+    @write_disposition.setter
+    def write_disposition(self, value: Any) -> None:
+        self.apply_hints(write_disposition=value)
 
     @property
     def user_columns(self) -> TTableSchemaColumns:

@@ -15,7 +15,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.helpers import pipeline_drop
 
-from dataverse_source import ConfigurationError, dataverse, load
+from dataverse_source import ConfigurationError, TablesFailedError, dataverse, load
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal, destination_rows
@@ -359,6 +359,21 @@ def test_run_replaces_merges_and_refuses(
     assert set(loaded(new_pipeline())) == set(keys(shared))
     with pytest.raises(PipelineStepFailed, match="deleted rows would stay"):
         new_pipeline().run(source(), write_disposition="append")
+
+
+def test_a_replaced_table_that_fails_is_not_emptied(
+    source: Make, shared: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    load(new_pipeline(), source("accounts", "contacts", sync="full"))
+    rows = loaded(new_pipeline())
+    shared.users.change(shared.client_id, readable_tables=frozenset({"contact"}))
+    made = source("accounts", "contacts", sync="auto")
+    try:
+        with pytest.raises(TablesFailedError):
+            load(new_pipeline(), made, write_disposition="replace")
+    finally:
+        shared.users.change(shared.client_id, readable_tables=None)
+    assert loaded(new_pipeline()) == rows
 
 
 @pytest.mark.parametrize("file_format", ["jsonl", "insert_values"])
