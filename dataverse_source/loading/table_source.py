@@ -10,6 +10,7 @@ from dlt.extract import DltResource, DltSource
 from dlt.extract.source import DltResourceDict
 
 from dataverse_source.config.values import is_pattern
+from dataverse_source.loading.catalog.resource import CATALOG
 from dataverse_source.loading.table_feed import TableFeed
 from dataverse_source.loading.table_resource import TableResource
 from dataverse_source.loading.tables import Tables
@@ -113,8 +114,16 @@ class TableSource(DltSource):
         self.find_tables()
         return super().__iter__()
 
+    def __repr__(self) -> str:
+        """Never asks: notebooks, debuggers and logs show sources."""
+        if self._awaits is None:
+            return super().__repr__()
+        names = ", ".join(self._tables.configured_names)
+        return f"<{type(self).__name__}(name='{self.name}', section='{self.section}', {names})>"
+
     def __getattr__(self, resource_name: str) -> DltResource:
-        if resource_name in ("_awaits", "_tables", "_resources", "_schema"):  # while it is made
+        # No table begins with "_": notebooks look for methods of such names, and so does Python.
+        if resource_name.startswith("_") and resource_name != CATALOG:
             raise AttributeError(resource_name)
         self.find_tables()
         return super().__getattr__(resource_name)

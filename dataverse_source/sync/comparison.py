@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import pairwise
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -22,6 +23,9 @@ from dataverse_source.sync.temporary_database import TemporaryDatabase
 ROWS_A_PART = 500_000
 """Rows of a side that are joined at once. DuckDB's joins of more than some millions of rows fail in
 so little memory, although they are said to go on on disk."""
+
+SAMPLED = 50
+"""Keys of a part that tell where it ends."""
 
 CHUNK = 5_000
 """Keys of differences that are returned at once."""
@@ -85,6 +89,7 @@ class Comparison:
         self.begins_anew = 0
         self.has_written = False
         self._are_same = False
+        self._ranges: list[str] | None = None
         self._versions = versions
         self._settled = "written WHERE deleted" if newest_wins else "written"
         self._database = TemporaryDatabase(_TABLES)
@@ -151,7 +156,7 @@ class Comparison:
 
     def restart_dataverse(self) -> None:
         """Removes Dataverse's side, to be read again."""
-        self._are_same = False
+        self._are_same, self._ranges = False, None
         self._database.ask("TRUNCATE dataverse")
 
     def differences(self) -> dict[Kind, int]:
@@ -184,7 +189,7 @@ class Comparison:
                 )
         counts: dict[Kind, int] = {"missing": 0, "outdated": 0, "extra": 0}
         counts |= dict(self._database.ask("SELECT kind, count(*) FROM differences GROUP BY kind"))
-        rows = [self._database.number(f"SELECT count(*) FROM {one}") for one in _SIDES]  # noqa: S608
+        rows = [self._count(one) for one in _SIDES]
         self._are_same = not any(counts.values()) and not self.has_written and rows[0] == rows[1]
         return counts
 
@@ -202,9 +207,28 @@ class Comparison:
 
     def _parts(self) -> list[str]:
         """Conditions that each hold for about `ROWS_A_PART` rows of a side."""
-        rows = max(self._database.number(f"SELECT count(*) FROM {one}") for one in _SIDES)  # noqa: S608
-        parts = rows // ROWS_A_PART + 1
-        return ["true"] if parts == 1 else [f"hash(key) % {parts} = {one}" for one in range(parts)]
+        if self._ranges is None:
+            counts = {one: self._count(one) for one in _SIDES}
+            larger = max(_SIDES, key=lambda one: counts[one])
+            self._ranges = self._split(larger, counts[larger] // ROWS_A_PART + 1)
+        return self._ranges
+
+    def _split(self, table: str, parts: int) -> list[str]:
+        """Ranges of keys, so many in all, that are equally many rows in ``table``."""
+        if parts == 1:
+            return ["true"]
+        for one in (*_SIDES, "written"):  # in order, the rows of a range stand side by side
+            self._database.ask(f"CREATE TEMP TABLE sorted AS SELECT * FROM {one} ORDER BY key")  # noqa: S608
+            self._database.ask(f"DROP TABLE {one}")
+            self._database.ask(f"ALTER TABLE sorted RENAME TO {one}")
+        sample = f"SELECT key FROM {table} USING SAMPLE reservoir({parts * SAMPLED} ROWS)"  # noqa: S608
+        keys = sorted(key for (key,) in self._database.ask(sample))
+        bounds = [_quoted(keys[len(keys) * part // parts]) for part in range(1, parts)]
+        between = [f"key >= {low} AND key < {high}" for low, high in pairwise(bounds)]
+        return [f"key < {bounds[0]}", *between, f"key >= {bounds[-1]}"]
+
+    def _count(self, table: str) -> int:
+        return self._database.number(f"SELECT count(*) FROM {table}")  # noqa: S608
 
     def keys(self, kinds: Iterable[Kind], most: int | None = None) -> Iterator[pa.Array]:
         """The keys that differ, in chunks.
@@ -229,7 +253,7 @@ class Comparison:
 
     def count(self) -> int:
         """How many rows Dataverse has."""
-        return self._database.number("SELECT count(*) FROM dataverse")
+        return self._count("dataverse")
 
     def fingerprints(self) -> tuple[Fingerprint, Fingerprint]:
         """The rows of Dataverse, and of the destination once this run's rows are loaded."""
@@ -249,6 +273,10 @@ class Comparison:
         self._are_same = False
         shown = "*" if self._versions or table in _KEYS_ONLY else "* REPLACE (NULL AS version)"
         self._database.add(table, rows, shown)
+
+
+def _quoted(key: str) -> str:
+    return "'" + key.replace("'", "''") + "'"
 
 
 def keys_and_versions(rows: pa.Table, key: Sequence[str], version: str | None) -> pa.Table:

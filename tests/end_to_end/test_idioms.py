@@ -98,6 +98,13 @@ def test_dlt_drops_a_table_by_its_name(
     assert set(loaded(new_pipeline())) == set(keys(shared))
 
 
+def test_a_source_is_shown_without_a_request(source: Make, shared: Sandbox) -> None:
+    found = source("account", "systemuser*")
+    assert "account" in repr(found)
+    assert not hasattr(found, "_repr_html_")
+    assert not list(shared.requests)
+
+
 def test_state_goes_by_the_table(source: Make, shared: Sandbox, new_pipeline: NewPipeline) -> None:
     load(new_pipeline(), source("acc*", sync="auto"))
     assert state(new_pipeline())["mode"] == "changes"
@@ -126,13 +133,14 @@ def test_a_state_by_pattern_of_an_earlier_version_is_taken_over(
 
 
 def test_dlt_shows_what_is_loaded(source: Make, shared: Sandbox, new_pipeline: NewPipeline) -> None:
+    (table,) = source().accounts  # without a pipeline: all rows
     load(new_pipeline(), source())
     dataset = new_pipeline().dataset()
     rows = dataset["accounts"].select("accountid").fetchall()
     assert {key for (key,) in rows} == set(keys(shared))
     assert dict(dataset.row_counts().fetchall())["accounts"] == len(rows)
-    (table,) = source().accounts
     assert "_dataverse_deleted" not in table.column_names
+    assert list(source().accounts) == []  # with its state: what has changed since
 
 
 # --- functions on rows ---
