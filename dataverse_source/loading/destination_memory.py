@@ -17,7 +17,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from dataverse_source.config.log import logger
 from dataverse_source.loading.destination_queries import Query, row_counts, select
-from dataverse_source.loading.other_pipelines import newest_loads_of_others, tables_of_other
+from dataverse_source.loading.other_pipelines import newest_loads_of_others, other_pipeline
 from dataverse_source.loading.run_context import EVERY_TABLE
 
 KEY = "dataverse_source"
@@ -141,9 +141,14 @@ class DestinationMemory:
 
     Args:
         pipeline: before the run, without pending packages.
+
+    Attributes:
+        rows: in the destination, by table.
+        environments: those that other pipelines of the dataset have loaded, by pipeline.
     """
 
     def __init__(self, pipeline: dlt.Pipeline) -> None:
+        self.environments: dict[str, Sequence[Mapping[str, str]]] = {}
         self.rows = row_counts(pipeline, data_tables(pipeline))
         self._states = _states(pipeline)
         self._others = newest_loads_of_others(pipeline)
@@ -165,7 +170,9 @@ class DestinationMemory:
             ),
         )
         for name in found.other_pipelines:
-            for table in tables_of_other(pipeline, name):
+            other = other_pipeline(pipeline, name)
+            self.environments[name] = other.environments
+            for table in other.tables:
                 found.compare.setdefault(table, f"pipeline {name} loads it too, and has done so")
         self._moved = found
         return found

@@ -7,6 +7,7 @@ the made-up rows of the sandbox come before the first real ones, or a setting is
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dataverse_source.config.settings import SANDBOX
@@ -43,6 +44,34 @@ def check_environment(state: dict[str, Any], organization: str | None, address: 
     now = {"organization_id": organization, "address": address}
     if before != now:
         state[KEY] = now
+
+
+def check_other_pipelines(
+    environments: Mapping[str, Sequence[Mapping[str, str]]], organization: str | None, address: str
+) -> None:
+    """Checks that no other pipeline of the dataset loads another environment.
+
+    Their tables have the same names, so each run would put its own rows in place of the other's.
+
+    Args:
+        environments: that other pipelines of the dataset have loaded, by pipeline.
+        organization: id of the environment's organization; None if it is not known.
+        address: of the environment, or ``sandbox``.
+
+    Raises:
+        OtherEnvironmentError: one does.
+    """
+    for pipeline, found in environments.items():
+        for one in found:
+            if organization not in (None, one["organization_id"]) and address != one["address"]:
+                raise OtherEnvironmentError(
+                    f"Pipeline {pipeline} loads {one['address']} into this dataset, and the "
+                    f"settings lead to {address}; nothing was changed",
+                    where="dataset",
+                    remedy="Load each environment into a dataset of its own: name another one with "
+                    "--dataset (in Python: dataset_name). If nothing is to stay of the other "
+                    "environment, drop its dataset first.",
+                )
 
 
 def _of_tables(state: dict[str, Any]) -> set[str]:

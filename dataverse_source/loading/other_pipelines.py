@@ -6,7 +6,9 @@ come itself. Only the destination knows of both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import dlt
 from dlt.common.destination.client import WithStateSync
@@ -14,14 +16,15 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from dataverse_source.config.log import logger
 from dataverse_source.loading.destination_queries import Query, select
+from dataverse_source.loading.environment_check import KEY
 
 
 def newest_loads_of_others(pipeline: dlt.Pipeline) -> dict[str, str]:
     """The newest load package with a new state of each other pipeline, by its name."""
-    if not pipeline.default_schema_name:
-        return {}
+    has_run = bool(pipeline.default_schema_name)
+    schema = pipeline.default_schema if has_run else dlt.Schema(pipeline.pipeline_name)
     query = Query(
-        pipeline.default_schema.state_table_name,
+        schema.state_table_name,
         expression="pipeline_name, MAX(_dlt_load_id)",
         where="pipeline_name <> %s GROUP BY pipeline_name",
         values=(pipeline.pipeline_name,),
@@ -30,16 +33,34 @@ def newest_loads_of_others(pipeline: dlt.Pipeline) -> dict[str, str]:
     return {str(name): str(load) for name, load in found or ()}
 
 
-def tables_of_other(pipeline: dlt.Pipeline, name: str) -> Iterator[str]:
-    """Logical names of the tables of Dataverse that another pipeline has loaded."""
+@dataclass(frozen=True)
+class OtherPipeline:
+    """What the destination knows of another pipeline.
+
+    Attributes:
+        tables: logical names of the tables of Dataverse that it has loaded.
+        environments: those that they are of, see `environment_check`.
+    """
+
+    tables: Sequence[str] = ()
+    environments: Sequence[Mapping[str, str]] = ()
+
+
+def other_pipeline(pipeline: dlt.Pipeline, name: str) -> OtherPipeline:
+    """What the destination knows of the pipeline ``name``; nothing if its state can't be read."""
     with pipeline.destination_client() as client:
         if not isinstance(client, WithStateSync):
-            return
+            return OtherPipeline()
         try:
             state = load_pipeline_state_from_destination(name, client)
         except Exception as error:  # one that a later version of dlt has written, for example
             logger.info("The state of pipeline %s cannot be read: %s", name, error)
-            return
-    for source in dict((state or {}).get("sources") or {}).values():
-        for resource in source.get("resources", {}).values():
-            yield from resource.get("tables", {})
+            return OtherPipeline()
+    sources: list[Any] = list(dict((state or {}).get("sources") or {}).values())
+    tables = [
+        table
+        for source in sources
+        for resource in source.get("resources", {}).values()
+        for table in resource.get("tables", {})
+    ]
+    return OtherPipeline(tables, [source[KEY] for source in sources if source.get(KEY)])

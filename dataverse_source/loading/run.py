@@ -129,7 +129,7 @@ def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) 
                 moved = memory.moved(pipeline)
             run.reasons = {**outer.reasons, **moved.read_again}
             run.comparisons = {**outer.comparisons, **moved.compare}
-            run.rows_before = memory.rows
+            run.rows_before, run.environments = memory.rows, memory.environments
             with running(run):
                 packages = PackageLoop(pipeline, source, run, arguments)
                 packages.run()

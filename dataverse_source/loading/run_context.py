@@ -50,6 +50,7 @@ class RunContext(ContainerInjectableContext):
             by logical name.
         suspects: keys of rows that these comparisons read again, by table of the destination.
         rows_before: rows in the destination before the run, by table.
+        environments: those that other pipelines of the dataset have loaded, by pipeline.
         up_to_date: logical names of the tables for which ``reasons`` and ``comparisons`` no longer
             hold.
         left_out: tables that patterns match but Dataverse cannot list, with the reason.
@@ -77,6 +78,7 @@ class RunContext(ContainerInjectableContext):
     comparisons: dict[str, str] = field(default_factory=dict)
     suspects: dict[str, pa.Array] = field(default_factory=dict)
     rows_before: dict[str, int | None] = field(default_factory=dict)
+    environments: Mapping[str, Any] = field(default_factory=dict)
     up_to_date: set[str] = field(default_factory=set)
     left_out: dict[str, str] = field(default_factory=dict)
     pending: dict[str, RowCounts] = field(default_factory=dict)

@@ -21,7 +21,7 @@ from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import DataverseError, ResponseError, UnknownNameError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.delete_limit import limit_deletes
-from dataverse_source.loading.environment_check import check_environment
+from dataverse_source.loading.environment_check import check_environment, check_other_pipelines
 from dataverse_source.loading.item_file import ItemFile
 from dataverse_source.loading.load_package import Package, current_package, is_selected
 from dataverse_source.loading.new_tables import FirstLook
@@ -165,7 +165,7 @@ class Tables:
     def _items(self, name: str, incremental: Incremental[Any] | None) -> Iterator[Item | None]:
         run, package = current_run(), current_package(self._dlt_thread.ask, self._clock_offset)
         run.count(self._connection.client)
-        self._check_environment(package)
+        self._check_environment(package, run)
         table = self._table(name, package, run)
         selected = list(self._selected(package))
         refused = self._first_look.refused(package, run, selected)
@@ -222,12 +222,13 @@ class Tables:
             rights[table.logical_name] = world.rights
         return missing
 
-    def _check_environment(self, package: Package) -> None:
+    def _check_environment(self, package: Package, run: RunContext) -> None:
         """Once a load package, before the first table."""
         if package.source_state is None or package.load_id == self._checked:
             return
-        connection = self._connection
-        check_environment(package.source_state, connection.organization_id, connection.environment)
+        ours = self._connection.organization_id, self._connection.environment
+        check_other_pipelines(run.environments, *ours)
+        check_environment(package.source_state, *ours)
         self._checked = package.load_id
 
     def _restart_if_moved(

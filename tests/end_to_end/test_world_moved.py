@@ -10,13 +10,14 @@ from typing import Any
 import dlt
 import pytest
 
-from dataverse_source import dataverse, load
+from dataverse_source import OtherEnvironmentError, dataverse, load
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema.schema_changes import without_column
 from tests.support.comparing import assert_equal, destination_rows
 from tests.support.loads import NewPipeline, NewSource, Run
 from tests.support.requests_sent import keys, queries
+from tests.support.settings import credentials_of
 
 pytestmark = pytest.mark.slow
 
@@ -262,6 +263,35 @@ def test_two_pipelines_load_one_table(
     caplog.clear()
     load(made("one"), new_source("accounts", sync="cursor"))
     assert "are compared" not in caplog.text
+
+
+def test_two_environments_do_not_meet_in_one_dataset(
+    sandbox: Sandbox, new_source: NewSource, new_pipeline: NewPipeline, tmp_path: Path
+) -> None:
+    def two(dataset: str) -> dlt.Pipeline:
+        return dlt.pipeline(
+            "two",
+            destination=dlt.destinations.duckdb(str(tmp_path / "test.duckdb")),
+            dataset_name=dataset,
+            pipelines_dir=str(tmp_path / dataset),
+        )
+
+    load(new_pipeline(), new_source("accounts"))
+    with Sandbox(rows={"account": 30, "contact": 5}, seed=2) as other:
+        other.copy_over(rows={"account": 30, "contact": 5}, seed=2)
+        settings = {
+            "environment_url": other.environment_url,
+            "credentials": credentials_of(other),
+            "ca_bundle": other.ca_bundle,
+        }
+        for tables in (["accounts"], ["accounts", "contacts"]):
+            with pytest.raises(OtherEnvironmentError, match=f"test loads {sandbox.environment_url}"):
+                load(two("dataverse"), new_source(*tables, **settings))
+        assert_equal(new_pipeline(), sandbox, "accounts")
+        load(two("second"), new_source("accounts", **settings))
+        assert_equal(two("second"), other, "accounts")
+    load(new_pipeline(), new_source("accounts"))
+    assert_equal(new_pipeline(), sandbox, "accounts")
 
 
 def test_a_role_is_narrowed_and_widened_again(
