@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -33,15 +33,18 @@ def command(screen: Screen, where: Where) -> None:
     was issued: 7, unless the environment has another setting. After that, the next run reads the
     table in full.
     """
-    from dataverse_source.cli.states import attached, known_tables
-    from dataverse_source.loading.destination_queries import one_client
+    from dataverse_source.cli.states import attached, destination_open, known_tables
+    from dataverse_source.errors import DataverseError
 
     found = attached(where)
     now = datetime.now(timezone.utc)
+    failure: DataverseError | None = None
     with ExitStack() as stack:
-        with suppress(Exception):  # what cannot be asked is unknown below
-            stack.enter_context(one_client(found))
-        past = _past(found)
+        try:
+            stack.enter_context(destination_open(found))
+        except DataverseError as error:
+            failure = error  # what this machine knows is shown still
+        past = _Past() if failure else _past(found)
         tables = [_facts(found, one, now, past) for one in known_tables(found)]
     facts = {
         "pipeline": found.pipeline_name,
@@ -52,6 +55,8 @@ def command(screen: Screen, where: Where) -> None:
         "tables": tables,
     }
     screen.show(facts, lambda console: _draw(console, facts, now))
+    if failure is not None:
+        raise failure
 
 
 @dataclass(frozen=True)
