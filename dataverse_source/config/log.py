@@ -8,6 +8,7 @@ it is looked up for every line. Before it exists, lines go where Python's `loggi
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -54,6 +55,11 @@ class Log:
     def error(self, text: str, *args: object) -> None:
         """What failed while the run goes on."""
         self._write(logging.ERROR, text, args)
+
+    def notice(self, text: str) -> None:
+        """A line for people on standard error, whatever the level of the log is."""
+        if self._least <= logging.WARNING:
+            sys.stderr.write(f"{text}\n")
 
     @property
     def handlers(self) -> list[logging.Handler]:

@@ -5,7 +5,6 @@ Orchestrators import pipeline scripts all day long, so nothing is requested befo
 
 from __future__ import annotations
 
-import sys
 import threading
 from datetime import timedelta
 from functools import cached_property
@@ -32,7 +31,7 @@ from dataverse_source.sync.active_pipeline import active_pipeline
 
 SANDBOX_NOTICE = (
     'This is made-up data from the local sandbox (environment_url = "sandbox"), '
-    "not from a real environment.\n"
+    "not from a real environment."
 )
 
 
@@ -55,7 +54,7 @@ class Connection:
         adapters: Adapters | None = None,
     ) -> None:
         if settings.environment_url == SANDBOX:
-            sys.stderr.write(SANDBOX_NOTICE)
+            logger.notice(SANDBOX_NOTICE)
         self.settings = settings
         self.adapters = adapters or Adapters()
         self.section = current_section()

@@ -284,8 +284,9 @@ def test_two_environments_do_not_meet_in_one_dataset(
             "credentials": credentials_of(other),
             "ca_bundle": other.ca_bundle,
         }
+        said = f"test loads {sandbox.environment_url}"
         for tables in (["accounts"], ["accounts", "contacts"]):
-            with pytest.raises(OtherEnvironmentError, match=f"test loads {sandbox.environment_url}"):
+            with pytest.raises(OtherEnvironmentError, match=said):
                 load(two("dataverse"), new_source(*tables, **settings))
         assert_equal(new_pipeline(), sandbox, "accounts")
         load(two("second"), new_source("accounts", **settings))

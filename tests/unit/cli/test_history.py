@@ -122,6 +122,14 @@ def test_quiet_prints_only_what_failed(cli: Cli, configured: Sandbox, pipeline: 
     assert "prvReadAccount" in told.err
 
 
+def test_quiet_says_nothing_of_made_up_rows(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__DATAVERSE__ENVIRONMENT_URL", "sandbox")
+    told = cli("run", "accounts", "-q")
+    assert (told.code, told.out, told.err) == (0, "", "")
+
+
 @pytest.mark.parametrize(
     ("options", "code", "status"),
     [
