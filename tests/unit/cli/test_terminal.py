@@ -106,9 +106,10 @@ def test_check_without_colour(sandbox: Sandbox, folder: Path) -> None:
         assert b"\x1b" not in terminal.raw
 
 
-def test_tables(sandbox: Sandbox, folder: Path) -> None:
+@pytest.mark.parametrize("columns", [80, 200])
+def test_tables(sandbox: Sandbox, folder: Path, columns: int) -> None:
     arguments = ("--no-color", "tables", "acc*")
-    with Terminal(*arguments, folder=folder, sandbox=sandbox) as terminal:
+    with Terminal(*arguments, folder=folder, sandbox=sandbox, columns=columns) as terminal:
         assert terminal.end() == 0
         assert steady(terminal.lines) == TABLES
         assert b"\x1b" not in terminal.raw
