@@ -163,7 +163,13 @@ class RealLife:
             raise AssertionError(f"{error}\n" + "\n".join(self.told)) from None
         for set_name, logical_name in TABLES.items():
             table = self.sandbox.store.schema.by_logical_name[logical_name]
-            given = {"select": None, "labels": False, "keeps": False, "silent_cascades": False}
+            given = {
+                "select": None,
+                "labels": False,
+                "keeps": False,
+                "silent_cascades": False,
+                "only_active": False,
+            }
             try:
                 assert_in_step(self.sandbox, loaded, table, {"mode": "full"}, **given)  # type: ignore[arg-type]
             except AssertionError as error:
