@@ -38,7 +38,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(folder)
         for name, value in {**settings_of(sandbox), "DLT_PROJECT_DIR": str(folder)}.items():
             patch.setenv(name, value)
-        patch.setenv("SOURCES__DATAVERSE__PIPELINE", "crm")
+        # The folder's, as another one may follow in this process: two projects, two pipelines.
+        patch.setenv("SOURCES__DATAVERSE__PIPELINE", folder.name)
         assert run(["run", *TABLES, "-q"]) == 0
         sandbox.store.create("account", {"name": "New"})
         for _ in range(2):
@@ -56,7 +57,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def execute(folder: Path, sql: str, *values: object) -> None:
-    with duckdb.connect(str(folder / "crm.duckdb")) as database:
+    with duckdb.connect(str(folder / f"{folder.name}.duckdb")) as database:
         database.execute(sql, values)
 
 
@@ -64,7 +65,7 @@ def execute(folder: Path, sql: str, *values: object) -> None:
 def in_project(project: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> Path:
     monkeypatch.chdir(project)
     monkeypatch.setenv("DLT_PROJECT_DIR", str(project))
-    monkeypatch.setenv("SOURCES__DATAVERSE__PIPELINE", "crm")
+    monkeypatch.setenv("SOURCES__DATAVERSE__PIPELINE", project.name)
     return project
 
 
@@ -83,10 +84,10 @@ def test_what_it_shows(
 ) -> None:
     told = cli("report", "--json")
     assert told.code == 0, told.err
-    path = in_project / "crm_report.html"
+    path = in_project / f"{in_project.name}_report.html"
     assert told.json() == {"file": str(path), "runs": 3, "tables": 4}
     open_page(browser, path, scheme)
-    assert browser.title.startswith("crm: report of ")
+    assert browser.title.startswith(f"{in_project.name}: report of ")
     body = browser.find_element(By.TAG_NAME, "body")
     assert paper in body.value_of_css_property("background-color")
     tables = text_of(browser, "tables")
@@ -135,7 +136,7 @@ def test_texts_of_the_data_stay_texts(in_project: Path, cli: Cli, browser: Chrom
         execute(in_project, "DROP TABLE kept")
     path = in_project / "hostile.html"
     open_page(browser, path, "light")
-    assert browser.title.startswith("crm: report of ")
+    assert browser.title.startswith(f"{in_project.name}: report of ")
     assert browser.find_elements(By.CSS_SELECTOR, "script, img") == []
     assert HOSTILE in browser.find_element(By.TAG_NAME, "header").text
     for section in ("tables", "failures", "schema", "freshness", "rows"):
