@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dataverse_source.errors import ProtocolError
+from dataverse_source.metadata.literals import text_literal, text_literals
 from dataverse_source.metadata.parse import (
     COLUMN_PROPERTIES,
     DESCRIBED_PROPERTIES,
@@ -93,8 +94,7 @@ def changed_since(client: MetadataClient, stamp: str) -> str | None:
         "AttributeQuery": {"Properties": _properties("LogicalName")},
         "RelationshipQuery": {"Properties": _properties("SchemaName")},
     }
-    quoted = stamp.replace("'", "''")
-    answer = _call(client, query, {"ClientVersionStamp": f"'{quoted}'"})
+    answer = _call(client, query, {"ClientVersionStamp": text_literal(stamp)})
     changed = items(answer, "EntityMetadata", FUNCTION)
     deleted = answer.get("DeletedMetadata") or {}
     if changed or deleted.get("Count") or deleted.get("Keys"):
@@ -139,11 +139,10 @@ def _properties(*names: str) -> dict[str, Any]:
 
 def _in(logical_names: Sequence[str]) -> dict[str, Any]:
     """Criteria that choose tables; a list is written as text (docs: "Query schema definitions")."""
-    names = ",".join("'" + name.replace("'", "''") + "'" for name in logical_names)
     condition = {
         "ConditionOperator": "In",
         "PropertyName": "LogicalName",
-        "Value": {"Type": "System.String[]", "Value": f"[{names}]"},
+        "Value": {"Type": "System.String[]", "Value": f"[{text_literals(logical_names)}]"},
     }
     return {"FilterOperator": "And", "Conditions": [condition]}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from dataverse_source.errors import ProtocolError
+from dataverse_source.metadata.literals import text_literal
 from dataverse_source.metadata.model import LOOKUP_TYPES
 from dataverse_source.metadata.parse import (
     COLUMN_PROPERTIES,
@@ -137,8 +138,7 @@ def _complete(
 
 
 def _path(logical_name: str, *parts: str) -> str:
-    key = logical_name.replace("'", "''")
-    return "/".join((f"EntityDefinitions(LogicalName='{key}')", *parts))
+    return "/".join((f"EntityDefinitions(LogicalName={text_literal(logical_name)})", *parts))
 
 
 def _columns(

@@ -17,6 +17,7 @@ from dlt.common.time import ensure_datetime
 from dlt.extract.incremental import Incremental
 
 from dataverse_source.errors import ConfigurationError
+from dataverse_source.metadata.literals import text_literal
 from dataverse_source.metadata.model import Column
 from dataverse_source.sync.context import RowBatch, TableRun
 from dataverse_source.sync.read.query import MODIFIED_ON, literal, modified_filters
@@ -124,8 +125,7 @@ def _text(run: TableRun, column: Column, value: Any) -> str:
             why=str(error),
             remedy="Give initial_value and end_value as values of the column.",
         ) from error
-    quoted = str(value).replace("'", "''")
-    return f"'{quoted}'"
+    return text_literal(str(value))
 
 
 def _moment(value: Any) -> datetime | None:

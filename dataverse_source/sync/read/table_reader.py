@@ -19,6 +19,7 @@ from dataverse_source.client.urls import pinned
 from dataverse_source.config.settings import MAX_PAGE_SIZE, TableSettings
 from dataverse_source.errors import ProtocolError
 from dataverse_source.metadata.column_selection import holds_files
+from dataverse_source.metadata.literals import text_literal, text_literals
 from dataverse_source.metadata.model import Column, Table
 from dataverse_source.sync.read.prefetch import PagePrefetch, link_at_the_end
 from dataverse_source.sync.read.query import preferences, rows_query
@@ -320,8 +321,7 @@ class TableReader:
 
 def total_record_count(logical_names: Sequence[str]) -> str:
     """The path that asks about how many rows these tables have."""
-    names = ",".join(f"'{name}'" for name in logical_names)
-    return f"RetrieveTotalRecordCount(EntityNames=[{names}])"
+    return f"RetrieveTotalRecordCount(EntityNames=[{text_literals(logical_names)}])"
 
 
 def record_counts(answer: Mapping[str, Any], logical_names: Sequence[str]) -> dict[str, int]:
@@ -346,7 +346,4 @@ def _prefer(columns: Sequence[Column], *, tracked: bool) -> list[str]:
 
 
 def _literal(key: str) -> str:
-    if _GUID.fullmatch(key):
-        return key
-    quoted = key.replace("'", "''")
-    return f"'{quoted}'"
+    return key if _GUID.fullmatch(key) else text_literal(key)
