@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataverse_source.arrow.keys import joined, one_key
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.config.log import logger
 from dataverse_source.sync.context import Destination, TableRun
@@ -29,9 +30,6 @@ FEW = 5_000
 
 SHARE = 20
 """So are more, if they are less than one in so many of the table's rows."""
-
-_BETWEEN = "\x1f"
-"""Between the parts of a key of several columns."""
 
 _TABLES = """
 CREATE TEMP TABLE written (key VARCHAR, version VARCHAR, deleted BOOLEAN);
@@ -147,10 +145,8 @@ class PackageCounter:
             return
         deleted = rows[DELETED] if DELETED in rows.column_names else None
         version = rows[self._version] if self._version in rows.column_names else None
-        keys = [rows[key].cast(TEXT) for key in self._keys]
-        key = keys[0] if len(keys) == 1 else pc.binary_join_element_wise(*keys, _BETWEEN)
         marks = pa.nulls(rows.num_rows, pa.bool_()) if deleted is None else deleted
-        self._insert(key, version, pc.fill_null(marks, False))
+        self._insert(joined(rows, self._keys), version, pc.fill_null(marks, False))
 
     def _insert(self, key: Any, version: Any, deleted: Any) -> None:
         count = len(key)
@@ -200,7 +196,7 @@ class PackageCounter:
         if few and len(self._keys) == 1 and not self._replaces:
             keys = [key for (key,) in database.ask(query)]
         for rows in _answers(self._run.destination, [*self._keys, self._version], keys):
-            loaded = pa.array([_BETWEEN.join(map(str, row[:-1])) for row in rows], TEXT)
+            loaded = pa.array([one_key(row[:-1]) for row in rows], TEXT)
             versions = pa.array([_text(row[-1]) for row in rows], TEXT)
             database.add("loaded", pa.table([loaded, versions], names=["key", "version"]))
 
