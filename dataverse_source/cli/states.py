@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import dlt
 
@@ -15,7 +14,7 @@ from dataverse_source.errors import dataverse_error
 from dataverse_source.loading.destination_queries import Query, Rows, one_client, select
 from dataverse_source.loading.pipeline_errors import pipeline_error
 from dataverse_source.loading.project_pipeline import attached_pipeline
-from dataverse_source.sync.state import TableState, read_state
+from dataverse_source.sync.state import TableState, read_state, table_states
 
 CATALOG_TABLE = "_dataverse_tables"
 
@@ -71,20 +70,12 @@ def known_tables(pipeline: dlt.Pipeline) -> list[KnownTable]:
     """All tables that the pipeline has a state for, by name."""
     names = _names(pipeline)
     found = []
-    for resource, tables in states(dict(pipeline.state)):
+    for _, resource, tables in table_states(dict(pipeline.state)):
         for logical, stored in tables.items():
             state = read_state(stored)
             name = names.get(logical) or _name_in_links(state) or logical
             found.append(KnownTable(name, logical, resource, state))
     return sorted(found, key=lambda one: (one.name, one.configured_as))
-
-
-def states(state: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The states of each resource's tables by logical name; callers may change them."""
-    for source in state.get("sources", {}).values():
-        for resource, stored in source.get("resources", {}).items():
-            if "tables" in stored:
-                yield resource, stored["tables"]
 
 
 def row_count(pipeline: dlt.Pipeline, table: str) -> int | None:

@@ -16,7 +16,7 @@ import dlt
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from dataverse_source.config.log import logger
-from dataverse_source.loading.destination_queries import Query, row_counts, select
+from dataverse_source.loading.destination_queries import Query, row_counts, schema_of, select
 from dataverse_source.loading.other_pipelines import newest_loads_of_others, other_pipeline
 from dataverse_source.loading.run_context import EVERY_TABLE
 
@@ -224,9 +224,8 @@ def counted_rows(pipeline: dlt.Pipeline) -> dict[str, int | None]:
 
 def data_tables(pipeline: dlt.Pipeline) -> list[str]:
     """The destination's tables with rows of Dataverse, by name; not the catalog's."""
-    if not pipeline.default_schema_name:
-        return []
-    names = (str(table["name"]) for table in pipeline.default_schema.data_tables())
+    schema = schema_of(pipeline)
+    names = [str(table["name"]) for table in schema.data_tables()] if schema else []
     return sorted(name for name in names if not name.startswith("_dataverse_"))
 
 
@@ -243,9 +242,9 @@ def _state_hash(pipeline: dlt.Pipeline) -> str:
 
 def _states(pipeline: dlt.Pipeline, loads: Sequence[str] | None = None) -> int | None:
     """How often the pipeline's state was written, by ``loads`` if given; None if unknown."""
-    if not pipeline.default_schema_name:
+    schema = schema_of(pipeline)
+    if schema is None:
         return 0
-    schema = pipeline.default_schema
     written = f"SELECT load_id FROM {{{schema.loads_table_name}}} WHERE status = 0"  # noqa: S608
     where, values = f"pipeline_name = %s AND _dlt_load_id IN ({written})", [pipeline.pipeline_name]
     if loads is not None:
@@ -264,18 +263,20 @@ def _states(pipeline: dlt.Pipeline, loads: Sequence[str] | None = None) -> int |
 
 
 def _has_load(pipeline: dlt.Pipeline, load: str) -> bool:
-    if not load:
+    schema = schema_of(pipeline)
+    if not load or schema is None:
         return True
-    table = pipeline.default_schema.loads_table_name
-    (found,) = select(pipeline, [Query(table, where="load_id = %s", values=(load,))])
+    (found,) = select(
+        pipeline, [Query(schema.loads_table_name, where="load_id = %s", values=(load,))]
+    )
     return found is None or (bool(found) and int(found[0][0]) > 0)
 
 
 def _without_columns(pipeline: dlt.Pipeline, tables: Sequence[str]) -> Iterator[str]:
     """The tables that lack columns which dlt has loaded into them."""
-    if not tables:
+    schema = schema_of(pipeline)
+    if not tables or schema is None:
         return
-    schema = pipeline.default_schema
     with pipeline.destination_client() as client:
         if not isinstance(client, SqlJobClientBase):
             return

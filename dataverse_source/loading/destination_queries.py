@@ -11,6 +11,7 @@ from typing import Any
 import dlt
 from dlt.common.destination.exceptions import SqlClientNotAvailable
 from dlt.common.normalizers.naming import NamingConvention
+from dlt.common.schema import Schema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 
@@ -18,8 +19,22 @@ from dataverse_source.sync.write.open_tables import sql_client
 
 Rows = Sequence[Sequence[Any]]
 
-_shared: ContextVar[SqlClientBase[Any] | None] = ContextVar("shared", default=None)
-"""The client of `one_client`; each thread has its own."""
+
+@dataclass(frozen=True)
+class _Opened:
+    """What `one_client` has opened.
+
+    Attributes:
+        client: None if the destination has no SQL, or the pipeline has loaded nothing yet.
+        schema: the pipeline's default schema; None if it has loaded nothing yet.
+    """
+
+    client: SqlClientBase[Any] | None
+    schema: Schema | None
+
+
+_shared: ContextVar[_Opened | None] = ContextVar("shared", default=None)
+"""Of `one_client`; each thread has its own."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +61,20 @@ class Query:
 
 @contextmanager
 def one_client(pipeline: dlt.Pipeline) -> Iterator[None]:
-    """While it lasts, `client_of` returns one client: to open one takes longer than to ask.
+    """While it lasts, `client_of` returns one client, and `schema_of` one schema.
 
-    A destination without SQL has none.
+    To open a client, and to have dlt read the schema of many tables, takes longer than to ask. A
+    destination without SQL has no client.
 
     Raises:
         Exception: the destination cannot be reached; each driver has errors of its own.
     """
     with ExitStack() as stack:
-        client = None
-        if pipeline.default_schema_name:  # else it has loaded nothing yet
+        client, schema = None, schema_of(pipeline)
+        if schema is not None:
             with suppress(SqlClientNotAvailable):
                 client = stack.enter_context(sql_client(pipeline))
-        before = _shared.set(client)
+        before = _shared.set(_Opened(client, schema))
         stack.callback(_shared.reset, before)
         yield
 
@@ -71,11 +87,19 @@ def client_of(pipeline: dlt.Pipeline) -> Iterator[SqlClientBase[Any]]:
         SqlClientNotAvailable: the destination has none.
     """
     shared = _shared.get()
-    if shared is not None:
-        yield shared
+    if shared is not None and shared.client is not None:
+        yield shared.client
         return
     with sql_client(pipeline) as client:
         yield client
+
+
+def schema_of(pipeline: dlt.Pipeline) -> Schema | None:
+    """The pipeline's default schema; None if it has loaded nothing yet."""
+    shared = _shared.get()
+    if shared is not None:
+        return shared.schema
+    return pipeline.default_schema if pipeline.default_schema_name else None
 
 
 @dataclass(frozen=True)
@@ -97,6 +121,18 @@ class Names:
     def column(self, name: str) -> str:
         """A column's name, quoted."""
         return self.client.escape_column_name(self.naming.normalize_identifier(name))
+
+
+@contextmanager
+def names_of(pipeline: dlt.Pipeline) -> Iterator[Names]:
+    """The names that a pipeline has given, with an open client for the SQL.
+
+    Raises:
+        SqlClientNotAvailable: the destination has none.
+    """
+    with client_of(pipeline) as client:
+        schema = schema_of(pipeline) or pipeline.default_schema
+        yield Names(client, schema.naming)
 
 
 def select(pipeline: dlt.Pipeline, queries: Sequence[Query]) -> list[Rows | None]:
@@ -131,9 +167,9 @@ def row_counts(
 
 def newest_load(pipeline: dlt.Pipeline) -> str | None:
     """The id of the newest load package in the destination; None if there is none."""
-    if not pipeline.default_schema_name:
+    schema = schema_of(pipeline)
+    if schema is None:
         return None
-    schema = pipeline.default_schema
     query = Query(
         schema.loads_table_name,
         expression="MAX(load_id)",

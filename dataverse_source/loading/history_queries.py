@@ -11,7 +11,7 @@ from dlt.common.destination.exceptions import SqlClientNotAvailable
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from dataverse_source.loading.catalog.history_tables import HISTORY, RUN_TABLES, RUNS
-from dataverse_source.loading.destination_queries import Names, client_of
+from dataverse_source.loading.destination_queries import Names, names_of
 
 Row = dict[str, Any]
 
@@ -99,14 +99,12 @@ def _rows(
 ) -> list[Row]:
     """The rows; none if the destination has no SQL, or no history yet."""
     try:
-        with client_of(pipeline) as client:
-            query = sql(Names(client, pipeline.default_schema.naming))
-            with client.execute_query(query, *values) as cursor:
-                found = cursor.fetchall() if most is None else cursor.fetchmany(most)
+        with names_of(pipeline) as names, names.client.execute_query(sql(names), *values) as cursor:
+            found = cursor.fetchall() if most is None else cursor.fetchmany(most)
     except (SqlClientNotAvailable, DatabaseUndefinedRelation):
         return []
-    names = HISTORY[name][1].names
-    return [dict(zip(names, map(_plain, row), strict=True)) for row in found]
+    columns = HISTORY[name][1].names
+    return [dict(zip(columns, map(_plain, row), strict=True)) for row in found]
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dlt
 from dlt.common.destination.client import SupportsOpenTables
 
+from dataverse_source.loading.destination_queries import schema_of
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.open_tables import has_marks, open_table
 
@@ -15,11 +16,10 @@ def remove_marked_rows(pipeline: dlt.Pipeline) -> None:
     Raises:
         Exception: the catalog or the bucket cannot be reached; each has errors of its own.
     """
-    if not pipeline.default_schema_name:
-        return
+    schema = schema_of(pipeline)
     tables = [
         str(table["name"])
-        for table in pipeline.default_schema.data_tables()
+        for table in (schema.data_tables() if schema else ())
         if table.get("table_format") == "iceberg" and has_marks(table)
     ]
     if not tables:

@@ -15,14 +15,14 @@ from dlt.common.destination.client import WithStateSync
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from dataverse_source.config.log import logger
-from dataverse_source.loading.destination_queries import Query, select
+from dataverse_source.loading.destination_queries import Query, schema_of, select
 from dataverse_source.loading.environment_check import KEY
+from dataverse_source.sync.state import table_states
 
 
 def newest_loads_of_others(pipeline: dlt.Pipeline) -> dict[str, str]:
     """The newest load package with a new state of each other pipeline, by its name."""
-    has_run = bool(pipeline.default_schema_name)
-    schema = pipeline.default_schema if has_run else dlt.Schema(pipeline.pipeline_name)
+    schema = schema_of(pipeline) or dlt.Schema(pipeline.pipeline_name)
     query = Query(
         schema.state_table_name,
         expression="pipeline_name, MAX(_dlt_load_id)",
@@ -56,11 +56,7 @@ def other_pipeline(pipeline: dlt.Pipeline, name: str) -> OtherPipeline:
         except Exception as error:  # one that a later version of dlt has written, for example
             logger.info("The state of pipeline %s cannot be read: %s", name, error)
             return OtherPipeline()
-    sources: list[Any] = list(dict((state or {}).get("sources") or {}).values())
-    tables = [
-        table
-        for source in sources
-        for resource in source.get("resources", {}).values()
-        for table in resource.get("tables", {})
-    ]
-    return OtherPipeline(tables, [source[KEY] for source in sources if source.get(KEY)])
+    known: dict[str, Any] = dict(state or {})
+    tables = [table for _, _, tables in table_states(known) for table in tables]
+    environments = (source.get(KEY) for source in (known.get("sources") or {}).values())
+    return OtherPipeline(tables, list(filter(None, environments)))

@@ -15,7 +15,7 @@ import dlt
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.catalog.history_tables import HISTORY, RUN_TABLES, RUNS
-from dataverse_source.loading.destination_queries import Names, client_of
+from dataverse_source.loading.destination_queries import names_of
 from dataverse_source.loading.report import CHANGES, LoadReport, TableReport, add_up
 
 VALUES_AT_ONCE = 1_000
@@ -67,14 +67,13 @@ def append_run(
     }
     tables = [_of_table(one, run_id, started, finished, error) for one in report.tables]
     try:
-        with client_of(pipeline) as client:
-            names = Names(client, pipeline.default_schema.naming)
+        with names_of(pipeline) as names:
             for name, rows in ((RUNS, [run]), (RUN_TABLES, tables)):
                 columns = HISTORY[name][1].names
                 shown = ", ".join(map(names.column, columns))
                 for sql, values in _statements(columns, rows):
                     insert = f"INSERT INTO {names.table(name)} ({shown}) VALUES {sql}"  # noqa: S608
-                    client.execute_sql(insert, *values)
+                    names.client.execute_sql(insert, *values)
     except Exception as problem:  # each destination's driver has errors of its own
         logger.info("The run is not in the history: %s", problem)
 

@@ -8,7 +8,7 @@ import dlt
 from dlt.extract import DltSource
 
 from dataverse_source.config.log import logger
-from dataverse_source.loading.destination_queries import row_counts
+from dataverse_source.loading.destination_queries import row_counts, schema_of
 from dataverse_source.loading.packages import tables_of
 from dataverse_source.loading.report import TableReport
 from dataverse_source.loading.row_counts import RowCounts
@@ -75,9 +75,8 @@ def table_reports(
 
 def _present(pipeline: dlt.Pipeline, tables: list[str]) -> dict[str, int | None]:
     """Present versions of each table that has a history."""
-    if not pipeline.default_schema_name:
-        return {}
-    known = pipeline.default_schema.tables
+    schema = schema_of(pipeline)
+    known = schema.tables if schema else {}
     with_history = [one for one in tables if VALID_TO in known.get(one, {}).get("columns", {})]
     try:
         return row_counts(pipeline, with_history, f"{VALID_TO} IS NULL")

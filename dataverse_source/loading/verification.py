@@ -20,6 +20,7 @@ from dataverse_source.loading.table_runs import TableRuns
 from dataverse_source.sync.cells import CellReport, compare_cells
 from dataverse_source.sync.context import Destination, TableRun
 from dataverse_source.sync.reconcile import Report, compare, compared_column
+from dataverse_source.sync.state import table_states
 from dataverse_source.sync.write.destination import LoadedTable
 
 NOT_LOADED = "it has not been loaded yet"
@@ -94,13 +95,12 @@ def loaded_tables(pipeline: dlt.Pipeline, configured: Sequence[str]) -> list[Loa
             names is returned with one of these, if possible.
     """
     found: dict[str, LoadedAs] = {}
-    for source, stored in dict(pipeline.state.get("sources") or {}).items():
-        for resource, state in stored.get("resources", {}).items():
-            for logical_name in state.get("tables", {}):
-                one = LoadedAs(logical_name, resource, source)
-                before = found.get(logical_name)
-                if before is None or _rank(one, configured) < _rank(before, configured):
-                    found[logical_name] = one
+    for source, resource, tables in table_states(dict(pipeline.state)):
+        for logical_name in tables:
+            one = LoadedAs(logical_name, resource, source)
+            before = found.get(logical_name)
+            if before is None or _rank(one, configured) < _rank(before, configured):
+                found[logical_name] = one
     return sorted(found.values(), key=lambda one: one.logical_name)
 
 

@@ -7,7 +7,7 @@ describes rows that are not in the destination. The names of the stored fields d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -222,6 +222,20 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
     if values != stored:
         stored.clear()
         stored.update(values)
+
+
+def table_states(
+    dlt_state: Mapping[str, Any],
+) -> Iterator[tuple[str, str, dict[str, dict[str, Any]]]]:
+    """Source, resource and the stored states of its tables, by logical name.
+
+    Args:
+        dlt_state: of a pipeline; what is returned is a part of it, and may be changed.
+    """
+    for source, stored in (dlt_state.get("sources") or {}).items():
+        for resource, state in stored.get("resources", {}).items():
+            if "tables" in state:
+                yield source, resource, state["tables"]
 
 
 def fingerprint(

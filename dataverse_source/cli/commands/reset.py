@@ -82,10 +82,10 @@ def _choices(names: Sequence[str]) -> str:
 
 def _forget(pipeline: dlt.Pipeline, logical_names: set[str]) -> None:
     """Deletes the tables' state here and, with a load package, in the destination."""
-    from dataverse_source.cli.states import states
+    from dataverse_source.sync.state import table_states
 
     with pipeline.managed_state(extract_state=True) as state:
-        for _, tables in states(dict(state)):
+        for _, _, tables in table_states(dict(state)):
             for name in logical_names:
                 tables.pop(name, None)
     pipeline.normalize()
