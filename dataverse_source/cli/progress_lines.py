@@ -99,10 +99,6 @@ class _Parts:
     share: float | None
     style: str
 
-    @property
-    def has_bar(self) -> bool:
-        return self.share is not None
-
 
 def _parts(one: TableProgress, name_width: int, width: int, now: float) -> _Parts:
     """Name, phase and numbers; numbers that do not fit are left out, the rate first."""

@@ -18,7 +18,7 @@ from dataverse_source.loading.table_reading import names_of
 from dataverse_source.metadata.model import Table
 
 
-class FirstLook:
+class NewTables:
     """Asks once a load package, for all its tables.
 
     Args:

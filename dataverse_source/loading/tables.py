@@ -24,7 +24,7 @@ from dataverse_source.loading.delete_limit import limit_deletes
 from dataverse_source.loading.environment_check import check_environment, check_other_pipelines
 from dataverse_source.loading.item_file import ItemFile
 from dataverse_source.loading.load_package import Package, current_package, is_selected
-from dataverse_source.loading.new_tables import FirstLook
+from dataverse_source.loading.new_tables import NewTables
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
 from dataverse_source.loading.progress import TableWatch, watched
 from dataverse_source.loading.row_counts import PackageCounter
@@ -96,7 +96,7 @@ class Tables:
         self._lock = threading.Lock()
         self._selection: Selection | None = None
         self._checked: str | None = None
-        self._first_look = FirstLook(connection)
+        self._new_tables = NewTables(connection)
         self._world_check = WorldCheck(connection)
         self._ends = ManyEnds()
 
@@ -168,7 +168,7 @@ class Tables:
         self._check_environment(package, run)
         table = self._table(name, package, run)
         selected = list(self._selected(package))
-        refused = self._first_look.refused(package, run, selected)
+        refused = self._new_tables.refused(package, run, selected)
         world = self._world_check.findings(package, run, selected)
         if table is None or not run.includes(table.logical_name):
             return

@@ -8,9 +8,9 @@ from typing import Any
 from dlt.common.schema.typing import TColumnSchema
 
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.sync.abilities import DELETE_INSERT
+from dataverse_source.sync.abilities import DELETE_INSERT, merge_by
 
-MERGE = {"disposition": "merge", "strategy": DELETE_INSERT}
+MERGE = merge_by(DELETE_INSERT)
 """The write disposition of a table's resource, unless the user gives it another."""
 
 OF_THE_MERGE = ("merge_key", "hard_delete", "dedup_sort", "row_key", "root_key", "unique")
@@ -49,7 +49,7 @@ def _check_write_disposition(table: str, given: Any) -> None:
     disposition, strategy = wanted.get("disposition"), wanted.get("strategy")
     if disposition in (None, "replace"):
         return
-    if disposition == "merge" and strategy in (None, MERGE["strategy"]):
+    if disposition == "merge" and strategy in (None, DELETE_INSERT):
         return
     why, remedy = f"{disposition} is no way to follow changes and deletes", "Leave it out."
     if disposition == "append":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.schema.typing import TTableSchema
@@ -71,6 +72,11 @@ class Abilities:
     def empties_text(self) -> bool:
         """Whether empty text becomes null in the file format that dlt takes by itself: CSV."""
         return self.destination == "postgres"
+
+
+def merge_by(strategy: str) -> dict[str, Any]:
+    """Dlt's write disposition that merges rows with this strategy."""
+    return {"disposition": "merge", "strategy": strategy}
 
 
 def destination_abilities() -> Abilities | None:

@@ -102,8 +102,8 @@ def _log_hidden(run: TableRun, hidden: Mapping[str, str]) -> None:
 
 
 def _write(run: TableRun, plan: Plan, state: TableState) -> Generator[Any, None, TableState]:
-    steps = _sample(run, state) if run.is_sample and not state.complete else None
-    steps = counted(run, steps or _sync(run, plan, state))
+    read = _sample(run, state) if run.is_sample and not state.complete else _sync(run, plan, state)
+    steps = counted(run, read)
     steps = steps if run.is_sample else large_batches(steps)
     return (yield from TableWriter(run, str(plan)).items(steps))
 

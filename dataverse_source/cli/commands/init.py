@@ -90,8 +90,7 @@ def command(
 
 
 def _plain(given: dict[str, str | None]) -> dict[str, str]:
-    return {**{name: text or "" for name, text in given.items()},
-            "environment_url": given["environment_url"] or SANDBOX}  # fmt: skip
+    return {"environment_url": SANDBOX} | {name: text for name, text in given.items() if text}
 
 
 def _ask(given: dict[str, str | None]) -> dict[str, str]:

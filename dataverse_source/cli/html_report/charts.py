@@ -12,6 +12,7 @@ from typing import Any
 
 import vl_convert
 
+from dataverse_source.cli.freshness_facts import STYLES
 from dataverse_source.cli.html_report.facts import Facts, TableFacts
 from dataverse_source.loading.history_queries import Row
 
@@ -21,7 +22,6 @@ MOST_BARS = 30
 
 CHANGES = {"inserted": "green", "updated": "blue", "deleted": "red"}
 STATUSES = {"ok": "green", "partial": "yellow", "failed": "red", "interrupted": "grey"}
-FRESHNESS = {"pass": "green", "warn": "yellow", "error": "red"}
 
 LIMITS = {
     "requests": "requests",
@@ -154,7 +154,7 @@ def draw_freshness(facts: Facts) -> str:
                 "type": "quantitative",
                 "axis": {"title": f"{unit} since the last sync", "tickCount": 6},
             },
-            "color": _colour("status", FRESHNESS),
+            "color": _colour("status", STYLES),
         },
     }
     lines = {
@@ -162,7 +162,7 @@ def draw_freshness(facts: Facts) -> str:
         "mark": {"type": "rule", "strokeDash": [4, 3], "strokeWidth": 2},
         "encoding": {
             "x": {"field": "limit", "type": "quantitative"},
-            "color": _colour("status", FRESHNESS),
+            "color": _colour("status", STYLES),
         },
     }
     height = {"height": {"step": 20}}

@@ -20,7 +20,7 @@ from dlt.extract.hints import TResourceHints
 from dataverse_source.arrow.keys import concat, difference, intersection, no_keys
 from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema
 from dataverse_source.config.log import logger
-from dataverse_source.sync.abilities import DELETE_INSERT
+from dataverse_source.sync.abilities import DELETE_INSERT, merge_by
 from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.table_reader import VERSION
@@ -194,7 +194,7 @@ class TableWriter:
         merges = self._strategy == DELETE_INSERT and not (replace or self._history or self._feed)
         if merges and VERSION in columns:
             columns[VERSION]["dedup_sort"] = "desc"
-        merge: Any = _merge(self._strategy)
+        merge: Any = merge_by(self._strategy)
         if self._history:
             merge = history.disposition(self._schema.primary_key, DELETED)
         disposition = "append" if self._feed else "replace" if replace else merge
@@ -268,10 +268,6 @@ def _records(table: str, keys: pa.Array, now: datetime, *, mark: bool | None) ->
     return pa.Table.from_arrays(columns, schema=_DELETIONS)
 
 
-def _merge(strategy: str) -> dict[str, Any]:
-    return {"disposition": "merge", "strategy": strategy}
-
-
 def deletions_hints(run: TableRun) -> TResourceHints:
     """Hints of the table `DELETIONS`."""
     columns: dict[str, TColumnSchema] = {
@@ -284,7 +280,7 @@ def deletions_hints(run: TableRun) -> TResourceHints:
         table_name=DELETIONS,
         columns=columns,
         primary_key=["table", "key"],
-        write_disposition=_merge(run.merge_strategy or DELETE_INSERT),  # type: ignore[arg-type]
+        write_disposition=merge_by(run.merge_strategy or DELETE_INSERT),  # type: ignore[arg-type]
         table_format=run.table_format,  # type: ignore[arg-type]
         additional_table_hints={"description": "Rows deleted in Dataverse that are kept here."},
     )
