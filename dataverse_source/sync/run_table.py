@@ -93,8 +93,9 @@ def _log_hidden(run: TableRun, hidden: Mapping[str, str]) -> None:
     for access in sorted(set(hidden.values())):
         names = ", ".join(sorted(name for name, found in hidden.items() if found == access))
         logger.warning(
-            "%s: column security: these columns are %s for the application user: %s. Give it a "
-            "column security profile that may read them, or leave them out (exclude_columns)",
+            "%s: column security: these columns are %s for the application user: %s. Give the user "
+            "a column security profile that may read them, or leave the columns out "
+            "(exclude_columns)",
             run.name,
             access,
             names,
