@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataverse_source.errors import ConfigurationError
+from dataverse_source.loading.row_sizes import too_large
 from dataverse_source.sync.context import TableRun
+from dataverse_source.sync.write.fitting import loaded_hints
 
 MOST_COLUMNS = {
     "bigquery": 10_000,
@@ -27,7 +29,7 @@ WITHOUT_EARLY_DATES = frozenset({"clickhouse"})
 
 
 def check_limits(run: TableRun) -> None:
-    """Checks the number of columns, and types that the destination would change in silence.
+    """Checks the columns, the size of a row, and types that would be changed in silence.
 
     Raises:
         ConfigurationError: the destination can't hold the table; names the setting that helps.
@@ -35,7 +37,9 @@ def check_limits(run: TableRun) -> None:
     if run.abilities is None:
         return
     place, dialect = run.abilities.destination, run.abilities.dialect or ""
-    hints = run.reader.schema.hints | run.labels.hints
+    hints = loaded_hints(
+        run.reader.schema.hints | run.labels.hints, run.column_hints, run.abilities
+    )
     most = MOST_COLUMNS.get(dialect)
     if most is not None and len(hints) + ADDED > most:
         raise ConfigurationError(
@@ -43,6 +47,15 @@ def check_limits(run: TableRun) -> None:
             f"which up to {ADDED} are added",
             where=f"[sources.dataverse.table_settings.{run.name}]",
             remedy="Name the columns to load in select, or leave some out with exclude_columns.",
+        )
+    large = too_large(hints.values(), dialect)
+    if large is not None:
+        raise ConfigurationError(
+            f"Table {run.name} has {large.bytes:,} bytes a row, and {place} takes {large.most:,}"
+            f"{large.why}",
+            where=f"[sources.dataverse.table_settings.{run.name}]",
+            remedy=large.first_remedy + "Name the columns to load in select, or leave some out "
+            "with exclude_columns.",
         )
     dates = [name for name, hint in hints.items() if hint.get("data_type") == "date"]
     if dates and dialect in WITHOUT_EARLY_DATES:

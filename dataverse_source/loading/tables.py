@@ -44,6 +44,7 @@ from dataverse_source.sync.state import COMPARED
 from dataverse_source.sync.write.destination import NothingLoaded
 from dataverse_source.sync.write.dlt_thread import DltThread
 from dataverse_source.sync.write.items import Item
+from dataverse_source.sync.write.version_upserts import as_upserts
 
 MOST_ATTEMPTS = len(WAITS) + 3
 """Attempts to read a table whose columns change meanwhile, or are refused."""
@@ -362,9 +363,9 @@ def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator
         items = range_items(run, read_range(run, reading.incremental))
     items = limit_deletes(run, items, reading.run.rows_before.get(name))
     items = watched(reading.run.observer, run.name, run.reader.client, items)
-    if reading.package.load_id is None:
-        return items
-    return _counted(reading, run, items, reading.run.rows_before.get(name))
+    if reading.package.load_id is not None:
+        items = _counted(reading, run, items, reading.run.rows_before.get(name))
+    return as_upserts(run, items)
 
 
 def _counted(

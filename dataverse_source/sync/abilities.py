@@ -23,6 +23,15 @@ _ROUNDS_DECIMALS = frozenset({"sqlite"})
 """SQL dialects that keep a decimal as a double (SQLite docs: "Datatypes In SQLite", affinity)."""
 
 
+_LONGEST_TEXT = {"mysql": 65_535, "redshift": 65_535}
+"""Bytes of UTF-8 in a value of dlt's type for text, by SQL dialect (MySQL docs: "The BLOB and TEXT
+Types"; Redshift docs: "Character types")."""
+
+_TIMES = {"clickhouse": (1900, 2299)}
+"""First and last year of a time, by SQL dialect; others become another time (ClickHouse docs:
+"DateTime64")."""
+
+
 @dataclass(frozen=True)
 class Abilities:
     """What a destination can do.
@@ -67,6 +76,16 @@ class Abilities:
     def refuses_nul(self) -> bool:
         """Whether text cannot hold U+0000."""
         return self.dialect in _WITHOUT_NUL
+
+    @property
+    def longest_text(self) -> int | None:
+        """Bytes that a text can have; None: as many as Dataverse allows."""
+        return _LONGEST_TEXT.get(self.dialect or "")
+
+    @property
+    def years(self) -> tuple[int, int] | None:
+        """First and last year of a time; None: all that Dataverse has."""
+        return _TIMES.get(self.dialect or "")
 
     @property
     def empties_text(self) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, Union
 
 import pyarrow as pa
-from dlt.common.schema.typing import TColumnSchema, TTableReferenceInline
+from dlt.common.schema.typing import TColumnSchema, TTableReferenceInline, TTableSchemaColumns
 
 from dataverse_source.arrow.keys import concat, no_keys
 from dataverse_source.arrow.labels import NO_LABELS, Labels
@@ -76,6 +76,14 @@ class Destination(Protocol):
             columns: names as in the destination; None: null instead.
             keys: of the rows; None: all rows.
         """
+
+    def tables(
+        self, columns: Sequence[str], keys: Sequence[str] | None = None
+    ) -> Iterator[pa.Table] | None:
+        """As `rows`, as Arrow tables; only of files, Delta and Iceberg tables."""
+
+    def add_columns(self, columns: TTableSchemaColumns) -> None:
+        """Adds columns to an Iceberg table that lacks them, before rows are merged into it."""
 
     def recorded(self) -> pa.Array:
         """Keys of the rows that are kept although Dataverse no longer has them."""

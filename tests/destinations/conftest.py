@@ -34,9 +34,14 @@ def mariadb_address() -> Iterator[str]:
 
 @pytest.fixture
 def into(sandbox: Sandbox, tmp_path: Path) -> Load:
-    """Loads tables into a destination, with a new pipeline each time."""
+    """Loads tables into a destination, with a new pipeline each time.
 
-    def into(destination: Any, *tables: str, **settings: Any) -> tuple[dlt.Pipeline, LoadReport]:
+    ``steps`` gets the resource of accounts.
+    """
+
+    def into(
+        destination: Any, *tables: str, steps: Any = None, **settings: Any
+    ) -> tuple[dlt.Pipeline, LoadReport]:
         source = dataverse(
             environment_url=sandbox.environment_url,
             tables=list(tables or ("accounts",)),
@@ -44,6 +49,8 @@ def into(sandbox: Sandbox, tmp_path: Path) -> Load:
             ca_bundle=sandbox.ca_bundle,
             **settings,
         )
+        if steps is not None:
+            steps(source.accounts)
         pipeline = dlt.pipeline(
             "test",
             destination=destination,

@@ -22,6 +22,9 @@ import pytest
 PATIENCE = 60
 """Seconds in which a server has to answer."""
 
+PACKAGES = "postgresql mariadb-server-core mariadb-client-core"
+"""Of Debian."""
+
 _FOLDERS = ("/usr/sbin", "/usr/local/sbin")
 _POSTGRES = "/usr/lib/postgresql"
 
@@ -32,7 +35,7 @@ def program(name: str) -> str:
     places = os.pathsep.join([os.environ.get("PATH", ""), *_FOLDERS, *map(str, newest)])
     found = shutil.which(name, path=places)
     if found is None:
-        pytest.skip(f"{name} is not installed: apt-get install postgresql mariadb-server-core")
+        pytest.skip(f"{name} is not installed: apt-get install {PACKAGES}")
     return found
 
 

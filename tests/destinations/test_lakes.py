@@ -91,12 +91,13 @@ def change(sandbox: Sandbox, number: int) -> tuple[str, str]:
 def test_rows_are_merged(
     into: Load, sandbox: Sandbox, folder: Any, kind: str, deletes: str
 ) -> None:
-    pipeline, report = into(folder, table_format=kind, deletes=deletes, labels=True)
+    pipeline, report = into(folder, table_format=kind, deletes=deletes)
     assert_rows(arrow_rows(pipeline, "accounts"), sandbox, "account")
     gone = set()
     for number in range(2):
         deleted, _ = change(sandbox, number)
         gone.add(deleted)
+        # with more columns than before, and all rows read again
         pipeline, report = into(folder, table_format=kind, deletes=deletes, labels=True)
         found = arrow_rows(pipeline, "accounts")
         kept = [row for row in found if row["accountid"] in gone]

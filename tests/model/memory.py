@@ -194,6 +194,14 @@ class LoadedInMemory:
         wanted = found if keys is None else [key for key in keys if key in found]
         return iter([[tuple(found[key].get(one or "") for one in columns) for key in wanted]])
 
+    def tables(
+        self, columns: Sequence[str], keys: Sequence[str] | None = None
+    ) -> Iterator[pa.Table] | None:
+        raise NotImplementedError("only tables in lakes are asked so")
+
+    def add_columns(self, columns: Mapping[str, Any]) -> None:
+        raise NotImplementedError("only Iceberg tables lack columns")
+
     def has_rows(self) -> bool:
         return bool(self._destination.tables.get(self._name))
 

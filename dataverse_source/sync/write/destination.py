@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -11,14 +13,15 @@ from typing import Any, Protocol, TypeVar
 import dlt
 import pyarrow as pa
 from dlt.common.destination.exceptions import SqlClientNotAvailable
+from dlt.common.libs.pyarrow import columns_to_arrow
 from dlt.common.schema import Schema
-from dlt.common.schema.typing import TColumnSchema
+from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from dataverse_source.arrow.keys import no_keys
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.sync.write.columns import DELETED, SEEN_AT, SNAPSHOT
-from dataverse_source.sync.write.open_tables import sql_client
+from dataverse_source.sync.write.open_tables import add_columns, sql_client
 
 T = TypeVar("T")
 
@@ -91,8 +94,18 @@ class LoadedTable:
         """
         if self._pipeline.refresh:  # the load drops them
             return iter(())
-        present = (VALID_TO, None) if VALID_TO in self.columns() else None
-        return self._select(self._name, columns, present, keys)
+        return self._select(self._name, columns, self._present(), keys)
+
+    def tables(
+        self, columns: Sequence[str], keys: Sequence[str] | None = None
+    ) -> Iterator[pa.Table] | None:
+        """As `rows`, as Arrow tables; of destinations that are asked with DuckDB's SQL."""
+        if self._pipeline.refresh:
+            return iter(())
+        return self._select(self._name, columns, self._present(), keys, as_arrow=True)
+
+    def _present(self) -> Condition | None:
+        return (VALID_TO, None) if VALID_TO in self.columns() else None
 
     def has_rows(self) -> bool:
         """Whether any rows are loaded; True if the destination cannot be asked."""
@@ -117,6 +130,23 @@ class LoadedTable:
 
         return self._ask(known)
 
+    def add_columns(self, columns: TTableSchemaColumns) -> None:
+        """Adds columns to an Iceberg table that lacks them, before rows are merged into it."""
+
+        def add() -> None:
+            if self._pipeline.refresh or self._schema.name not in self._pipeline.schema_names:
+                return
+            naming, caps = self._schema.naming, self._pipeline.destination.capabilities()
+            named: TTableSchemaColumns = {}
+            for name, column in columns.items():
+                shown = naming.normalize_identifier(name)
+                named[shown] = {**column, "name": shown}
+            table = naming.normalize_table_identifier(self._name)
+            wanted = columns_to_arrow(named, caps, "UTC")
+            add_columns(self._pipeline, self._schema, table, wanted)
+
+        self._ask(add)
+
     def recorded(self) -> pa.Array:
         """Keys of the rows recorded in `DELETIONS`."""
         if self._recorded is None:
@@ -139,7 +169,9 @@ class LoadedTable:
         columns: Sequence[str | None] | None,
         condition: Condition | None = None,
         keys: Sequence[str] | None = None,
-    ) -> Iterator[Sequence[Row]] | None:
+        *,
+        as_arrow: bool = False,
+    ) -> Iterator[Any] | None:
         """Rows in chunks; None if the destination has no SQL client.
 
         Args:
@@ -147,8 +179,9 @@ class LoadedTable:
             columns: to select, None for null; without columns: whether there is any row.
             condition: of the rows.
             keys: of the rows; None: all.
+            as_arrow: a chunk is an Arrow table, not a sequence of rows.
         """
-        chunks = self._chunks(table, columns, condition, keys)
+        chunks = self._chunks(table, columns, condition, keys, as_arrow)
         return self._rest(chunks) if self._ask(lambda: next(chunks)) else None
 
     def _present_rows(self, name: str, escaped: Callable[[str], str]) -> str:
@@ -165,9 +198,9 @@ class LoadedTable:
             f"AND ({escaped(DELETED)} IS NULL OR {escaped(DELETED)} <> %s)) p"
         )
 
-    def _rest(self, chunks: Generator[Any, None, None]) -> Iterator[Sequence[Row]]:
+    def _rest(self, chunks: Generator[Any, None, None]) -> Iterator[Any]:
         try:
-            while chunk := self._ask(lambda: next(chunks, None)):
+            while (chunk := self._ask(lambda: next(chunks, None))) is not None:
                 yield chunk
         finally:
             with suppress(CancelledError):  # dlt's thread has left
@@ -179,7 +212,8 @@ class LoadedTable:
         columns: Sequence[str | None] | None,
         condition: Condition | None,
         keys: Sequence[str] | None,
-    ) -> Generator[bool | Sequence[Row], None, None]:
+        as_arrow: bool,
+    ) -> Generator[Any, None, None]:
         """Whether there is an SQL client, then the chunks; iterated on dlt's thread only."""
         naming = self._schema.naming
         if self._schema.name not in self._pipeline.schema_names:
@@ -214,12 +248,23 @@ class LoadedTable:
                         values += [value] if value else []
                     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
                     with client.execute_query(f"{sql}{where}", *values) as cursor:
+                        if as_arrow:
+                            yield from _tables(cursor.iter_arrow(chunk_size=at_once))
+                            continue
                         while rows := cursor.fetchmany(at_once):
                             yield rows
         except DatabaseUndefinedRelation:
             return
         except SqlClientNotAvailable:
             yield False
+
+
+def _tables(chunks: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same; DuckDB warns that it copies them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
+        first = next(chunks, None)
+    yield from () if first is None else itertools.chain([first], chunks)
 
 
 def _parts(keys: Sequence[str] | None) -> Iterator[Sequence[str]]:
@@ -241,6 +286,17 @@ class NothingLoaded:
     ) -> Iterator[Sequence[Row]] | None:
         """None: there is no destination."""
         return None
+
+    def tables(
+        self,
+        columns: Sequence[str],  # noqa: ARG002
+        keys: Sequence[str] | None = None,  # noqa: ARG002
+    ) -> Iterator[pa.Table] | None:
+        """None are loaded."""
+        return iter(())
+
+    def add_columns(self, columns: TTableSchemaColumns) -> None:
+        """Nothing: there is no table."""
 
     def has_rows(self) -> bool:
         """No."""

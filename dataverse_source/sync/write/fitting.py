@@ -16,6 +16,51 @@ from dlt.common.schema.typing import TColumnSchema
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.errors import DataError
 from dataverse_source.sync.abilities import Abilities
+from dataverse_source.sync.write.column_types import changed
+
+LONGEST_NVARCHAR = 4000
+"""Characters that SQL Server takes in ``nvarchar(n)``; longer text is ``nvarchar(max)``."""
+
+BYTES_A_CHARACTER = 3
+"""Of UTF-8, at most: Dataverse counts characters as UTF-16 does, in which four bytes are two."""
+
+
+def loaded_hints(
+    hints: Mapping[str, TColumnSchema],
+    wanted: Mapping[str, TColumnSchema],
+    abilities: Abilities | None,
+) -> dict[str, TColumnSchema]:
+    """The hints of columns as they are loaded.
+
+    Args:
+        hints: from the metadata, by column.
+        wanted: hints of the user that change types; they win.
+        abilities: of the destination.
+    """
+    return fitted_hints(changed(fitted_lengths(hints, abilities), wanted), abilities)
+
+
+def fitted_lengths(
+    hints: Mapping[str, TColumnSchema], abilities: Abilities | None
+) -> dict[str, TColumnSchema]:
+    """The hints with lengths of text that the destination has: none where a text is too long."""
+    dialect = abilities.dialect if abilities else None
+    longest = {"tsql": LONGEST_NVARCHAR, "redshift": 65_535}.get(dialect or "")
+    if longest is None:
+        return dict(hints)
+    found: dict[str, TColumnSchema] = {}
+    for name, hint in hints.items():
+        length = hint.get("precision") if hint.get("data_type") == "text" else None
+        if length is None:
+            found[name] = hint
+            continue
+        if dialect == "redshift":  # counts bytes
+            length *= BYTES_A_CHARACTER
+        kept = {key: value for key, value in hint.items() if key != "precision"}
+        if length <= longest:
+            kept["precision"] = length
+        found[name] = kept  # type: ignore[assignment]
+    return found
 
 
 def fitted_hints(
@@ -52,8 +97,8 @@ def _digits(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(plain, TEXT)])
 
 
-def check_text(rows: pa.Table, abilities: Abilities | None, table: str, key: str) -> None:
-    """Checks that text has no character that the destination refuses.
+def check_values(rows: pa.Table, abilities: Abilities | None, table: str, key: str) -> None:
+    """Checks that no value is one that the destination refuses, cuts or changes.
 
     Args:
         rows: of the table.
@@ -62,17 +107,32 @@ def check_text(rows: pa.Table, abilities: Abilities | None, table: str, key: str
         key: its key column.
 
     Raises:
-        DataError: it has; names the row and the column.
+        DataError: there is one; names the row and the column.
     """
-    if abilities is None or not abilities.refuses_nul:
+    if abilities is None:
         return
-    for name, column in _texts(rows):
-        found = pc.index(pc.match_substring(column, "\0"), True).as_py()
-        if found >= 0:
+    place, longest, years = abilities.destination, abilities.longest_text, abilities.years
+    checks: list[tuple[pa.ChunkedArray, str, str]] = []
+    for name, column in _texts(rows) if abilities.refuses_nul or longest else ():
+        if abilities.refuses_nul:
+            found = pc.match_substring(column, "\0")
+            checks.append((found, name, f"text with the character U+0000, which {place} refuses"))
+        if longest:
+            found = pc.greater(pc.binary_length(column), longest)
+            what = f"text of more than {longest:,} bytes, the most that {place} takes"
+            checks.append((found, name, what))
+    for field in rows.schema if years else ():
+        if years and pa.types.is_timestamp(field.type):
+            year = pc.year(rows[field.name])
+            found = pc.or_(pc.less(year, years[0]), pc.greater(year, years[1]))
+            what = f"a time out of the years {years[0]} to {years[1]}, which {place} changes"
+            checks.append((found, field.name, what))
+    for found, name, what in checks:
+        position = pc.index(found, True).as_py()
+        if position >= 0:
             raise DataError(
-                f"Table {table} has text with the character U+0000, which {abilities.destination} "
-                "refuses",
-                where=f"{table} {rows[key][found].as_py()}, column {name}",
+                f"Table {table} has {what}",
+                where=f"{table} {rows[key][position].as_py()}, column {name}",
                 remedy="Correct the row in Dataverse, or leave the column out: exclude_columns = "
                 f'["{name}"] in [sources.dataverse.table_settings.{table}].',
             )

@@ -21,6 +21,7 @@ from dataverse_source.arrow.keys import concat, difference, no_keys
 from dataverse_source.arrow.schema import MOMENT, TEXT
 from dataverse_source.arrow.spool import Spool
 from dataverse_source.errors import ConfigurationError
+from dataverse_source.sync.abilities import UPSERT
 from dataverse_source.sync.context import DeletedKeys, RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.table_reader import VERSION
@@ -32,9 +33,13 @@ VALID_FROM = "_dataverse_valid_from"
 ROW_VERSION = "_dataverse_row_version"
 """Column: digest of the row's contents, which tells versions apart."""
 
+VERSION_ID = "_dataverse_version_id"
+"""Column, only where versions are merged with `upsert`: the row's key and `VALID_FROM`."""
+
 COLUMNS = (ROW_VERSION, VALID_FROM, VALID_TO)
 
 STRATEGY = "scd2"
+"""Dlt's strategy for histories; where only `upsert` is right, see `version_upserts`."""
 
 _DIGEST_BYTES = 16
 
@@ -77,13 +82,16 @@ def check_history(run: TableRun) -> None:
 
 def _check_destination(run: TableRun) -> None:
     abilities = run.abilities
-    if abilities is not None and STRATEGY not in abilities.strategies(run.table_format):
+    if abilities is None or run.merge_strategy == UPSERT:
+        return
+    if STRATEGY not in abilities.strategies(run.table_format):
         raise ConfigurationError(
             f"Table {run.name} can't have history = true at this destination: dlt does not offer "
             f"its strategy {STRATEGY} there and would append versions without ending the old ones",
             where=f"[sources.dataverse.table_settings.{run.name}] history",
-            remedy="Load the table into a database. Or remove history and set write = 'append': "
-            "the change feed keeps every version too.",
+            remedy="Load the table into a database, or in a bucket or folder set table_format = "
+            "'delta' or 'iceberg'. Or remove history and set write = 'append': the change feed "
+            "keeps every version too.",
         )
 
 
@@ -109,16 +117,21 @@ def disposition(key: str, deleted: str) -> dict[str, Any]:
     }
 
 
-def hints(*, first: bool) -> dict[str, TColumnSchema]:
+def hints(*, first: bool, upserts: bool = False) -> dict[str, TColumnSchema]:
     """Hints for dlt of the columns that `versions` adds.
 
     Args:
         first: see `versions`; the table may already have rows without these columns.
+        upserts: versions have keys, and are merged with `upsert`.
     """
+    own: dict[str, TColumnSchema] = {
+        VERSION_ID: {"name": VERSION_ID, "data_type": "text", "nullable": False}
+    }
     return {
         ROW_VERSION: {"name": ROW_VERSION, "data_type": "text", "nullable": first},
         VALID_FROM: {"name": VALID_FROM, "data_type": "timestamp", "nullable": True},
         VALID_TO: {"name": VALID_TO, "data_type": "timestamp", "nullable": True},
+        **(own if upserts else {}),
     }
 
 

@@ -20,18 +20,23 @@ from dlt.extract.hints import TResourceHints
 from dataverse_source.arrow.keys import concat, difference, intersection, no_keys
 from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema
 from dataverse_source.config.log import logger
-from dataverse_source.sync.abilities import DELETE_INSERT, merge_by
+from dataverse_source.sync.abilities import DELETE_INSERT, UPSERT, merge_by
 from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write import history
-from dataverse_source.sync.write.column_types import cast_to, changed
+from dataverse_source.sync.write.column_types import cast_to
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import DELETIONS
 from dataverse_source.sync.write.feed import NO_ROW, feed_rows
 from dataverse_source.sync.write.feed import hints as feed_hints
-from dataverse_source.sync.write.fitting import check_text, fitted, fitted_hints, has_empty_text
+from dataverse_source.sync.write.fitting import (
+    check_values,
+    fitted,
+    has_empty_text,
+    loaded_hints,
+)
 
 LAST_VERSION = 2**63 - 1
 
@@ -82,8 +87,9 @@ class TableWriter:
         self._history = run.settings.history
         self._feed = run.settings.write == "append"
         self._strategy = run.merge_strategy or DELETE_INSERT
-        hinted = changed(self._schema.hints | run.labels.hints, run.column_hints)
-        self._hinted = fitted_hints(hinted, run.abilities)
+        self._upserts_versions = self._history and self._strategy == UPSERT
+        hints = self._schema.hints | run.labels.hints
+        self._hinted = loaded_hints(hints, run.column_hints, run.abilities)
         self._variants = variants(self._hinted, run.destination.columns())
         self._hints_sent = False
         self._empty_text = False
@@ -125,7 +131,7 @@ class TableWriter:
         self._replaces = output.replace
         if self._records:
             self._keys.append(concat([rows[self._schema.primary_key]]))
-        check_text(rows, self._run.abilities, self._run.name, self._schema.primary_key)
+        check_values(rows, self._run.abilities, self._run.name, self._schema.primary_key)
         rows = self._run.labels.add_to(rows)
         if self._history:
             rows = history.versions(rows, first=output.replace, began=self._run.load_began)
@@ -170,7 +176,10 @@ class TableWriter:
         if self._hints_sent:
             return Item(rows, kind, replace)
         self._hints_sent = True
-        return Item(rows, kind, replace, self.hints(replace=replace), self.tombstones)
+        hints = self.hints(replace=replace)
+        if self._run.table_format == "iceberg" and not replace and not self._feed:
+            self._run.destination.add_columns(hints["columns"])  # type: ignore[arg-type]
+        return Item(rows, kind, replace, hints, self.tombstones)
 
     def hints(self, *, replace: bool) -> TResourceHints:
         """Hints of the table.
@@ -184,10 +193,10 @@ class TableWriter:
             columns[shown] = hint.copy()
             columns[shown]["name"] = shown
         if self._history:
-            columns |= history.hints(first=replace)
+            columns |= history.hints(first=replace, upserts=self._upserts_versions)
         if self._feed:
             columns |= feed_hints()
-        if self._has_mark:
+        if self._has_mark and not self._upserts_versions:
             columns[DELETED] = {"name": DELETED, "data_type": "bool", "nullable": True}
             if not replace and not self._history and not self._feed:
                 columns[DELETED]["hard_delete"] = True
@@ -195,13 +204,16 @@ class TableWriter:
         if merges and VERSION in columns:
             columns[VERSION]["dedup_sort"] = "desc"
         merge: Any = merge_by(self._strategy)
-        if self._history:
+        primary_key = None if self._history else list(self._schema.table.key_columns)
+        if self._upserts_versions:
+            primary_key = [history.VERSION_ID]
+        elif self._history:
             merge = history.disposition(self._schema.primary_key, DELETED)
         disposition = "append" if self._feed else "replace" if replace else merge
         return dlt.mark.make_hints(
             table_name=self._run.name,
             columns=columns,
-            primary_key=None if self._history else list(self._schema.table.key_columns),
+            primary_key=primary_key,
             write_disposition=disposition,  # type: ignore[arg-type]
             table_format=self._run.table_format,  # type: ignore[arg-type]
             file_format="insert_values" if self._empty_text else None,

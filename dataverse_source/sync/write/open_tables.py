@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import dlt
+import pyarrow as pa
 from dlt.common.destination.client import SupportsOpenTables
 from dlt.common.destination.exceptions import DestinationUndefinedEntity, SqlClientNotAvailable
 from dlt.common.destination.typing import PreparedTableSchema
@@ -67,6 +68,36 @@ def open_table(files: SupportsOpenTables, table: str) -> tuple[TTableFormat, Any
         if files.is_open_table(kind, table):
             return kind, files.load_open_table(kind, table)
     return None
+
+
+def add_columns(pipeline: dlt.Pipeline, schema: Schema, table: str, columns: pa.Schema) -> None:
+    """Adds columns to an Iceberg table that lacks them, before rows are merged into it.
+
+    pyiceberg's upsert reads the loaded rows with the columns of the last snapshot, and fails when
+    those that dlt has just added are not among them. So they get a snapshot of their own.
+
+    Args:
+        pipeline: whose destination holds the table.
+        schema: dlt's schema of the table.
+        table: name in the destination.
+        columns: all that will be written.
+    """
+    with pipeline.destination_client(schema.name) as client:
+        try:
+            found = open_table(client, table) if isinstance(client, SupportsOpenTables) else None
+        except DestinationUndefinedEntity:
+            return
+        if found is None or found[0] != "iceberg":
+            return
+        opened = found[1]
+        snapshot = opened.current_snapshot()
+        known = set(opened.schema().column_names)
+        new = [one for one in columns if one.name not in known]
+        if new:
+            with opened.update_schema() as update:
+                update.union_by_name(pa.schema([pa.field(one.name, one.type) for one in new]))
+        if new or (snapshot is not None and snapshot.schema_id != opened.schema().schema_id):
+            opened.append(opened.schema().as_arrow().empty_table())
 
 
 class _Files(FilesystemSqlClient):
