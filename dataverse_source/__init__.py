@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from dataverse_source.loading.report import LoadReport
     from dataverse_source.loading.run import load
     from dataverse_source.metadata.model import Column, Table
+    from dataverse_source.scale_out.parts import finish_load, plan_load, read_part
     from dataverse_source.source import dataverse, dataverse_table
 
 __all__ = [
@@ -78,8 +79,11 @@ __all__ = [
     "attached_pipeline",
     "dataverse",
     "dataverse_table",
+    "finish_load",
     "load",
+    "plan_load",
     "project_pipeline",
+    "read_part",
     "return_freed_memory",
     "show_progress",
     "top_by_name",
@@ -93,7 +97,10 @@ _MODULES = {
     "Table": "metadata.model",
     "dataverse": "source",
     "dataverse_table": "source",
+    "finish_load": "scale_out.parts",
     "load": "loading.run",
+    "plan_load": "scale_out.parts",
+    "read_part": "scale_out.parts",
     "project_pipeline": "loading.project_pipeline",
     "return_freed_memory": "loading.malloc",
     "show_progress": "cli.progress",

@@ -48,6 +48,8 @@ def dataverse(
     page_size: int | None = dlt.config.value,
     lookback_seconds: float | None = dlt.config.value,
     max_concurrency: int | None = dlt.config.value,
+    processes: int | None = dlt.config.value,
+    landing_url: str | None = dlt.config.value,
     table_settings: dict[str, Any] | None = dlt.config.value,
     api_version: str = Settings.api_version,
     request_timeout: float = Settings.request_timeout,
@@ -98,6 +100,10 @@ def dataverse(
         lookback_seconds: seconds by which a ``cursor`` read overlaps the previous run, so that rows
             committed late are not missed.
         max_concurrency: most requests in flight, 1 to 208.
+        processes: processes that read as the same application user at the same time; each takes its
+            share of the requests in flight.
+        landing_url: folder or bucket (``s3://``, ``abfss://``, ``gs://``) for the parts of a table
+            that several machines read.
         table_settings: settings of single tables, by the name used in ``tables``.
         api_version: version of the Web API.
         request_timeout: seconds to wait for the next bytes of a response.

@@ -226,6 +226,23 @@ class Settings:
             unset="as many as the server allows",
         ),
     )
+    processes: int = field(
+        default=1,
+        metadata=_about(
+            values.whole(1, what="processes"),
+            "processes that read as the same application user at the same time; each takes its "
+            "share of the requests in flight",
+        ),
+    )
+    landing_url: str | None = field(
+        default=None,
+        metadata=_about(
+            values.text("a folder, or the URL of a bucket"),
+            "folder or bucket (`s3://`, `abfss://`, `gs://`) for the parts of a table that several "
+            "machines read",
+            unset="a folder of this machine",
+        ),
+    )
     table_settings: Mapping[str, TableSettings] = field(
         default_factory=dict,
         metadata=_about(

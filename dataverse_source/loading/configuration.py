@@ -103,7 +103,7 @@ def settings_of_table(
         table: entity set name.
         credentials: as for `configured`.
         given: settings of the source or of the table; None means "not given".
-        section: below ``sources``, where the others are looked up.
+        section: below ``sources``, where the others are looked up; dots divide it.
 
     Raises:
         ConfigurationError: see `configured`.
@@ -111,7 +111,7 @@ def settings_of_table(
     known = {name: value for name, value in given.items() if value is not None}
     own = {name: known.pop(name) for name in OF_A_TABLE & known.keys()}
     context = ConfigSectionContext(
-        sections=("sources", section), merge_style=ConfigSectionContext.prefer_incoming
+        sections=("sources", *section.split(".")), merge_style=ConfigSectionContext.prefer_incoming
     )
     with inject_section(context):
         values = {**resolved(**{name: known[name] for name in known.keys() & OF_THE_SOURCE})}

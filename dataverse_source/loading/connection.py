@@ -126,7 +126,7 @@ class Connection:
             session=session,
             api_version=self.settings.api_version,
             request_timeout=self.settings.request_timeout,
-            limiter=limiter_of(environment_base(url), tokens.identity),
+            limiter=limiter_of(environment_base(url), tokens.identity, self.settings.processes),
             max_concurrency=self.settings.max_concurrency,
         )
         environment = f"{client.environment_url} {self.settings.api_version}"

@@ -118,7 +118,12 @@ def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) 
     interrupted: BaseException | None = None
     check_that_failed_jobs_raise(pipeline)
     outer, rows = current_run(), None
-    run = RunContext(observer=outer.observer, suspects=dict(outer.suspects), in_load=True)
+    run = RunContext(
+        observer=outer.observer,
+        suspects=dict(outer.suspects),
+        in_load=True,
+        landed=dict(outer.landed),
+    )
     with ExitStack() as stack:
         try:
             pipeline = settle_pending(pipeline)

@@ -24,6 +24,7 @@ from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.progress import Observer
 from dataverse_source.loading.row_counts import RowCounts
+from dataverse_source.sync.context import Landed
 from dataverse_source.sync.temporary_database import SharedDatabase
 
 EVERY_TABLE = "*"
@@ -61,6 +62,7 @@ class RunContext(ContainerInjectableContext):
             name; None if it does not say.
         schema_changes: what has changed in the metadata of tables, by entity set name.
         clients: the clients used, each with what it had counted before the run.
+        landed: rows of tables that have been read before, in parts, by logical name.
         database: keeps the database of temporary tables open between them.
         in_load: whether `load` runs, which also does what comes after dlt's own load.
     """
@@ -88,6 +90,7 @@ class RunContext(ContainerInjectableContext):
     rows_there: dict[str, int | None] = field(default_factory=dict)
     clients: dict[int, tuple[Any, Counters, Mapping[str, TableCosts]]] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.Lock)
+    landed: dict[str, Landed] = field(default_factory=dict)
     database: Any = field(default_factory=SharedDatabase.of_process)
 
     def includes(self, logical_name: str) -> bool:

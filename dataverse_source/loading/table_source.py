@@ -11,6 +11,7 @@ from dlt.extract.source import DltResourceDict
 
 from dataverse_source.config.values import is_pattern
 from dataverse_source.loading.catalog.resource import CATALOG
+from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.table_feed import TableFeed
 from dataverse_source.loading.table_resource import TableResource
 from dataverse_source.loading.tables import Tables
@@ -53,6 +54,11 @@ class TableSource(DltSource):
         super().resources.add(*made, *self._others)
         for change in awaits:
             change(self)
+
+    @property
+    def connection(self) -> Connection:
+        """The connection to the environment."""
+        return self._tables.connection
 
     @property
     def has_patterns(self) -> bool:

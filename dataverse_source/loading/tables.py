@@ -102,6 +102,11 @@ class Tables:
         self._ends = ManyEnds()
 
     @property
+    def connection(self) -> Connection:
+        """The connection to the environment."""
+        return self._connection
+
+    @property
     def configured_names(self) -> tuple[str, ...]:
         """Names and patterns in the settings."""
         return self._connection.settings.tables
@@ -356,6 +361,7 @@ def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator
         suspects=suspects,
         missing_newest=reading.missing_newest,
         watch=watch,
+        landed=reading.run.landed.get(reading.table.logical_name),
     )
     if reading.incremental is None:
         items = table_items(run, stored)

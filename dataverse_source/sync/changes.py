@@ -33,10 +33,11 @@ from dataverse_source.sync.context import (
 )
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.late_commits import read_late
+from dataverse_source.sync.read.created_on import CreatedOnCounts
 from dataverse_source.sync.read.stored_links import (
     delta_link_version,
     restore,
-    selects_only,
+    selected,
     shorten,
 )
 from dataverse_source.sync.read.table_reader import VERSION
@@ -91,7 +92,7 @@ def sync_changes(run: TableRun, state: TableState) -> SyncSteps:
     """
     if not state.complete:
         if state.delta is None:
-            state = _with_first_delta_link(run, state)
+            state = with_first_delta_link(run, state)
         state = yield from read_all(run, state)
         # The next package reads what has changed meanwhile, and compares the table.
         return replace(state, more=True, compared=None)
@@ -107,11 +108,22 @@ def sync_changes(run: TableRun, state: TableState) -> SyncSteps:
     return (yield from sync_changes(run, state.restarted(state.mode, state.columns)))
 
 
-def _with_first_delta_link(run: TableRun, state: TableState) -> TableState:
-    """The state with a delta link for everything that changes from now on."""
+def with_first_delta_link(
+    run: TableRun, state: TableState, counts: CreatedOnCounts | None = None
+) -> TableState:
+    """The state with a delta link for everything that changes from now on.
+
+    Args:
+        run: the run of the table.
+        state: of the table.
+        counts: is told when the rows were created, which are read anyway; None: nobody asks.
+
+    Raises:
+        NotTrackedError: Dataverse does not track the table's changes.
+    """
     run.watch.doing(READING_KEYS)
     try:
-        link = run.reader.newest_delta_link(on_page=run.watch.page)
+        link = run.reader.newest_delta_link(on_page=run.watch.page, counts=counts)
     except ResponseError as refusal:
         if _is_not_tracked(refusal):
             raise NotTrackedError(_reason(refusal)) from refusal
@@ -129,8 +141,12 @@ def _with_delta_link(
             remedy="Set sync = 'cursor' or 'full' for the table: they need no delta link.",
         )
     settle_from = (state.delta and state.delta.settle_from) or given
-    all_columns = not selects_only(link, run.reader.key)
-    return replace(state, delta=DeltaLink(shorten(link), all_columns, given, settle_from))
+    select, few = selected(link), run.reader.key_and_creation
+    made_by_few = select in (run.reader.key, few)
+    delta = DeltaLink(
+        shorten(link), not made_by_few, given, settle_from, few if select == few else ""
+    )
+    return replace(state, delta=delta)
 
 
 def has_expired(refusal: ResponseError) -> bool:
@@ -151,11 +167,16 @@ def _reason(refusal: ResponseError) -> str:
 
 def _check_age(run: TableRun, state: TableState) -> None:
     """Raises if the delta link has expired: older versions of Dataverse then return all rows."""
+    if is_too_old(run, state):
+        raise _DeltaLinkRefusedError("its delta link is older than Dataverse keeps tracked changes")
+
+
+def is_too_old(run: TableRun, state: TableState) -> bool:
+    """Whether the delta link is older than Dataverse keeps tracked changes."""
     given = state.delta.given if state.delta else None
     if given is None or run.now() - given <= FRESH:
-        return
-    if run.now() - given > run.retention():
-        raise _DeltaLinkRefusedError("its delta link is older than Dataverse keeps tracked changes")
+        return False
+    return run.now() - given > run.retention()
 
 
 def _check_version(before: int | None, link: str | None) -> None:
@@ -236,7 +257,7 @@ def _pages(run: TableRun, delta: DeltaLink) -> Iterator[Page]:
     except ResponseError as refusal:
         if delta.all_columns or not _may_take_other_columns(refusal):
             raise _refused(refusal) from refusal
-    url = restore(delta.link, reader.client.environment_url, reader.key)
+    url = restore(delta.link, reader.client.environment_url, delta.select or reader.key)
     try:
         return _started(reader.key_changes(url))
     except ResponseError as refusal:
@@ -246,7 +267,7 @@ def _pages(run: TableRun, delta: DeltaLink) -> Iterator[Page]:
 def _newest_delta_link(run: TableRun, delta: DeltaLink) -> str | None:
     """The link at the end of the delta, read by keys alone if Dataverse allows that."""
     reader = run.reader
-    url = restore(delta.link, reader.client.environment_url, reader.key)
+    url = restore(delta.link, reader.client.environment_url, delta.select or reader.key)
     try:
         return reader.newest_delta_link(url)
     except ResponseError as refusal:

@@ -96,6 +96,21 @@ class Destination(Protocol):
 
 
 @dataclass(frozen=True)
+class Landed:
+    """Rows of a table that have been read before, see `dataverse_source.sync.landed`.
+
+    Attributes:
+        plan: id of the plan that they were read for.
+        state: of the table when the plan was made.
+        rows: returns the rows, each once.
+    """
+
+    plan: str
+    state: TableState
+    rows: Callable[[], Iterator[pa.Table]]
+
+
+@dataclass(frozen=True)
 class TableRun:
     """One run of one table.
 
@@ -120,6 +135,7 @@ class TableRun:
         abilities: what the destination can do; None if no pipeline is running.
         table_format: of the destination's table, such as ``delta``; None for the destination's own.
         column_hints: column hints of the user that change types.
+        landed: its rows, if they have been read before, in parts.
         is_sample: only the first pages are taken; they come one by one, and no state is stored.
     """
 
@@ -143,6 +159,7 @@ class TableRun:
     table_format: str | None = None
     column_hints: Mapping[str, TColumnSchema] = field(default_factory=dict)
     is_sample: bool = False
+    landed: Landed | None = None
 
     @property
     def settings(self) -> TableSettings:

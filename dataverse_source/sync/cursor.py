@@ -31,7 +31,7 @@ def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
         state: of the table.
         column: modifiedon or versionnumber.
     """
-    watermark = state.watermark or _first_watermark(run, column)
+    watermark = state.watermark or first_watermark(run, column)
     if not state.complete or state.watermark is None:
         state = yield from read_all(run, replace(state, complete=False, watermark=watermark))
         # The next package reads what has changed meanwhile, and compares the table.
@@ -54,7 +54,7 @@ def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
     return replace(state, watermark=watermark)
 
 
-def _first_watermark(run: TableRun, column: str) -> Watermark:
+def first_watermark(run: TableRun, column: str) -> Watermark:
     """The watermark before the first row is read."""
     began = run.now()
     if column == MODIFIED_ON:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 
-from dataverse_source.sync.context import READING_ROWS, RowBatch, SyncSteps, TableRun
+import pyarrow as pa
+
+from dataverse_source.sync.context import (
+    READING_ROWS,
+    Landed,
+    RowBatch,
+    SyncSteps,
+    TableRun,
+)
 from dataverse_source.sync.drain import Drain
-from dataverse_source.sync.read.whole_table import read_rows
+from dataverse_source.sync.read.whole_table import Remainder, read_rows
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write.history import begins
 
@@ -19,7 +28,7 @@ def read_all(run: TableRun, state: TableState) -> SyncSteps:
     comparison with the destination then finds the deleted rows. A history is never replaced.
     """
     limit = run.settings.max_rows_per_load
-    if len(run.reader.table.key_columns) > 1:
+    if len(run.reader.table.key_columns) > 1 or run.landed is not None:
         limit = None  # keys of two columns cannot be compared after the last package
     if run.settings.history:
         merges = not begins(run)
@@ -29,7 +38,11 @@ def read_all(run: TableRun, state: TableState) -> SyncSteps:
     replaces = state.resume is None and not merges
     began = run.now()
     run.watch.doing(READING_ROWS)
-    batches = Drain(read_rows(run.reader, run.workers, state.resume, limit, replaces=replaces))
+    batches = Drain(
+        read_rows(run.reader, run.workers, state.resume, limit, replaces=replaces)
+        if run.landed is None
+        else _landed_rows(run, run.landed)
+    )
     for rows in batches:
         yield RowBatch(rows, replace=replaces)
     left = batches.result
@@ -38,3 +51,14 @@ def read_all(run: TableRun, state: TableState) -> SyncSteps:
     more = state.resume is not None or left.parallel
     compared = began if replaces else None
     return replace(state, complete=True, resume=None, more=more, compared=compared, proof=None)
+
+
+def _landed_rows(run: TableRun, landed: Landed) -> Generator[pa.Table, None, Remainder]:
+    """The rows that were read in parts, in at least one batch."""
+    read_any = False
+    for rows in landed.rows():
+        read_any = True
+        yield rows
+    if not read_any:
+        yield run.reader.schema.arrow.empty_table()
+    return Remainder(parallel=True)

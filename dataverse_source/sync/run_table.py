@@ -11,6 +11,7 @@ from dataverse_source.sync.changes import NotTrackedError, sync_changes
 from dataverse_source.sync.context import READING_ROWS, RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.cursor import sync_cursor
 from dataverse_source.sync.full import read_all
+from dataverse_source.sync.landed import take_over
 from dataverse_source.sync.plan import Plan, make_plan, without_tracking
 from dataverse_source.sync.reconcile import is_due, reconcile
 from dataverse_source.sync.state import TableState, TrackingRefusal, read_state, write_state
@@ -31,7 +32,8 @@ def table_items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
         ConfigurationError: the settings ask for what the table does not allow.
         DataverseError: the table can't be read; ``stored`` has not changed.
     """
-    plan, state = _choose(run, read_state(stored))
+    plan, state = choose(run, read_state(stored))
+    run, state = take_over(run, plan, state)
     try:
         state = yield from _write(run, plan, state)
     except NotTrackedError as refusal:  # comes before the first item
@@ -59,8 +61,12 @@ def range_items(run: TableRun, outputs: Iterator[RowBatch]) -> Iterator[Any]:
     return TableWriter(run, "").items(counted(run, steps()))
 
 
-def _choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
-    """The plan for the table, and the state to continue from."""
+def choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
+    """The sync mode of the table, and the state to continue from; logs what has changed.
+
+    Raises:
+        ConfigurationError: the settings ask for what the table does not allow.
+    """
     plan = make_plan(
         run.reader.table, run.settings, state, run.now(), explicit=run.sync_is_explicit
     )

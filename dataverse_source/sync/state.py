@@ -30,12 +30,14 @@ class DeltaLink:
         given: when Dataverse returned it.
         settle_from: when the first delta link was returned whose changes have to be read again,
             because rows may have been committed late; None: no changes have to be read again.
+        select: the columns that its chain was read with, if these are few but more than the key.
     """
 
     link: str
     all_columns: bool = False
     given: datetime | None = None
     settle_from: datetime | None = None
+    select: str = ""
 
 
 class Checkpoint(NamedTuple):
@@ -120,6 +122,7 @@ class TableState:
         refused_columns: columns of the metadata that Dataverse refuses in queries.
         newest: the newest row that has been read; None: not known.
         more: another load package has to follow in the same run.
+        landed: id of the plan whose parts were loaded last, see `dataverse_source.sync.landed`.
     """
 
     mode: str = ""
@@ -137,6 +140,7 @@ class TableState:
     refused_columns: tuple[str, ...] = ()
     newest: NewestRow | None = None
     more: bool = False
+    landed: str = ""
 
     def restarted(self, mode: str, columns: str) -> TableState:
         """The state before any row is read; keeps what Dataverse refuses and hides."""
@@ -146,6 +150,7 @@ class TableState:
             tracking_refusal=self.tracking_refusal,
             hidden_columns=self.hidden_columns,
             refused_columns=self.refused_columns,
+            landed=self.landed,
         )
 
 
@@ -155,7 +160,8 @@ def read_state(stored: Mapping[str, Any]) -> TableState:
     delta = None
     if link:
         all_columns = bool(stored.get("token_columns"))
-        delta = DeltaLink(link, all_columns, moment(stored.get("token_time")), settle_from)
+        given, select = moment(stored.get("token_time")), stored.get("token_select", "")
+        delta = DeltaLink(link, all_columns, given, settle_from, select)
     since = moment(stored.get("since"))
     checkpoints = tuple(
         Checkpoint(datetime.fromisoformat(time), int(version))
@@ -183,6 +189,7 @@ def read_state(stored: Mapping[str, Any]) -> TableState:
         refused_columns=tuple(stored.get("refused_columns", ())),
         newest=NewestRow(**stored["newest"]) if stored.get("newest") else None,
         more=bool(stored.get("more")),
+        landed=stored.get("landed", ""),
     )
 
 
@@ -198,12 +205,14 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
         "reread_by": state.reread_by,
         "newest": asdict(state.newest) if state.newest else None,
         "more": state.more,
+        "landed": state.landed,
         "hidden_columns": None if state.hidden_columns is None else dict(state.hidden_columns),
         "refused_columns": list(state.refused_columns),
     }
     if state.delta:
         values["token"] = state.delta.link
         values["token_columns"] = state.delta.all_columns
+        values["token_select"] = state.delta.select
         values["token_time"] = _text(state.delta.given)
         values["unsettled"] = _text(state.delta.settle_from)
     if state.watermark:

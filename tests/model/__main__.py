@@ -7,7 +7,7 @@ import logging
 import secrets
 import sys
 
-from tests.model.histories import search
+from tests.model.histories import Histories, PartHistories, search
 
 
 def main() -> int:
@@ -18,13 +18,21 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, help="the same number gives the same histories; a new one is printed"
     )
+    parser.add_argument("--parts", action="store_true", help="tables are loaded in parts")
     parser.add_argument("--as-found", action="store_true", help="do not shorten what fails")
     options = parser.parse_args()
     start = secrets.randbelow(2**32) if options.seed is None else options.seed
     sys.stdout.write(f"--seed {start}\n")
     sys.stdout.flush()
     logging.disable(logging.CRITICAL)  # every other run is one that is to go wrong
-    search(options.histories, steps=options.steps, start=start, shrink=not options.as_found)
+    kind = PartHistories if options.parts else Histories
+    search(
+        options.histories,
+        steps=options.steps,
+        start=start,
+        shrink=not options.as_found,
+        kind=kind,
+    )
     sys.stdout.write(f"{options.histories} histories went well\n")
     return 0
 

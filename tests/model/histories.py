@@ -24,18 +24,15 @@ from dataverse_source.errors import AccessDeniedError, DataverseError
 from dataverse_source.sandbox.api.faults import Fault
 from dataverse_source.sandbox.api.limits import LimitSettings
 from dataverse_source.sync.read import whole_table
-from tests.model.life import KINDS, LOOKBACK, Life
+from tests.model.life import CHANGE, KINDS, LOOKBACK, Life
 from tests.model.memory import Killed, MemoryDestination, Schedule
 from tests.model.oracle import assert_in_step
+from tests.model.part_moves import PartMoves
 from tests.model.scenes import SCENES, SELECTED, Scene
 from tests.model.switchboard import SWITCH, faults
 from tests.model.world import connection_with, the_world
-from tests.model.world_moves import NUMBER, WorldMoves
+from tests.model.world_moves import NUMBER
 
-CHANGE = st.tuples(
-    st.sampled_from(["create", "update", "delete", "create_again", "merge", "delete_in_bulk"]),
-    NUMBER,
-)
 REMODELLING = st.sampled_from(
     ["add_column", "drop_column", "retype_column", "rename_table", "track", "do_not_track"]
 )
@@ -46,7 +43,7 @@ USUAL = (whole_table.SLOW_PAGE_SECONDS, whole_table.FEW_PAGES)
 """Which tables are read by intervals of createdon, side by side."""
 
 
-class Histories(WorldMoves):
+class Histories(PartMoves):
     """One history after the other, all in the same sandbox, each begun with empty tables."""
 
     def __init__(self) -> None:
@@ -229,8 +226,8 @@ class Histories(WorldMoves):
             self.sandbox.hooks.clear()
             self.sandbox.faults.clear()
 
-    @rule()
-    def run(self) -> None:
+    @rule(landed=st.none())
+    def run(self, landed: Any = None) -> None:
         """A run that ends well, and then all cells are equal.
 
         What delta links may have missed is read a lookback later. What a server holds back from
@@ -251,7 +248,7 @@ class Histories(WorldMoves):
         tables = self.read.tables(schema)
         hidden = set() if readable is None else tables.keys() - readable
         try:
-            failed: Any = self.run_once()
+            failed: Any = self.run_once(landed=landed)
         except AccessDeniedError:
             assert hidden
             failed = set(tables)  # a source of one table, or of none that may be read
@@ -283,14 +280,14 @@ class Histories(WorldMoves):
                 only_active=some.filter is not None,
             )
 
-    def run_once(self, kill_at: int | None = None) -> dict[str, DataverseError]:
+    def run_once(self, kill_at: int | None = None, landed: Any = None) -> dict[str, DataverseError]:
         if self.metadata_version != self.sandbox.store.metadata_version:
             self.metadata_version = self.sandbox.store.metadata_version
             self.world.connection.metadata.refresh()
         self.world.new_process()
         schedule = self.schedules[self.turn]
         names = list(self.read.names)
-        return schedule.run(lambda: connection_with(self.settings), names, kill_at)
+        return schedule.run(lambda: connection_with(self.settings), names, kill_at, landed)
 
     def _stored(self, logical_name: str) -> dict[str, Any]:
         return _stored(self.destination.state, logical_name)
@@ -328,13 +325,37 @@ class Histories(WorldMoves):
         steps[change]()
 
 
+class PartHistories(Histories):
+    """Histories in which the tables are loaded in parts, and little else happens."""
+
+    def run(self, landed: Any = None) -> None:
+        Histories.run(self, landed)
+
+    def _not_now(self) -> None:
+        """No rule of these histories."""
+
+    run_interrupted = change_read_privilege = change_read_depth = enforce_limits = _not_now
+    lose_the_working_folder = other_schedule = change_tracking_privilege = _not_now
+    change_setting = select_other_columns = change_the_filter = begin_a_history = _not_now
+    spell_out_patterns = take_tables_out_and_in = rows_vanish_in_the_destination = _not_now
+    back_up_the_destination = restore_the_destination = secure_a_column = _not_now
+    restore_the_environment = copy_over_the_environment = change_and_run = roll_up = _not_now
+
+
 def _stored(state: dict[str, dict[str, Any]], logical_name: str) -> dict[str, Any]:
     """The state of a table."""
     tables = (resource.get("tables", {}) for resource in state.values())
     return next((one[logical_name] for one in tables if logical_name in one), {})
 
 
-def search(histories: int, *, steps: int, start: int, shrink: bool = True) -> None:
+def search(
+    histories: int,
+    *,
+    steps: int,
+    start: int,
+    shrink: bool = True,
+    kind: type[Histories] = Histories,
+) -> None:
     """Looks for a history after which a cell differs.
 
     Args:
@@ -342,8 +363,9 @@ def search(histories: int, *, steps: int, start: int, shrink: bool = True) -> No
         steps: the longest one.
         start: the seed: the same number gives the same histories.
         shrink: whether a history that fails is made shorter, which can take many minutes.
+        kind: of the histories.
     """
-    machine: Any = seed(start)(type("Histories", (Histories,), {}))
+    machine: Any = seed(start)(type(kind.__name__, (kind,), {}))
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from hypothesis import strategies as st
+
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema import schema_changes
 from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Column, Table
@@ -25,6 +27,10 @@ BY_DATAVERSE = frozenset(
 """Columns that no user writes as such."""
 
 KINDS = ("String", "Memo", "Integer", "BigInt", "Decimal", "Double", "Boolean", "DateTime")
+CHANGE = st.tuples(
+    st.sampled_from(["create", "update", "delete", "create_again", "merge", "delete_in_bulk"]),
+    st.integers(0, 60),
+)
 LOOKBACK = timedelta(seconds=300)
 TTL_SECONDS = 1000
 OTHER = "0c5d7e11-2222-4333-8444-555566667777"

@@ -27,6 +27,7 @@ from dataverse_source.loading.load_package import Package as PackageToFill
 from dataverse_source.loading.run_context import RunContext, running
 from dataverse_source.loading.table_states import take_over
 from dataverse_source.loading.tables import Tables
+from dataverse_source.sync.context import Landed
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import VALID_TO
@@ -232,8 +233,15 @@ class Schedule:
         connect: Callable[[], Connection],
         names: list[str],
         kill_at: int | None = None,
+        landed: Callable[[Schedule, dict[str, str]], dict[str, Landed]] | None = None,
     ) -> dict[str, DataverseError]:
         """What `load` does: what was left behind, then package after package.
+
+        Args:
+            connect: opens a connection.
+            names: of the tables in the settings.
+            kill_at: the step at which the process ends.
+            landed: returns rows that were read in parts, as `finish_load` finds them.
 
         Returns:
             Why tables have failed, by logical name.
@@ -257,6 +265,7 @@ class Schedule:
             isolates=len(names) > 1 or is_pattern(names[0]),
             reasons=moved.read_again,
             comparisons=moved.compare,
+            landed=landed(self, moved.read_again) if landed else {},
         )
         todo: dict[str, Any] = {}
         for _ in range(MOST_PACKAGES):

@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 
 from dataverse_source.sandbox.switches import Switches
-from tests.model.histories import search
+from tests.model.histories import PartHistories, search
 from tests.model.switchboard import LEFT_OUT, switch_values
 
 PARTS = 4
@@ -21,6 +21,12 @@ HISTORIES = int(os.environ.get("DATAVERSE_MODEL_HISTORIES", "25"))
 def test_random_histories(part: int) -> None:
     """What fails here is made shorter by ``python -m tests.model --steps 20 --seed <part>``."""
     search(HISTORIES, steps=20, start=part, shrink=False)
+
+
+@pytest.mark.slow
+def test_random_histories_of_loads_in_parts() -> None:
+    """What fails here is made shorter by ``python -m tests.model --parts --steps 8 --seed 0``."""
+    search(HISTORIES, steps=8, start=0, shrink=False, kind=PartHistories)
 
 
 def test_every_switch_is_turned_or_left_out_for_a_reason() -> None:

@@ -70,7 +70,7 @@ class WorldMoves(RuleBasedStateMachine):
         self.saved = [MemoryDestination()]
         self.spelled_out = False
 
-    def run_once(self, kill_at: int | None = None) -> dict[str, DataverseError]:
+    def run_once(self, kill_at: int | None = None, landed: Any = None) -> dict[str, DataverseError]:
         """One run; returns why tables have failed, by logical name."""
         raise NotImplementedError
 

@@ -52,7 +52,8 @@ def command(
     """
     from dataverse_source.cli.checks.destination import check_destination
     from dataverse_source.cli.checks.examination import examine
-    from dataverse_source.cli.opening import configured_tables, settings_for, settings_of
+    from dataverse_source.cli.opening import settings_for
+    from dataverse_source.scale_out.sources import configured_tables, settings_of
 
     with settings_of(where.environment):
         names = tables or configured_tables()

@@ -71,10 +71,10 @@ def command(
 
     --json FILE.json writes the results to a file, also if the run fails.
     """
-    from dataverse_source.cli.opening import source_for
     from dataverse_source.config.log import logger
     from dataverse_source.loading.malloc import return_freed_memory
     from dataverse_source.loading.project_pipeline import project_pipeline
+    from dataverse_source.scale_out.sources import source_for
 
     screen.quiet = quiet
     screen.results = results

@@ -66,9 +66,10 @@ def command(
     the last run differ too, so verify right after a run. The exit code is 1 if a table differs or
     can't be compared.
     """
-    from dataverse_source.cli.opening import configured_tables, open_connection, settings_of
+    from dataverse_source.cli.opening import open_connection
     from dataverse_source.cli.states import attached
     from dataverse_source.loading.verification import Depth, loaded_tables, verify
+    from dataverse_source.scale_out.sources import configured_tables, settings_of
 
     found = attached(where)
     with settings_of(where.environment):
@@ -106,10 +107,10 @@ def _repair(
 ) -> None:
     """A run of the tables that differ, which corrects every difference."""
     from dataverse_source import load
-    from dataverse_source.cli.opening import source_for
     from dataverse_source.cli.progress import shown
     from dataverse_source.loading.run_context import running
     from dataverse_source.loading.verification import repairing
+    from dataverse_source.scale_out.sources import source_for
 
     names = [one.table for one in verdicts if one.loaded and not one.is_equal]
     source = source_for(

@@ -72,6 +72,9 @@ class ConcurrencyLimiter:
         clock: the time, and how to wait.
         chance: returns random numbers from 0 to 1.
         gauge: whether processor time is left for more requests at once.
+
+    Attributes:
+        processes: that share what the servers grant; each takes as many requests at once.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class ConcurrencyLimiter:
         self._chance = chance
         self._gauge = gauge or CpuGauge()
         self._per_server = self._limits.concurrent
+        self.processes = 1
         self._budgets = Budgets(self._limits)
         self._lock = threading.Lock()
         self._queue: list[tuple[_Ticket, threading.Condition]] = []
@@ -304,6 +308,7 @@ class ConcurrencyLimiter:
         if servers > 1:
             share = 1.0 / servers
             top = max(each, int(servers * each * (1.0 - 3.0 * ((1.0 - share) / each) ** 0.5)))
+        top //= self.processes
         if self._clock.now() < self._ceiling_until:
             top = min(top, self._ceiling)
         return max(top, 1)
@@ -368,15 +373,17 @@ _limiters: WeakValueDictionary[tuple[str, str], ConcurrencyLimiter] = WeakValueD
 _limiters_lock = threading.Lock()
 
 
-def limiter_of(environment_url: str, user: str) -> ConcurrencyLimiter:
+def limiter_of(environment_url: str, user: str, processes: int = 1) -> ConcurrencyLimiter:
     """The concurrency limiter of one environment and user; kept while any client uses it.
 
     Args:
         environment_url: scheme, host and port.
         user: who signs in; no secret.
+        processes: that read as this user at the same time.
     """
     with _limiters_lock:
         limiter = _limiters.get((environment_url, user))
         if limiter is None:
             limiter = _limiters[environment_url, user] = ConcurrencyLimiter()
+        limiter.processes = max(limiter.processes, processes)
         return limiter

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataverse_source.sync.read.query import literal
 
@@ -62,6 +65,67 @@ class Interval:
         highs = [*points, self.high]
         parts = [Interval(low, high) for low, high in zip(lows, highs, strict=True)]
         return (replace(parts[0], link=self.link), *parts[1:])
+
+
+MOST_STRETCHES = 20_000
+"""Stretches of time that are counted apart; beyond that, two become one."""
+
+
+class CreatedOnCounts:
+    """Counts the rows of a table by the time at which they were created.
+
+    Memory stays flat: a stretch of time is a second long at first, and twice as long whenever there
+    are too many of them.
+
+    Attributes:
+        rows: all of them.
+        undated: those without a createdon.
+    """
+
+    def __init__(self) -> None:
+        self.rows = self.undated = 0
+        self._seconds = 1
+        self._stretches: dict[int, int] = {}
+
+    def add(self, rows: pa.Table) -> None:
+        """Counts the rows of a page, which have a column createdon."""
+        created = rows[CREATED_ON]
+        self.rows += rows.num_rows
+        self.undated += created.null_count
+        seconds = created.drop_null().cast(pa.timestamp("s", "UTC"), safe=False).cast(pa.int64())
+        found = pc.value_counts(pc.divide(seconds, self._seconds))
+        starts, counts = found.field("values").to_pylist(), found.field("counts").to_pylist()
+        for start, count in zip(starts, counts, strict=True):
+            self._stretches[start] = self._stretches.get(start, 0) + count
+        while len(self._stretches) > MOST_STRETCHES:
+            self._seconds *= 2
+            stretches: dict[int, int] = {}
+            for start, count in self._stretches.items():
+                stretches[start // 2] = stretches.get(start // 2, 0) + count
+            self._stretches = stretches
+
+    def parts(self, most: int) -> list[tuple[Interval, int]]:
+        """Intervals that together hold every row with a createdon, each with its rows.
+
+        They are of about the same size. A second is never cut, so many rows of one second stay
+        together; there are fewer parts then.
+
+        Args:
+            most: how many intervals at most.
+        """
+        wanted = max((self.rows - self.undated) / most, 1)
+        points: list[datetime] = []
+        sizes, before = [0], 0
+        for start, count in sorted(self._stretches.items()):
+            # Cut where the sum comes closest to its share.
+            share = wanted * len(sizes)
+            if sizes[-1] and len(sizes) < most and before + count / 2 >= share:
+                moment = start * self._seconds
+                points.append(datetime.fromtimestamp(moment, timezone.utc))
+                sizes.append(0)
+            sizes[-1] += count
+            before += count
+        return list(zip(Interval().cut(points), sizes, strict=True))
 
 
 WHOLE = (Interval(), Interval(undated=True))

@@ -10,7 +10,7 @@ then returned unless their key was returned before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,7 +30,7 @@ class RecreatedRowFilter:
 
     def __init__(self, key: str, highest: int) -> None:
         self._key = key
-        self._bound = highest - VERSION_MARGIN
+        self._highest = highest
         self._accepted = Spool()
         self._held_back = Spool()
 
@@ -43,7 +43,7 @@ class RecreatedRowFilter:
 
     def accept(self, rows: pa.Table) -> pa.Table:
         """Returns the rows that cannot be repeats; holds the others back."""
-        is_new = pc.fill_null(pc.greater(rows[VERSION], self._bound), True)
+        is_new = is_recent(rows, self._highest)
         held_back = rows.filter(is_new)
         if held_back.num_rows:
             self._held_back.add(held_back)
@@ -54,12 +54,32 @@ class RecreatedRowFilter:
 
     def remaining(self) -> Iterator[pa.Table]:
         """The rows held back: each key once, and none that was accepted before."""
-        keys = concat([rows[self._key] for rows in self._held_back])
-        found = [intersection(concat([rows[self._key]]), keys) for rows in self._accepted]
-        open_keys = difference(keys, concat(found))
-        for rows in self._held_back:
-            own = concat([rows[self._key]])
-            rows = rows.filter(pc.is_in(own, value_set=open_keys))
-            if rows.num_rows:
-                open_keys = difference(open_keys, own)
-                yield rows
+        yield from not_repeated(self._key, self._held_back, self._accepted)
+
+
+def is_recent(rows: pa.Table, highest: int) -> pa.Array:
+    """Whether each row may have been created again since ``highest`` was the highest version."""
+    return pc.fill_null(pc.greater(rows[VERSION], highest - VERSION_MARGIN), True)
+
+
+def not_repeated(
+    key: str, held_back: Iterable[pa.Table], accepted: Iterable[pa.Table]
+) -> Iterator[pa.Table]:
+    """The rows held back: each key once, and none that was accepted.
+
+    Args:
+        key: the key column.
+        held_back: the rows; they are iterated twice.
+        accepted: the key column of the other rows; it is iterated once, if any row is held back.
+    """
+    keys = concat([rows[key] for rows in held_back])
+    if not len(keys):
+        return
+    found = [intersection(concat([rows[key]]), keys) for rows in accepted]
+    open_keys = difference(keys, concat(found))
+    for rows in held_back:
+        own = concat([rows[key]])
+        rows = rows.filter(pc.is_in(own, value_set=open_keys))
+        if rows.num_rows:
+            open_keys = difference(open_keys, own)
+            yield rows

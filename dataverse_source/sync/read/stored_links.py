@@ -44,7 +44,7 @@ def delta_link_version(link: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def selects_only(link: str, column: str) -> bool:
-    """Whether ``link`` selects this column and no other."""
+def selected(link: str) -> str | None:
+    """The columns that ``link`` selects, as in ``$select``; None if it has none."""
     found = _SELECT.search(link)
-    return found is not None and unquote(found[0]).partition("=")[2] == column
+    return None if found is None else unquote(found[0]).partition("=")[2]

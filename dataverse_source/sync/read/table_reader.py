@@ -21,6 +21,7 @@ from dataverse_source.errors import ProtocolError
 from dataverse_source.metadata.column_selection import holds_files
 from dataverse_source.metadata.literals import text_literal, text_literals
 from dataverse_source.metadata.model import Column, Table
+from dataverse_source.sync.read.created_on import CREATED_ON, CreatedOnCounts
 from dataverse_source.sync.read.prefetch import PagePrefetch, link_at_the_end
 from dataverse_source.sync.read.query import preferences, rows_query
 from dataverse_source.sync.read.repeated_pages import checked
@@ -214,7 +215,11 @@ class TableReader:
                 yield page.rows
 
     def newest_delta_link(
-        self, url: str | None = None, *, on_page: Callable[[int], None] | None = None
+        self,
+        url: str | None = None,
+        *,
+        on_page: Callable[[int], None] | None = None,
+        counts: CreatedOnCounts | None = None,
     ) -> str | None:
         """The delta link for all changes from now on, from the last page of a tracked read.
 
@@ -223,6 +228,7 @@ class TableReader:
         Args:
             url: of the delta that is read; None: the keys of all rows are read.
             on_page: called with about how many keys each page holds.
+            counts: is told when the rows were created; only without ``url``.
 
         Raises:
             DataverseError: see `pages`.
@@ -230,19 +236,24 @@ class TableReader:
 
         def skip(body: bytes) -> Page | _SkippedPage:
             link = link_at_the_end(body)
+            if counts is not None:
+                return decode_page(body, self._counted_schema, delta=True)
             return (
                 decode_page(body, self._key_schema, delta=True)
                 if link is None
                 else _SkippedPage(link)
             )
 
-        url = url or self.client.url(self.name, {"$select": self._key_column.wire_name})
+        select = self._key_column.wire_name if counts is None else self.key_and_creation
+        url = url or self.client.url(self.name, {"$select": select})
         prefer = _prefer((self._key_column,), tracked=True)
         found = None
         pages = self.client.pages(url, prefer=prefer, page_size=self._key_page, parse=skip)
         for page in pages:
             signals.raise_if_signalled()
             found = page.delta_link if isinstance(page, Page) else None
+            if counts is not None and isinstance(page, Page):
+                counts.add(page.rows)
             if on_page is not None:
                 on_page(page.rows.num_rows if isinstance(page, Page) else self._key_page)
         return found
@@ -274,6 +285,15 @@ class TableReader:
         if first.next_link is not None:
             link = pinned(first.next_link, self.client.environment_url)
             yield from self.prefetched_pages(link, workers, before=url, tracked=True)
+
+    @property
+    def key_and_creation(self) -> str:
+        """Value of ``$select`` for the key and createdon."""
+        return f"{self._key_column.wire_name},{CREATED_ON}"
+
+    @cached_property
+    def _counted_schema(self) -> TableSchema:
+        return table_schema(self.table, (self._key_column, self.table.column(CREATED_ON)))
 
     @cached_property
     def _key_column(self) -> Column:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -99,6 +99,24 @@ def read_rows(
     return (yield from _read_chain(pages, limit, from_start=from_start))
 
 
+def read_intervals(
+    reader: TableReader, workers: WorkerPool, intervals: Sequence[Interval], page_bytes: int
+) -> Iterator[pa.Table]:
+    """The rows of some intervals of the table, in parallel as far as limits and memory allow.
+
+    Args:
+        reader: reads the table.
+        workers: fetch and decode.
+        intervals: which do not overlap.
+        page_bytes: size of a page of rows in memory.
+
+    Raises:
+        DataverseError: see `ParallelRead.batches`.
+    """
+    read = ParallelRead(reader, workers, ReadLimits(_pages_of(page_bytes)), intervals)
+    yield from read.batches()
+
+
 def _read_chain(
     pages: Iterator[Page], limit: int | None, *, from_start: bool
 ) -> Generator[pa.Table, None, Remainder]:
@@ -181,8 +199,13 @@ def _most_pages(reader: TableReader, page: Page | None) -> int:
     """Most pages in flight, limited by their size and by what the state can store."""
     most = MOST_PAGES if reader.settings.max_rows_per_load is None else LEFT_AT_MOST
     if page is not None:
-        most = min(most, BYTES_AT_ONCE // max(page.rows.nbytes * BYTES_OF_TEXT, 1))
+        most = min(most, _pages_of(page.rows.nbytes))
     return max(most, 2)
+
+
+def _pages_of(size: int) -> int:
+    """Most pages of this size in memory that may be in flight."""
+    return max(min(MOST_PAGES, BYTES_AT_ONCE // max(size * BYTES_OF_TEXT, 1)), 2)
 
 
 def _read_parallel(

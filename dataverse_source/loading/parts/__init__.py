@@ -1,0 +1,1 @@
+"""One table's first read in parts, by many processes: plan, parts, finish."""

@@ -1,0 +1,154 @@
+"""The landing place: a folder or bucket where parts put their files, opened with fsspec.
+
+A plan has a folder of its own in it. Each attempt at a part writes files under names of its own,
+and then the part's manifest, which names them, in one step. So a process that was killed leaves no
+manifest, and one that comes late puts a complete part in place of another complete one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import dlt
+from dlt.common.configuration import resolve_configuration
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.exceptions import MissingDependencyException
+from dlt.common.storages import FilesystemConfiguration
+from dlt.common.storages.fsspec_filesystem import fsspec_from_config
+
+from dataverse_source.errors import ConfigurationError, printable
+
+SECTIONS = ("destination", "filesystem")
+"""Where dlt keeps the credentials of buckets: ``[destination.filesystem.credentials]``."""
+
+PLAN = "plan.json"
+
+
+def default_landing(pipeline: dlt.Pipeline) -> str:
+    """The landing place while none is set: a folder beside the pipelines' working folders.
+
+    It is not inside of one, as dlt empties that to restore a pipeline.
+    """
+    folder = Path(pipeline.pipelines_dir).absolute().parent / "landing"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    return folder.as_uri()
+
+
+class Landing:
+    """One plan's folder in the landing place.
+
+    Args:
+        url: of the folder: a path, ``file://``, ``s3://``, ``abfss://`` or whatever fsspec knows.
+
+    Raises:
+        ConfigurationError: the place cannot be opened: credentials or a package are missing.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        given = FilesystemConfiguration(bucket_url=self.url)
+        try:
+            config = resolve_configuration(given, sections=SECTIONS)
+            self._files, self._root = fsspec_from_config(config)
+        except (ConfigurationException, MissingDependencyException, ValueError) as error:
+            raise ConfigurationError(
+                "The landing place cannot be opened",
+                where=f"landing_url, {printable(self.url)}",
+                why=printable(str(error).strip().split("\n")[0]),
+                remedy="Give a folder, or the URL of a bucket: its credentials stand in "
+                "[destination.filesystem.credentials] of .dlt/secrets.toml, as for dlt's "
+                "destination filesystem, and its package is installed with dlt's extra (dlt[s3]).",
+            ) from None
+        self._is_local = config.is_local_filesystem
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return bool(self._is_local)
+
+    def put(self, name: str, value: Any) -> None:
+        """Writes a JSON file in one step: others see all of it, or nothing."""
+        self._prepare()
+        text = json.dumps(value, indent=1).encode()
+        if not self._is_local:  # object stores show an object when it is complete
+            self._files.pipe_file(self._path(name), text)
+            return
+        path = Path(self._path(name))
+        new = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
+        new.write_bytes(text)
+        new.replace(path)
+
+    def get(self, name: str) -> Any | None:
+        """The contents of a JSON file; None if there is no such file."""
+        try:
+            return json.loads(self._files.cat_file(self._path(name)))
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str) -> IO[bytes]:
+        """A new file, open for writing."""
+        self._prepare()
+        return self._files.open(self._path(name), "wb")  # type: ignore[no-any-return]
+
+    def read(self, name: str) -> IO[bytes]:
+        """A file, open for reading.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        return self._files.open(self._path(name), "rb")  # type: ignore[no-any-return]
+
+    def remove(self, name: str) -> None:
+        """Removes a file, if it is there."""
+        try:
+            self._files.rm_file(self._path(name))
+        except FileNotFoundError:
+            return
+
+    def remove_all(self) -> None:
+        """Removes the plan's folder."""
+        self._files.invalidate_cache()
+        try:
+            self._files.rm(self._root, recursive=True)
+        except FileNotFoundError:
+            return
+
+    def _prepare(self) -> None:
+        if self._is_local:
+            Path(self._root).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+
+def read_plan_file(where: str) -> Any:
+    """The contents of a plan's JSON file.
+
+    Args:
+        where: path or URL of the file, or of the plan's folder.
+
+    Raises:
+        ConfigurationError: there is no such file, or it is no JSON.
+    """
+    folder, _, name = where.rpartition("/")
+    if not where.endswith(".json"):
+        folder, name = where.rstrip("/"), PLAN
+    if not urlsplit(folder).scheme:
+        folder = str(Path(folder or ".").absolute())
+    try:
+        found = Landing(folder).get(name)
+    except ValueError as error:
+        raise ConfigurationError("The plan is no JSON", where=where, why=str(error)) from None
+    if found is None:
+        raise ConfigurationError(
+            "There is no such plan",
+            where=where,
+            remedy="Name the file that `dataverse-source plan` wrote. When a plan is finished, its "
+            "folder in the landing place is removed.",
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Several processes or machines: the parts of one table, and buckets of tables."""
