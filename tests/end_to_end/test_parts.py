@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -218,3 +221,56 @@ def test_state_and_rows_come_together(parts: Parts, sandbox: Sandbox) -> None:
     parts.read_all(plan)
     parts.finish(plan)
     assert state(parts.new_pipeline())["landed"] == plan["id"]
+
+
+KILLED = """
+import os, signal, sys
+from dataverse_source import {step}
+from dataverse_source.loading.parts import landing
+from dlt.load.load import Load
+
+def killed(*_args, **_kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+{patch}
+import dlt, json
+given = json.loads(sys.argv[1])
+pipeline = dlt.pipeline("test", destination=dlt.destinations.duckdb(given["database"]),
+                        dataset_name="dataverse", pipelines_dir=given["pipelines"])
+{call}
+"""
+READING = ("landing.Landing.put = killed", "read_part(given['plan'], 1, **given['settings'])")
+FINISHING = (
+    "Load.complete_package = killed",
+    "finish_load(given['plan'], pipeline, **given['settings'])",
+)
+
+
+def _killed(parts: Parts, plan: dict[str, Any], step: str, patch: str, call: str) -> None:
+    """Runs a step in a process that ends itself by SIGKILL."""
+    credentials = parts.settings["credentials"]
+    settings = {**parts.settings, "credentials": dict(credentials)}
+    given = {"plan": plan, "settings": settings, "database": str(parts.folder / "test.duckdb")}
+    given["pipelines"] = str(parts.folder / "pipelines")
+    script = KILLED.format(step=step, patch=patch, call=call)
+    command = [sys.executable, "-c", script, json.dumps(given)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_a_worker_and_a_finish_that_are_killed(parts: Parts, sandbox: Sandbox) -> None:
+    _spread(sandbox)
+    plan = parts.plan()
+    for number in (0, 2, 3):
+        parts.read(plan, number)
+    _killed(parts, plan, "read_part", *READING)
+    assert sum(name.startswith("part-00001") for name in parts.landed()) >= 1
+    with pytest.raises(ConfigurationError, match="1 have not been read: 1"):
+        parts.finish(plan)
+    parts.read(plan, 1)
+    sandbox.store.update("account", keys(sandbox)[5], {"name": "Meanwhile"})
+    _killed(parts, plan, "finish_load", *FINISHING)
+    sandbox.store.delete("account", keys(sandbox)[6])
+    parts.finish(plan)
+    assert_equal(parts.new_pipeline(), sandbox, "accounts")
+    assert parts.landed() == []

@@ -126,6 +126,25 @@ class Landing:
         return f"{self._root}/{name}"
 
 
+def write_plan_file(where: str, plan: Any) -> None:
+    """Writes a plan to a file.
+
+    Args:
+        where: path or URL of the file.
+        plan: JSON values.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    folder, name = _folder_and_name(where)
+    try:
+        Landing(folder).put(name, plan)
+    except OSError as error:
+        raise ConfigurationError(
+            "The plan cannot be written", where=where, why=str(error)
+        ) from None
+
+
 def read_plan_file(where: str) -> Any:
     """The contents of a plan's JSON file.
 
@@ -135,11 +154,7 @@ def read_plan_file(where: str) -> Any:
     Raises:
         ConfigurationError: there is no such file, or it is no JSON.
     """
-    folder, _, name = where.rpartition("/")
-    if not where.endswith(".json"):
-        folder, name = where.rstrip("/"), PLAN
-    if not urlsplit(folder).scheme:
-        folder = str(Path(folder or ".").absolute())
+    folder, name = _folder_and_name(where)
     try:
         found = Landing(folder).get(name)
     except ValueError as error:
@@ -152,3 +167,15 @@ def read_plan_file(where: str) -> Any:
             "folder in the landing place is removed.",
         )
     return found
+
+
+def _folder_and_name(where: str) -> tuple[str, str]:
+    """The folder of a plan's file, and the file's name."""
+    if urlsplit(where).scheme not in ("", "file") and "://" in where:
+        folder, _, name = where.rpartition("/")
+    else:
+        path = Path(where.removeprefix("file://")).absolute()
+        folder, name = path.parent.as_uri(), path.name
+    if not name.endswith(".json"):
+        return f"{folder}/{name}".rstrip("/"), PLAN
+    return folder, name

@@ -13,6 +13,8 @@ from dataverse_source.loading.parts.forecast import Forecast, first_page, foreca
 from dataverse_source.loading.parts.landing import PLAN, Landing
 from dataverse_source.loading.parts.load_plan import LoadPlan, Part
 from dataverse_source.loading.parts.opened import OpenedTable
+from dataverse_source.loading.progress import TableWatch
+from dataverse_source.loading.run_context import current_run
 from dataverse_source.sync.landed import begin, whole_because
 from dataverse_source.sync.read.created_on import CreatedOnCounts, Interval
 from dataverse_source.sync.read.query import MODIFIED_ON
@@ -77,7 +79,7 @@ def make_load_plan(
 def _with_parts(
     plan: LoadPlan, opened: OpenedTable, landing: Callable[[], str], wish: Wish
 ) -> LoadPlan:
-    run = opened.run
+    run = replace(opened.run, watch=TableWatch(opened.run.name, current_run().observer, {}))
     page, size = first_page(run), run.reader.page_size
     shares = {"users": wish.users, "servers": wish.servers}
     found = forecast(run.reader.count(), page, size, **shares)
