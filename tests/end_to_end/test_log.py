@@ -60,7 +60,7 @@ def test_info_tells_how_a_table_is_synced(tmp_path: Path) -> None:
         line for line in lines if "accounts: " in line and "it is enabled for the table" in line
     )
     assert "|[INFO]|" in told
-    assert "|dlt.dataverse_source|run_table.py|_choose:" in told
+    assert "|dlt.dataverse_source|run_table.py|choose:" in told
 
 
 def test_json_tells_how_a_table_is_synced(tmp_path: Path) -> None:

@@ -379,3 +379,13 @@ def test_one_limiter_for_each_environment_and_user() -> None:
     assert limiter_of("https://contoso.crm4.dynamics.com", "app 1") is first
     assert limiter_of("https://contoso.crm4.dynamics.com", "app 2") is not first
     assert limiter_of("https://contoso.crm.dynamics.com", "app 1") is not first
+
+
+def test_processes_share_what_a_server_accepts_at_once() -> None:
+    limiter = new_limiter()
+    one(limiter, {"x-ms-dop-hint": "40"})
+    assert limiter.concurrency == 40
+    limiter.processes = 4
+    assert limiter.concurrency == ServiceLimits().concurrent // 4
+    limiter.processes = 1000
+    assert limiter.concurrency == 1

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import datetime, timezone
+from unittest import mock
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_source.sync.read.created_on import WHOLE, Interval, cut_points, from_state, to_state
+from dataverse_source.sync.read.created_on import (
+    WHOLE,
+    CreatedOnCounts,
+    Interval,
+    cut_points,
+    from_state,
+    to_state,
+)
 from tests.support.memory_table import at, belongs
 
 seconds = st.integers(0, 100)
@@ -81,3 +91,36 @@ def test_an_interval_comes_back_from_the_state(
 def test_a_moment_of_long_ago() -> None:
     old = Interval(low=datetime(1753, 1, 1, tzinfo=timezone.utc))
     assert old.condition == "createdon ge 1753-01-01T00:00:00Z"
+
+
+MOMENTS = st.none() | st.integers(-(10**9), 2 * 10**9)
+
+
+@given(st.lists(st.lists(MOMENTS, max_size=30), max_size=6), st.integers(1, 9), st.integers(2, 40))
+def test_parts_hold_every_row_once_and_are_counted(
+    pages: list[list[int | None]], most: int, stretches: int
+) -> None:
+    counts = CreatedOnCounts()
+    with mock.patch("dataverse_source.sync.read.created_on.MOST_STRETCHES", stretches):
+        for page in pages:
+            counts.add(pa.table({"createdon": pa.array(page, pa.timestamp("s", "UTC"))}))
+    seconds = [one for page in pages for one in page]
+    assert (counts.rows, counts.undated) == (len(seconds), seconds.count(None))
+    parts = counts.parts(most)
+    assert 1 <= len(parts) <= most
+    assert sum(rows for _, rows in parts) == len(seconds) - seconds.count(None)
+    bounds = [(one.low, one.high) for one, _ in parts]
+    assert (bounds[0][0], bounds[-1][1]) == (None, None)
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(bounds))
+    assert all(low < high for low, high in bounds if low and high)
+
+
+def test_parts_are_of_about_the_same_size() -> None:
+    counts = CreatedOnCounts()
+    bulk = [1_700_000_000] * 5000  # an import: half of all rows in one second
+    others = range(1_500_000_000, 1_800_000_000, 60_000)
+    counts.add(pa.table({"createdon": pa.array([*bulk, *others], pa.timestamp("s", "UTC"))}))
+    sizes = [rows for _, rows in counts.parts(8)]
+    assert max(sizes) < 5000 + 10_000 / 8
+    assert sum(size > 2 * 10_000 / 8 for size in sizes) == 1
+    assert len(sizes) >= 4

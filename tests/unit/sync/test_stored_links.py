@@ -7,7 +7,7 @@ import pytest
 from dataverse_source.sync.read.stored_links import (
     delta_link_version,
     restore,
-    selects_only,
+    selected,
     shorten,
 )
 
@@ -59,6 +59,6 @@ def test_version_of_a_token(link: str, version: int | None) -> None:
 
 
 def test_what_a_link_selects() -> None:
-    assert selects_only("x?$select=accountid&$deltatoken=1", "accountid")
-    assert not selects_only("x?$select=accountid,name&$deltatoken=1", "accountid")
-    assert not selects_only("x?$deltatoken=1", "accountid")
+    assert selected("x?$select=accountid&$deltatoken=1") == "accountid"
+    assert selected("x?%24select=accountid%2cname&$deltatoken=1") == "accountid,name"
+    assert selected("x?$deltatoken=1") is None
