@@ -20,7 +20,7 @@ from dataverse_source.sandbox import Sandbox
 from tests.conformance.summary import tell
 from tests.support.settings import credentials_of
 
-pytest_plugins = ["tests.support.command_line", "tests.support.loads"]
+pytest_plugins = ["tests.support.command_line", "tests.support.loads", "tests.support.sample"]
 
 # No test may fail because the machine is slow, nor write outside of its own folder. Seeds are
 # fixed, so that a test run never fails by chance; `--hypothesis-profile random` takes new ones.
