@@ -24,6 +24,7 @@ from typing import Any
 from benchmarks.compare import compare
 from benchmarks.contenders import contenders
 from benchmarks.imports import measure_imports
+from benchmarks.latency import measure_latency
 from benchmarks.limited import measure_limited
 from benchmarks.memory import measure_memory
 from benchmarks.report import PARTS, document
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "limits": lambda given: measure_limited(
             {"cursor": given.limits_rows, "auto": given.limits_rows // 10}, folder=given.cache
         ),
+        "latency": lambda _: measure_latency(),
         "imports": lambda given: measure_imports(max(given.rounds, 5)),
         "unchanged": lambda given: measure_unchanged(given.tables),
         "memory": lambda given: measure_memory(given.memory, folder=given.cache),
@@ -116,7 +118,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    names = ("compare", "large", "limits", "imports", "unchanged", "memory")
+    names = ("compare", "large", "limits", "latency", "imports", "unchanged", "memory")
     add("--only", action="append", choices=names, help="one part; may be repeated")
     add("--rows", type=int, default=200_000, help="accounts in the comparison")
     add("--large-rows", type=int, default=1_000_000, help="accounts in the large one")

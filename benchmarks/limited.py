@@ -69,7 +69,7 @@ def _one(made: Path, rows: int, sync: str) -> dict[str, Any]:
     page = MODEL.seconds * MODEL.scale
     with page_server(made, rows, limits=enforced, latency=page) as server:
         run = run_once(ours, server)
-        log = _log(server)
+        log = asked_of(server)
     work = run.cpu_seconds + server.cpu_seconds
     asked = [entry for entry in log if "/api/" in entry["path"]]
     answered = [entry for entry in asked if entry["status"] == 200]
@@ -93,7 +93,7 @@ def _one(made: Path, rows: int, sync: str) -> dict[str, Any]:
     }
 
 
-def _log(server: Server) -> list[dict[str, Any]]:
+def asked_of(server: Server) -> list[dict[str, Any]]:
     """What the server was asked."""
     connection = server.connection
     answer = requests.get(

@@ -20,8 +20,12 @@ from dataverse_source.sync.write.dlt_thread import DltThread
 
 T = TypeVar("T")
 
-MOST_TABLES = 32
+MOST_TABLES = 64
 """Tables that are being read, or complete and not given yet: each holds a file open."""
+
+TABLES_A_REQUEST = 2
+"""Tables that are read for each request that may be sent at once: a table also decodes and waits
+for others, and only requests that have to wait for their turn show that more would be of use."""
 
 ENDS_A_ROUND = 100
 """Resources that may end before dlt goes through all of them once more."""
@@ -68,7 +72,7 @@ class TableScheduler:
         with self._workers:
             try:
                 while waiting or running:
-                    while waiting and self._unfinished < min(self._concurrency(), MOST_TABLES):
+                    while waiting and self._unfinished < self._most():
                         job = waiting.popleft()
                         future = self._workers.submit(job.read)
                         running[future] = job
@@ -92,6 +96,10 @@ class TableScheduler:
                 for future, job in running.items():
                     if not future.cancel():
                         future.add_done_callback(partial(_discard, job))
+
+    def _most(self) -> int:
+        """Tables that may be read at once now."""
+        return min(self._concurrency() * TABLES_A_REQUEST, MOST_TABLES)
 
     def _next(self, running: Iterable[Future[Any]]) -> Future[Any] | None:
         """A complete table of this resource; waits a little if no resource has one."""

@@ -22,9 +22,9 @@ from dataverse_source.errors import DataverseError, ResponseError, UnknownNameEr
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.delete_limit import limit_deletes
 from dataverse_source.loading.environment_check import check_environment, check_other_pipelines
+from dataverse_source.loading.first_questions import FirstQuestions
 from dataverse_source.loading.item_file import ItemFile
 from dataverse_source.loading.load_package import Package, current_package, is_selected
-from dataverse_source.loading.new_tables import NewTables
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
 from dataverse_source.loading.progress import TableWatch, watched
 from dataverse_source.loading.row_counts import PackageCounter
@@ -35,7 +35,7 @@ from dataverse_source.loading.table_reading import check_name, hints_from_metada
 from dataverse_source.loading.table_runs import WAITS, TableRuns
 from dataverse_source.loading.table_states import resource_state
 from dataverse_source.loading.user_rights import CHANGED
-from dataverse_source.loading.world_check import World, WorldCheck
+from dataverse_source.loading.world_check import World
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.ranges import read_range
@@ -97,8 +97,7 @@ class Tables:
         self._lock = threading.Lock()
         self._selection: Selection | None = None
         self._checked: str | None = None
-        self._new_tables = NewTables(connection)
-        self._world_check = WorldCheck(connection)
+        self._questions = FirstQuestions(connection)
         self._ends = ManyEnds()
 
     @property
@@ -118,7 +117,7 @@ class Tables:
             DataverseError: metadata cannot be read.
         """
         found: list[str] = []
-        for name, tables in self._connection.metadata.by_configured_name().items():
+        for name, tables in self._questions.tables().items():
             if isinstance(tables, UnknownNameError):
                 found.append(name)
             else:
@@ -174,8 +173,7 @@ class Tables:
         self._check_environment(package, run)
         table = self._table(name, package, run)
         selected = list(self._selected(package))
-        refused = self._new_tables.refused(package, run, selected)
-        world = self._world_check.findings(package, run, selected)
+        refused, world = self._questions.look(package, run, selected)
         if table is None or not run.includes(table.logical_name):
             return
         loads = package.selected is None or name in package.selected

@@ -1,9 +1,10 @@
 """AIMD concurrency limiter over sliding-window budgets, one per environment and user.
 
 All requests of a process to an environment share it. It starts with as many requests at once as
-the server recommends, adds some while all goes well, and halves when the server says "too many
-requests"; then all requests wait for one ``Retry-After``. Budgets (see
-`dataverse_source.client.throttle.budget`) are spent so that this seldom happens.
+the server recommends and doubles that every round while all goes well, until the server first says
+"too many requests". Every such refusal halves it, and all requests wait for one ``Retry-After``;
+from then on it adds some a round. Budgets (see `dataverse_source.client.throttle.budget`) are spent
+so that this seldom happens.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from dataverse_source.client.throttle.budget import (
     read_dop_hint,
     read_remaining_budget,
 )
-from dataverse_source.client.throttle.cpu_gauge import CpuGauge
+from dataverse_source.client.throttle.cpu_gauge import INTERVAL, CpuGauge
 from dataverse_source.client.throttle.permits import LimiterClock, LimiterTotals, Permit
 from dataverse_source.client.throttle.sliding_window import PARTS
 from dataverse_source.config.log import logger
@@ -102,7 +103,7 @@ class ConcurrencyLimiter:
         self._probing = False
         self._refusals = 0
         self._ceiling, self._ceiling_until = 0, -math.inf
-        self._last_cut = -math.inf
+        self._last_cut = self._short_at = -math.inf
         self._cost = 0.0
         self._last_at = self._logged_at = -math.inf
         self._rate = SendRate()
@@ -185,12 +186,12 @@ class ConcurrencyLimiter:
         self, place: tuple[_Ticket, threading.Condition], at_most: int | None
     ) -> float | None:
         """0 when it is this request's turn, None when another one must end first."""
-        in_flight = len(self._in_flight)
-        if self._queue[0] is not place or in_flight >= min(
-            self._allowed(), at_most or in_flight + 1
-        ):
+        in_flight, now = len(self._in_flight), self._clock.now()
+        if self._queue[0] is not place or in_flight >= (at_most or in_flight + 1):
             return None
-        now = self._clock.now()
+        if in_flight >= self._allowed():
+            self._short_at = now
+            return None
         if now < self._blocked_until:
             return self._blocked_until - now
         urgent = not place[0][0]
@@ -249,13 +250,21 @@ class ConcurrencyLimiter:
         self._dop_hint = hint or self._dop_hint
 
     def _went_well(self, permit: Permit) -> None:
-        """Raises the limit by one per server and round, if that may help."""
+        """Raises the limit if that may help.
+
+        By one per server and round; before the first refusal it doubles every round, though not
+        more often than the gauge looks at the processors.
+        """
         self._probing = False
         self._refusals = 0
-        rate = self._rate.execution_rate
-        has_use = permit.used_last and (rate is None or self._limit <= rate)
-        if has_use and self._gauge.has_spare_time(self._clock.now()):
-            self._limit = min(self._limit + self._servers / self._limit, float(self._upper_bound()))
+        now, rate = self._clock.now(), self._rate.execution_rate
+        is_used = permit.used_last or permit.began <= self._short_at
+        has_use = is_used and (rate is None or self._limit <= rate)
+        if has_use and self._gauge.has_spare_time(now):
+            more = self._servers / self._limit
+            if self._last_cut == -math.inf:
+                more = max(more, min((now - permit.began) / INTERVAL, 1.0))
+            self._limit = min(self._limit + more, float(self._upper_bound()))
 
     def _refused(self, permit: Permit, failure: TransientError) -> float:
         """Holds back all requests; returns for how many seconds."""

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from dataverse_source.client.retry import TransientError
 from dataverse_source.client.throttle.budget import ServiceLimits
-from dataverse_source.client.throttle.cpu_gauge import CpuGauge
+from dataverse_source.client.throttle.cpu_gauge import INTERVAL, CpuGauge
 from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, Permit, limiter_of
 from dataverse_source.errors import ServerError, ThrottledError
 from tests.support.clients import FastClock
@@ -104,7 +104,46 @@ def test_a_hint_that_is_none(hint: str) -> None:
     assert limiter.concurrency == 2
 
 
-def test_it_adds_one_a_round_while_all_is_well() -> None:
+def rounds(limiter: ConcurrencyLimiter, clock: FastClock, count: int, seconds: float) -> list[int]:
+    """Requests at once after each of some rounds, in which as many as may are sent."""
+    seen = []
+    with crew(1) as pool:
+        for _ in range(count):
+            with under_way(limiter, limiter.concurrency):
+                next_one = pool.submit(one, limiter)  # would be sent if it might
+                until(queued(limiter, 1))
+                clock._seconds += seconds
+            next_one.result(DEADLINE)
+            seen.append(limiter.concurrency)
+    return seen
+
+
+def test_it_doubles_a_round_until_the_first_refusal_and_halves_at_each() -> None:
+    clock = FastClock([])
+    limiter = new_limiter(clock=clock)
+    one(limiter, HINT_4)
+    assert rounds(limiter, clock, 3, 1.5) == [8, 16, 32]
+    with under_way(limiter, 31):
+        throttled(limiter)
+    assert limiter.concurrency == 16
+    clock._seconds += 10
+    one(limiter)
+    after = rounds(limiter, clock, 2, 1.5)
+    assert after[0] - 16 in (0, 1)
+    assert after[1] - after[0] in (0, 1)
+    with under_way(limiter, after[1] - 1):
+        throttled(limiter)
+    assert limiter.concurrency == after[1] // 2
+
+
+def test_it_doubles_no_more_often_than_the_processors_are_looked_at() -> None:
+    clock = FastClock([])
+    limiter = new_limiter(clock=clock)
+    one(limiter, {"x-ms-dop-hint": "10"})
+    assert rounds(limiter, clock, 2, INTERVAL / 4) == [12, 15]
+
+
+def test_it_adds_one_a_round_where_answers_take_no_time() -> None:
     limiter = new_limiter()
     one(limiter, HINT_4)
     seen = [limiter.concurrency]
