@@ -51,6 +51,7 @@ def dataverse(
     processes: int | None = dlt.config.value,
     landing_url: str | None = dlt.config.value,
     table_settings: dict[str, Any] | None = dlt.config.value,
+    queries: dict[str, Any] | None = dlt.config.value,
     api_version: str = Settings.api_version,
     request_timeout: float = Settings.request_timeout,
     ca_bundle: str | None = dlt.config.value,
@@ -105,6 +106,7 @@ def dataverse(
         landing_url: folder or bucket (``s3://``, ``abfss://``, ``gs://``) for the parts of a table
             that several machines read.
         table_settings: settings of single tables, by the name used in ``tables``.
+        queries: FetchXML queries and views to load, each into a table of its name.
         api_version: version of the Web API.
         request_timeout: seconds to wait for the next bytes of a response.
         ca_bundle: PEM file (or folder) of certificates to trust; wins over ``REQUESTS_CA_BUNDLE``.

@@ -214,6 +214,8 @@ def _with_whole_keys(rows: pa.Table, schema: TableSchema) -> pa.Table:
 
     Docs "Use elastic tables": without a partitionid, a row's primary key is its partition.
     """
+    if schema.table.kind != "elastic":
+        return rows
     first = rows[schema.primary_key]
     for name in schema.key[1:]:
         place = rows.schema.get_field_index(name)
@@ -222,12 +224,15 @@ def _with_whole_keys(rows: pa.Table, schema: TableSchema) -> pa.Table:
 
 
 def _check_keys(page: Page, schema: TableSchema) -> None:
-    missing = page.rows[schema.primary_key].null_count
-    if missing:
-        raise ProtocolError(
-            f"{missing} of {page.rows.num_rows} rows in a page have no primary key",
-            where=f"{schema.table.logical_name}.{schema.primary_key}",
-        )
+    # Dataverse leaves out the partition of an elastic row where it is the key.
+    names = schema.key if schema.table.kind == "query" else (schema.primary_key,)
+    for name in names:
+        missing = page.rows[name].null_count
+        if missing:
+            raise ProtocolError(
+                f"{missing} of {page.rows.num_rows} rows in a page have no primary key",
+                where=f"{schema.table.logical_name}.{name}",
+            )
     if page.deleted.null_count:
         raise ProtocolError(
             f"{page.deleted.null_count} of {len(page.deleted)} deleted rows in a page have no key",

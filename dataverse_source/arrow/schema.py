@@ -47,6 +47,7 @@ WALL_CLOCK = pa.timestamp("us")
 SIMPLE_TYPES: dict[str, pa.DataType] = {
     "BigIntType": INTEGER,
     "BooleanType": pa.bool_(),
+    "ComputedType": pa.decimal128(MAX_DECIMAL_DIGITS, DECIMAL_SCALE),
     "DoubleType": pa.float64(),
     "ImageType": pa.binary(),
     "IntegerType": INTEGER,
@@ -56,7 +57,8 @@ SIMPLE_TYPES: dict[str, pa.DataType] = {
 }
 """Column types whose Arrow type depends on nothing else. Types not listed here (String, Memo,
 EntityName, Uniqueidentifier, lookups, File, MultiSelectPicklist, and types that don't exist yet)
-are text, which holds everything. A ManagedProperty is the text of its JSON."""
+are text, which holds everything. A ManagedProperty is the text of its JSON. Computed is not of
+Dataverse: it is the sum or average of a query."""
 
 DATE_TYPES: dict[str | None, pa.DataType] = {
     "DateOnly": pa.date32(),

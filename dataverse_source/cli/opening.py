@@ -32,7 +32,8 @@ def settings_for(tables: Sequence[str], **given: Any) -> tuple[Settings, Credent
         excluded = names_in(values["exclude"] or ())
         values["exclude"] = [name for name in excluded if name not in tables]
     settings, credentials = configured(None, **values)
-    return replace(settings, tables=tuple(tables)), credentials
+    queries = {name: one for name, one in settings.queries.items() if name in tables}
+    return replace(settings, tables=tuple(tables), queries=queries), credentials
 
 
 def open_connection(tables: Sequence[str], **given: Any) -> Connection:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataverse_source.config.problems import Problems, misplaced_secret
+from dataverse_source.config.query_settings import query_settings
 from dataverse_source.config.setting_names import SECTION, environment_variable
 from dataverse_source.config.settings import (
     OF_A_TABLE,
@@ -42,8 +43,10 @@ def make_settings(**given: Any) -> Settings:
     present = {name: value for name, value in given.items() if value is not None and value != ""}
     found = _checked("", present, frozenset(SETTINGS), problems)
     for name, example in _EXAMPLES.items():
-        if not found.get(name) and not problems.about(name):
+        needed = name != "tables" or not found.get("queries")
+        if needed and not found.get(name) and not problems.about(name):
             problems.found.append(_missing(name, example))
+    found.setdefault("tables", ())
     defaults = TableSettings(**{name: found.pop(name) for name in OF_A_TABLE & found.keys()})
     tables = found.get("tables", ())
     of_tables: dict[str, TableSettings] = {}
@@ -58,11 +61,12 @@ def make_settings(**given: Any) -> Settings:
             own = _checked(f"table_settings.{name}.", own, OF_A_TABLE, problems)
             of_tables[name] = replace(defaults, **own)
             explicit |= {name} if "sync" in own else set()
+    queries = query_settings(found.pop("queries", {}), defaults, _checked_value, problems)
     for name in found.get("exclude", ()):
         if name in tables:
             problems.found.append(_in_both(name))
     problems.raise_all()
-    found |= {"defaults": defaults, "table_settings": of_tables}
+    found |= {"defaults": defaults, "table_settings": of_tables, "queries": queries}
     return Settings(**found, explicit_sync=frozenset(explicit))
 
 
@@ -95,10 +99,16 @@ def _checked(
             if key not in known:
                 raise _unknown(prefix, key, known)
             if value is not None:
-                if has_secret(str(value)) or (key in _NAMES and _has_random_name(value)):
+                if key in _NAMES and _has_random_name(value):
                     raise misplaced_secret(prefix + key)
-                found[key] = _read(prefix + key, value, SETTINGS[key].kind)
+                found[key] = _checked_value(prefix + key, value, SETTINGS[key].kind)
     return found
+
+
+def _checked_value(name: str, value: Any, kind: Kind) -> Any:
+    if has_secret(str(value)):
+        raise misplaced_secret(name)
+    return _read(name, value, kind)
 
 
 def _has_random_name(names: Any) -> bool:

@@ -13,176 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, Literal
 
 from dataverse_source.config import values
-from dataverse_source.config.values import Kind
+from dataverse_source.config.query_settings import QuerySettings
+from dataverse_source.config.table_settings import TableSettings, about
+from dataverse_source.config.values import MAX_PAGE_SIZE, Kind
+
+__all__ = ["MAX_PAGE_SIZE", "SETTINGS", "Settings", "TableSettings"]
 
 SANDBOX = "sandbox"
 """The environment_url that starts the local sandbox in place of a real environment."""
 
-MAX_PAGE_SIZE = 5000
-"""Rows per page; Dataverse's maximum for standard tables (docs: "Page results")."""
-
 MAX_CONCURRENCY = 208
 """Requests in flight: four times the 52 that one web server accepts from one user (docs: "Service
 protection API limits"). More would only queue in front of larger environments too."""
-
-Sync = Literal["auto", "changes", "cursor", "full"]
-Deletes = Literal["remove", "keep"]
-Write = Literal["merge", "append"]
-TableFormat = Literal["delta", "iceberg"]
-
-
-def _about(kind: Kind, doc: str, *, unset: str = "", for_one_table: bool = False) -> dict[str, Any]:
-    """What the table of settings says beside name, type and default.
-
-    Args:
-        kind: what the setting may hold.
-        doc: one line for the docs.
-        unset: what happens while it is not set, where the default is None.
-        for_one_table: it makes sense in ``table_settings`` only.
-    """
-    return {"kind": kind, "doc": doc, "unset": unset, "for_one_table": for_one_table}
-
-
-@dataclass(frozen=True)
-class TableSettings:
-    """Settings that can be set for all tables, for one table, or both."""
-
-    sync: Sync = field(
-        default="auto",
-        metadata=_about(
-            values.one_of("auto", "changes", "cursor", "full"),
-            "sync mode: `changes` follows Dataverse's change tracking, deletes included; `cursor` "
-            "reads newer rows by `modifiedon` or `versionnumber` and finds deletes by comparing "
-            "keys; `full` reads all rows every time; `auto` takes the first of these that the "
-            "table and your privileges allow. Set for all tables, it is a preference: a table that "
-            "does not support the mode falls back to the next best. Set for one table, it is a "
-            "requirement",
-        ),
-    )
-    deletes: Deletes = field(
-        default="remove",
-        metadata=_about(
-            values.one_of("remove", "keep"),
-            "`remove` removes deleted rows; `keep` keeps them and lists them in "
-            "`_dataverse_deletions` (`table`, `key`, `seen_at`)",
-        ),
-    )
-    reconcile_interval: float | None = field(
-        default=None,
-        metadata=_about(
-            values.number("a number of hours, 0 for every run"),
-            "hours between comparisons of all rows with the destination, which correct every "
-            "difference; 0 for every run",
-            unset="24 for `cursor`, 168 for `changes`",
-        ),
-    )
-    sweep_interval: float | None = field(
-        default=None,
-        metadata=_about(
-            values.number("a number of hours, 0 for every run"),
-            "former name of `reconcile_interval`",
-            unset="`reconcile_interval`",
-        ),
-    )
-    max_deletes: float | None = field(
-        default=None,
-        metadata=_about(
-            values.share(),
-            "most of a loaded table's rows that one run may remove, as a share from 0 to 1; a run "
-            "that would remove more stops and changes nothing",
-            unset="no limit",
-        ),
-    )
-    max_rows_per_load: int | None = field(
-        default=None,
-        metadata=_about(
-            values.whole(1, what="rows"),
-            "rows after which a long read ends its load package; an interrupted first load "
-            "resumes after the last package",
-            unset="all in one",
-        ),
-    )
-    labels: bool = field(
-        default=False,
-        metadata=_about(
-            values.FLAG, "`true` adds `<column>name`, the label of the value, to each choice column"
-        ),
-    )
-    history: bool = field(
-        default=False,
-        metadata=_about(
-            values.FLAG,
-            "`true` keeps every version of a row that a run has seen, with `_dataverse_valid_from` "
-            "and `_dataverse_valid_to`",
-        ),
-    )
-    write: Write = field(
-        default="merge",
-        metadata=_about(
-            values.one_of("merge", "append"),
-            "`merge` makes the table equal to Dataverse's; `append` makes it a change feed: every "
-            "version of a row that a run has seen, and every delete",
-        ),
-    )
-    table_format: TableFormat | None = field(
-        default=None,
-        metadata=_about(
-            values.one_of("delta", "iceberg"),
-            "format of the tables in a bucket or folder: `delta` or `iceberg`",
-            unset="the destination's own",
-        ),
-    )
-    text_lengths: bool = field(
-        default=False,
-        metadata=_about(
-            values.FLAG,
-            "`true` gives text columns the greatest length that Dataverse allows, keys 36, so that "
-            "databases can index them",
-        ),
-    )
-    page_size: int = field(
-        default=MAX_PAGE_SIZE,
-        metadata=_about(values.whole(1, MAX_PAGE_SIZE), f"rows per page, at most {MAX_PAGE_SIZE}"),
-    )
-    lookback_seconds: float = field(
-        default=300,
-        metadata=_about(
-            values.number("a number of seconds, 0 or more"),
-            "seconds by which a `cursor` read overlaps the previous run, so that rows committed "
-            "late are not missed",
-        ),
-    )
-    select: tuple[str, ...] | None = field(
-        default=None,
-        metadata=_about(
-            values.names("a list of column names"),
-            "columns to read, by logical name; the key, `modifiedon` and `versionnumber` are "
-            "always read",
-            unset="all columns that rows can carry",
-            for_one_table=True,
-        ),
-    )
-    exclude_columns: tuple[str, ...] = field(
-        default=(),
-        metadata=_about(
-            values.names("a list of column names or patterns"),
-            "columns that are not read: logical names, or patterns such as `address2_*`",
-            unset="none",
-            for_one_table=True,
-        ),
-    )
-    filter: str | None = field(
-        default=None,
-        metadata=_about(
-            values.text("an OData filter expression as text"),
-            'OData `$filter` that rows have to meet; rules out `sync = "changes"`',
-            unset="all rows",
-            for_one_table=True,
-        ),
-    )
 
 
 @dataclass(frozen=True)
@@ -195,7 +39,7 @@ class Settings:
     """
 
     environment_url: str = field(
-        metadata=_about(
+        metadata=about(
             values.text("an address such as https://contoso.crm4.dynamics.com"),
             "address of the environment, such as `https://contoso.crm4.dynamics.com`, or "
             "`sandbox` for the local one; a path after the host is ignored",
@@ -203,7 +47,7 @@ class Settings:
         )
     )
     tables: tuple[str, ...] = field(
-        metadata=_about(
+        metadata=about(
             values.names("a list of table names"),
             "entity set names (`accounts`), logical names (`account`), or patterns of either "
             "(`new_*`)",
@@ -212,7 +56,7 @@ class Settings:
     )
     exclude: tuple[str, ...] = field(
         default=(),
-        metadata=_about(
+        metadata=about(
             values.names("a list of table names or patterns"),
             "tables that patterns in `tables` leave out: names, or patterns of them",
             unset="none",
@@ -220,7 +64,7 @@ class Settings:
     )
     max_concurrency: int | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             values.whole(1, MAX_CONCURRENCY),
             f"most requests in flight, 1 to {MAX_CONCURRENCY}",
             unset="as many as the server allows",
@@ -228,7 +72,7 @@ class Settings:
     )
     processes: int = field(
         default=1,
-        metadata=_about(
+        metadata=about(
             values.whole(1, what="processes"),
             "processes that read as the same application user at the same time; each takes its "
             "share of the requests in flight",
@@ -236,7 +80,7 @@ class Settings:
     )
     landing_url: str | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             values.text("a folder, or the URL of a bucket"),
             "folder or bucket (`s3://`, `abfss://`, `gs://`) for the parts of a table that several "
             "machines read",
@@ -245,32 +89,46 @@ class Settings:
     )
     table_settings: Mapping[str, TableSettings] = field(
         default_factory=dict,
-        metadata=_about(
+        metadata=about(
             Kind("a table of settings for each table", values.mapping_in),
             "settings of single tables, by the name used in `tables`",
             unset="none",
         ),
     )
+    queries: Mapping[str, QuerySettings] = field(
+        default_factory=dict,
+        metadata=about(
+            Kind("a table of settings for each query", values.mapping_in),
+            "FetchXML queries and views to load, each into a table of its name",
+            unset="none",
+        ),
+    )
     api_version: str = field(
-        default="v9.2", metadata=_about(values.VERSION, "version of the Web API")
+        default="v9.2", metadata=about(values.VERSION, "version of the Web API")
     )
     request_timeout: float = field(
         default=120.0,
-        metadata=_about(values.SECONDS, "seconds to wait for the next bytes of a response"),
+        metadata=about(values.SECONDS, "seconds to wait for the next bytes of a response"),
     )
     ca_bundle: str | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             values.text("the path of a PEM file"),
             "PEM file (or folder) of certificates to trust; wins over `REQUESTS_CA_BUNDLE`",
             unset="those of requests",
         ),
     )
-    defaults: TableSettings = TableSettings()
+    defaults: TableSettings = field(default_factory=TableSettings)
     explicit_sync: frozenset[str] = frozenset()
 
     def of_table(self, *names: str) -> TableSettings:
-        """The settings of the table that goes by ``names`` (as configured, logical, set name)."""
+        """The settings of the table that goes by ``names`` (as configured, logical, set name).
+
+        A query is a table of its name.
+        """
+        query = next((self.queries[name] for name in names if name in self.queries), None)
+        if query is not None:
+            return query.rows
         return self.table_settings.get(self._own(names), self.defaults)
 
     @property
@@ -333,5 +191,5 @@ OF_THE_SOURCE = frozenset(name for name, one in SETTINGS.items() if one.for_all)
 OF_A_TABLE = frozenset(name for name, one in SETTINGS.items() if one.per_table)
 """Settings of ``[sources.dataverse.table_settings.<table>]``."""
 
-OF_A_CONNECTION = OF_THE_SOURCE - OF_A_TABLE - {"tables", "table_settings"}
+OF_A_CONNECTION = OF_THE_SOURCE - OF_A_TABLE - {"tables", "table_settings", "queries"}
 """Settings that have nothing to do with tables."""

@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+MAX_PAGE_SIZE = 5000
+"""Rows per page; Dataverse's maximum for standard tables (docs: "Page results")."""
+
 _VERSION = re.compile(r"v\d+\.\d+")
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import dlt
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.exceptions import (
     ConfigValueCannotBeCoercedException,
@@ -85,6 +87,9 @@ def configured(credentials: Any, **given: Any) -> tuple[Settings, Credentials]:
                 given["environment_url"] = found.environment_url
     with problems.noted():
         settings = make_settings(**given)
+    if settings is not None:
+        with problems.noted():
+            settings = _with_queries(settings, problems)
     problems.found.extend(sign_in_problems.found)
     _check_trust(given.get("ca_bundle"), problems)
     _check_sign_in(found, given.get("environment_url"), problems)
@@ -121,7 +126,8 @@ def settings_of_table(
         # With the pattern, settings of other tables are no mistake.
         values |= {**unknown, "tables": [table, "*"], "table_settings": of_tables, "exclude": None}
         settings, found = configured(credentials, **values)
-    return replace(settings, tables=(table,)), found
+    queries = {name: one for name, one in settings.queries.items() if name == table}
+    return replace(settings, tables=(table,), queries=queries), found
 
 
 def resolved(**given: Any) -> dict[str, Any]:
@@ -193,6 +199,19 @@ def _with_environment(given: Any, files: tuple[SettingsFile, ...]) -> Any:
         if isinstance(others, Mapping):
             tables[table] = {**others, **own} if from_file else {**own, **others}
     return tables
+
+
+def _with_queries(settings: Settings, problems: Problems) -> Settings:
+    """The settings with the texts of queries that are in files, all checked."""
+    if not settings.queries:
+        return settings
+    from dataverse_source.queries.text import with_text
+
+    folder, found = Path(dlt.current.run_context().run_dir), {}
+    for name, query in settings.queries.items():
+        with problems.noted():
+            found[name] = with_text(query, folder)
+    return replace(settings, queries=found)
 
 
 def _check_trust(ca_bundle: Any, problems: Problems) -> None:

@@ -27,6 +27,7 @@ from dataverse_source.errors import ResponseError
 from dataverse_source.loading.adapters import Adapters
 from dataverse_source.metadata.cache import MetadataCache
 from dataverse_source.metadata.reader import MetadataReader
+from dataverse_source.queries.catalogue import Catalogue
 from dataverse_source.sync.active_pipeline import active_pipeline
 
 SANDBOX_NOTICE = (
@@ -60,7 +61,7 @@ class Connection:
         self.section = current_section()
         self._credentials = credentials
         self._lock = threading.Lock()
-        self._opened: tuple[DataverseClient, MetadataReader] | None = None
+        self._opened: tuple[DataverseClient, Catalogue] | None = None
 
     @property
     def client(self) -> DataverseClient:
@@ -106,17 +107,17 @@ class Connection:
             return {}
 
     @property
-    def metadata(self) -> MetadataReader:
-        """Tables and columns of the environment."""
+    def metadata(self) -> Catalogue:
+        """Tables and columns of the environment, and the queries."""
         return self._open()[1]
 
-    def _open(self) -> tuple[DataverseClient, MetadataReader]:
+    def _open(self) -> tuple[DataverseClient, Catalogue]:
         with self._lock:
             if self._opened is None:
                 self._opened = self._connect()
             return self._opened
 
-    def _connect(self) -> tuple[DataverseClient, MetadataReader]:
+    def _connect(self) -> tuple[DataverseClient, Catalogue]:
         url, ca_bundle, credentials = reached(self.settings, self._credentials)
         session = new_session(ca_bundle=ca_bundle)
         tokens = token_source(credentials, url, session=session)
@@ -131,9 +132,10 @@ class Connection:
         )
         environment = f"{client.environment_url} {self.settings.api_version}"
         cache = MetadataCache(_pipeline_folder(), environment, tokens.identity)
-        return client, MetadataReader(
-            client, self.settings.tables, cache, exclude=self.settings.exclude
-        )
+        queries = self.settings.queries
+        tables = [name for name in self.settings.tables if name not in queries]
+        reader = MetadataReader(client, tables, cache, exclude=self.settings.exclude)
+        return client, Catalogue(reader, client, queries)
 
 
 def reached(

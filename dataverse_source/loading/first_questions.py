@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dataverse_source.client.side_by_side import side_by_side
-from dataverse_source.errors import UnknownNameError
+from dataverse_source.errors import DataverseError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.new_tables import NewTables
@@ -28,7 +28,7 @@ class FirstQuestions:
         self._world_check = WorldCheck(connection)
         self._looked: str | None = None
 
-    def tables(self) -> Mapping[str, tuple[Table, ...] | UnknownNameError]:
+    def tables(self) -> Mapping[str, tuple[Table, ...] | DataverseError]:
         """The tables by configured name; a run will also need to know the organization.
 
         Raises:

@@ -112,7 +112,7 @@ def _new_tables(package: Package, run: RunContext, tables: Sequence[Table]) -> l
     """The tables that have not been read before; none if there is only one to read."""
     if len(tables) <= 1:
         return []
-    new = [one for one in tables if not _state(package, one)]
+    new = [one for one in tables if one.kind != "query" and not _state(package, one)]
     return [one for one in new if run.includes(one.logical_name)]
 
 

@@ -140,6 +140,8 @@ class PackageCounter:
             return
         rows = item.data
         self._read += rows.num_rows
+        if not self._keys:
+            return
         self._replaces |= item.replaces
         if not rows.num_rows:
             return
@@ -163,6 +165,8 @@ class PackageCounter:
         return self._database
 
     def _counted(self) -> RowCounts:
+        if not self._keys:  # a query without a key
+            return UNKNOWN + RowCounts(self._read)
         if not self._replaces and self._database is None:
             return RowCounts(self._read)
         database = self._opened()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from dataverse_source.config.checks import table_not_loaded
 from dataverse_source.config.settings import Settings
-from dataverse_source.errors import ConfigurationError, DataverseError, UnknownNameError
+from dataverse_source.errors import ConfigurationError, DataverseError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.destination_limits import check_limits
 from dataverse_source.loading.load_package import Package
@@ -56,7 +56,7 @@ def select_tables(
     """
     selection = Selection()
     for name, found in connection.metadata.by_configured_name().items():
-        if not isinstance(found, UnknownNameError):
+        if not isinstance(found, DataverseError):
             selection.tables[name] = list(found)
             continue
         known = any(

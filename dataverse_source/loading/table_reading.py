@@ -19,6 +19,7 @@ from dataverse_source.metadata.column_selection import select_columns
 from dataverse_source.metadata.model import Table
 from dataverse_source.metadata.table_selection import matches_pattern
 from dataverse_source.sync.context import TableRun
+from dataverse_source.sync.read.query_reader import QueryReader
 from dataverse_source.sync.read.table_reader import TableReader
 from dataverse_source.sync.write.destination import NothingLoaded
 from dataverse_source.sync.write.items import TableWriter
@@ -41,7 +42,16 @@ def open_table(
 
     Raises:
         UnknownNameError: there is no such table, or no such column as ``select`` names.
+        ConfigurationError: it is a query, and its FetchXML is wrong.
     """
+    query = connection.metadata.query(name)
+    if query is not None:
+        own = connection.settings.of_table(query.name)
+        own = replace(own, **changed)
+        key = tuple(query.table.column(one) for one in query.table.key_columns)
+        columns = (*key, *(one for one in query.table.columns if one not in key))
+        schema = table_schema(query.table, columns, lengths=own.text_lengths)
+        return QueryReader(connection.client, query.table, columns, schema, own, query=query)
     table = connection.metadata.table(name)
     settings = connection.settings.of_table(*names_of(connection, table))
     settings = connection.adapters.settings(table, settings)

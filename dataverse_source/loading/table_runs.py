@@ -21,6 +21,7 @@ from dataverse_source.loading.user_hints import check_columns
 from dataverse_source.sync.abilities import Abilities
 from dataverse_source.sync.changes import has_expired
 from dataverse_source.sync.context import TableRun
+from dataverse_source.sync.read.query_reader import QueryReader
 from dataverse_source.sync.read.table_reader import TableReader
 from dataverse_source.sync.read.workers import WorkerPool
 from dataverse_source.sync.retention import Retention
@@ -95,7 +96,9 @@ class TableRuns:
             fingerprint(
                 connection.environment,
                 reader.schema,
-                reader.settings.filter,
+                reader.query.text
+                if isinstance(reader, QueryReader) and reader.query
+                else reader.settings.filter,
                 labels.fingerprint,
                 history=reader.settings.history,
                 feed=reader.settings.write == "append",
@@ -195,10 +198,12 @@ class TableRuns:
         if not any(one.secured for one in reader.columns):
             return {}
         connection = self._connection
+        if isinstance(reader, QueryReader):
+            return _hidden_in_query(connection, reader)
         with self._lock:
             if self._hidden is None or self._hidden[0].load_id != package.load_id:
                 tables = []
-                for overview in connection.metadata.configured():
+                for overview in connection.metadata.configured_tables():
                     try:
                         tables.append(connection.metadata.table(overview.logical_name))
                     except DataverseError:
@@ -209,3 +214,17 @@ class TableRuns:
             return None
         own = found.get(reader.table.logical_name, {})
         return {one.name: own[one.name] for one in reader.columns if one.name in own}
+
+
+def _hidden_in_query(connection: Connection, reader: QueryReader) -> Mapping[str, str] | None:
+    """The columns of a query that column security hides."""
+    origins = reader.query.origins if reader.query else {}
+    tables = {table.logical_name: table for table, column in origins.values() if column.secured}
+    found = hidden_columns(connection.client, list(tables.values()))
+    if found is None:
+        return None
+    return {
+        name: found[table.logical_name][column.name]
+        for name, (table, column) in origins.items()
+        if column.name in found.get(table.logical_name, {})
+    }

@@ -18,7 +18,7 @@ from dataverse_source.client.lasting_errors import cannot_be_listed
 from dataverse_source.config.log import logger
 from dataverse_source.config.setting_names import in_section
 from dataverse_source.config.values import is_pattern
-from dataverse_source.errors import DataverseError, ResponseError, UnknownNameError
+from dataverse_source.errors import DataverseError, ResponseError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.delete_limit import limit_deletes
 from dataverse_source.loading.environment_check import check_environment, check_other_pipelines
@@ -107,8 +107,9 @@ class Tables:
 
     @property
     def configured_names(self) -> tuple[str, ...]:
-        """Names and patterns in the settings."""
-        return self._connection.settings.tables
+        """Names and patterns in the settings, and names of queries."""
+        settings = self._connection.settings
+        return (*settings.tables, *settings.queries)
 
     def names(self) -> list[str]:
         """The names of the tables, each once; those that Dataverse does not have as configured.
@@ -118,7 +119,7 @@ class Tables:
         """
         found: list[str] = []
         for name, tables in self._questions.tables().items():
-            if isinstance(tables, UnknownNameError):
+            if isinstance(tables, DataverseError):
                 found.append(name)
             else:
                 found += [str(one.entity_set_name) for one in tables]
@@ -127,7 +128,7 @@ class Tables:
     def configured_as(self, name: str) -> list[str]:
         """The names of the tables that a configured name or pattern stands for."""
         tables = self._connection.metadata.by_configured_name().get(name)
-        if tables is None or isinstance(tables, UnknownNameError):
+        if tables is None or isinstance(tables, DataverseError):
             return []
         return [str(one.entity_set_name) for one in tables]
 

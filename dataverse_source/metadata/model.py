@@ -27,7 +27,10 @@ ELASTIC_PROVIDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
 PARTITION_ID = "partitionid"
 """Second half of an elastic table's key (docs: "Use elastic tables")."""
 
-TableKind = Literal["standard", "activity", "elastic", "virtual", "intersect"]
+TableKind = Literal["standard", "activity", "elastic", "virtual", "intersect", "query"]
+
+QUERY = "Query"
+"""Table type of a query, which is loaded like a table."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Column:
         max_length: most characters, for text.
         secured: ``IsSecured``: column security decides who sees its values.
         metadata_id: the column's id; a new column with the same name has another.
+        name_in_rows: its property in the rows of a query, where it is another than in a table's.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Column:
     max_length: int | None = None
     metadata_id: str | None = None
     secured: bool = False
+    name_in_rows: str | None = None
 
     @property
     def is_lookup(self) -> bool:
@@ -75,6 +80,8 @@ class Column:
     @property
     def wire_name(self) -> str:
         """The property's name in a row and in ``$select``."""
+        if self.name_in_rows is not None:
+            return self.name_in_rows
         return f"_{self.name}_value" if self.is_lookup else self.name
 
     @property
@@ -100,6 +107,7 @@ class Table:
         data_provider_id: not None for a virtual table.
         metadata_id: the table's id, which stays the same when it is renamed.
         columns: empty in an overview (`MetadataReader.tables`).
+        own_key: the key columns of a query; a query may have none.
     """
 
     logical_name: str
@@ -114,6 +122,7 @@ class Table:
     data_provider_id: str | None = None
     metadata_id: str | None = None
     columns: tuple[Column, ...] = ()
+    own_key: tuple[str, ...] = ()
 
     @property
     def kind(self) -> TableKind:
@@ -123,6 +132,8 @@ class Table:
         elastic table has a key of two columns and pages of at most 500 rows. An intersect table
         contains the pairs of an N:N relationship and has no modifiedon.
         """
+        if self.table_type == QUERY:
+            return "query"
         provider = (self.data_provider_id or ELASTIC_PROVIDER).lower()
         if self.table_type == "Elastic":
             return "elastic"
@@ -134,7 +145,9 @@ class Table:
 
     @property
     def key_columns(self) -> tuple[str, ...]:
-        """The columns of the key; two for an elastic table."""
+        """The columns of the key; two for an elastic table, any number for a query."""
+        if self.kind == "query":
+            return self.own_key
         if self.kind == "elastic" and (self.has(PARTITION_ID) or not self.columns):
             return (self.primary_id, PARTITION_ID)
         return (self.primary_id,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dlt.common.configuration.resolve import inject_section
@@ -11,6 +11,7 @@ from dlt.common.configuration.specs.config_section_context import ConfigSectionC
 from dlt.extract import DltSource
 
 from dataverse_source.config.setting_names import SECTION
+from dataverse_source.config.values import mapping_in
 from dataverse_source.loading.catalog.resource import CATALOG
 from dataverse_source.loading.configuration import resolved
 from dataverse_source.source import dataverse
@@ -28,10 +29,14 @@ def settings_of(environment: str | None) -> Iterator[None]:
 
 
 def configured_tables(**given: Any) -> tuple[str, ...]:
-    """The names and patterns of the setting ``tables``; none if it is not set."""
-    value = resolved(**given).get("tables")
+    """The names and patterns of the setting ``tables``, and those of queries."""
+    found = resolved(**given)
+    value = found.get("tables")
     names = value.split(",") if isinstance(value, str) else value or ()
-    return tuple(str(name).strip() for name in names)
+    queries: Mapping[str, Any] = {}
+    with contextlib.suppress(ValueError):  # told when the settings are checked
+        queries = mapping_in(found.get("queries") or {})
+    return (*(str(name).strip() for name in names), *queries)
 
 
 def source_for(tables: Sequence[str], *, environment: str | None = None, **given: Any) -> DltSource:

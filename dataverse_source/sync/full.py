@@ -15,6 +15,7 @@ from dataverse_source.sync.context import (
     TableRun,
 )
 from dataverse_source.sync.drain import Drain
+from dataverse_source.sync.read.query_reader import QueryReader
 from dataverse_source.sync.read.whole_table import Remainder, read_rows
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write.history import begins
@@ -38,6 +39,10 @@ def read_all(run: TableRun, state: TableState) -> SyncSteps:
     replaces = state.resume is None and not merges
     began = run.now()
     run.watch.doing(READING_ROWS)
+    if isinstance(run.reader, QueryReader):
+        for rows in run.reader.rows_of_query(run.workers):
+            yield RowBatch(rows, replace=True)
+        return replace(state, complete=True, compared=began, proof=None)
     batches = Drain(
         read_rows(run.reader, run.workers, state.resume, limit, replaces=replaces)
         if run.landed is None

@@ -97,6 +97,8 @@ def _plan_as_set(table: Table, settings: TableSettings, state: TableState, now: 
             where=f"[sources.dataverse.table_settings.{table.entity_set_name}] deletes",
             remedy="Set deletes = 'remove' for this table.",
         )
+    if table.kind == "query":
+        return Plan("full", "it is a query, of which Dataverse does not say what has changed")
     if settings.sync == "full":
         return Plan("full", "sync = 'full' is set")
     special = _ALWAYS_IN_FULL.get(table.kind)

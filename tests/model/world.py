@@ -20,6 +20,7 @@ from dataverse_source.config.settings import Settings
 from dataverse_source.credentials import token_source
 from dataverse_source.loading.connection import Connection
 from dataverse_source.metadata.reader import MetadataReader
+from dataverse_source.queries.catalogue import Catalogue
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.api.limits import LimitSettings
 from dataverse_source.sandbox.environment.clock import Clock
@@ -169,7 +170,7 @@ def the_world() -> World:
     tokens = token_source(credentials, url, session=session, pause=pause)
     client = DataverseClient(url, tokens, session=session, pause=pause)
     connection = Connection(made, credentials)
-    connection._opened = client, MetadataReader(client, ())
+    connection._opened = client, Catalogue(MetadataReader(client, ()), client, {})
     return World(sandbox, connection, wire, SharedDatabase.of_process())
 
 
@@ -178,5 +179,7 @@ def connection_with(settings: Settings) -> Connection:
     opened = the_world().connection._open()
     connection = Connection(settings, None)
     connection._opened = opened
-    opened[1]._configured = settings.tables
+    opened[1]._reader._configured = settings.tables
+    opened[1]._queries = settings.queries
+    opened[1]._compiled.clear()
     return connection

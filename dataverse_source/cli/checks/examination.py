@@ -1,7 +1,8 @@
 """Checks sign-in, environment and tables in at most six requests.
 
 The login service takes two (discovery document, token), and one more if no tenant is set;
-Dataverse gets two batches, and one more if columns are secured. Failed requests are not retried.
+Dataverse gets two batches, and one more if columns are secured. Queries need more: the metadata
+of their tables, and a row of each. Failed requests are not retried.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from dataverse_source.cli.checks.findings import Findings, StoppedError
+from dataverse_source.cli.checks.queries import check_queries
 from dataverse_source.cli.checks.tables import check_tables, questions_of
 from dataverse_source.client.batch import BatchRequest
 from dataverse_source.client.client import DataverseClient
@@ -118,9 +120,12 @@ def _examine(
     login = tokens.where.partition(", ")[0]
     found.ok("sign_in", "Sign-in", f"token from {login}", where=tokens.where)
     known, user_id = _environment(found, client)
-    chosen = _chosen(found, names, known, settings.exclude)
-    if chosen:
-        _tables(found, client, settings, chosen, user_id)
+    tables = [name for name in names if name not in settings.queries]
+    if tables or not settings.queries:
+        chosen = _chosen(found, tables, known, settings.exclude)
+        if chosen:
+            _tables(found, client, settings, chosen, user_id)
+    check_queries(found, client, settings.queries)
 
 
 def _who(credentials: Credentials) -> dict[str, str]:

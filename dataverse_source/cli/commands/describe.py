@@ -52,7 +52,8 @@ def _facts(connection: Connection, name: str) -> dict[str, Any]:
     table, description = reader.table, connection.metadata.description(name)
     names = name, str(table.entity_set_name), table.logical_name
     explicit = connection.settings.sync_is_explicit(*names)
-    hidden = hidden_columns(connection.client, [table]) or {}
+    is_query = table.kind == "query"
+    hidden = {} if is_query else hidden_columns(connection.client, [table]) or {}
     return {
         "entity_set_name": table.entity_set_name,
         "logical_name": table.logical_name,
@@ -62,7 +63,7 @@ def _facts(connection: Connection, name: str) -> dict[str, Any]:
         "sync": _sync(table, reader.settings, explicit=explicit),
         "primary_key": list(table.key_columns),
         "primary_name": table.primary_name,
-        "alternate_keys": _alternate_keys(connection, table),
+        "alternate_keys": [] if is_query else _alternate_keys(connection, table),
         "columns": _columns(table, description, reader.schema, hidden.get(table.logical_name, {})),
         "choices": _choices(description),
         "relationships": _relationships(description),

@@ -132,7 +132,7 @@ def check_values(rows: pa.Table, abilities: Abilities | None, table: str, key: s
         if position >= 0:
             raise DataError(
                 f"Table {table} has {what}",
-                where=f"{table} {rows[key][position].as_py()}, column {name}",
+                where=f"{table} {rows[key][position].as_py() if key else ''}, column {name}",
                 remedy="Correct the row in Dataverse, or leave the column out: exclude_columns = "
                 f'["{name}"] in [sources.dataverse.table_settings.{table}].',
             )

@@ -204,7 +204,7 @@ class TableWriter:
         if merges and VERSION in columns:
             columns[VERSION]["dedup_sort"] = "desc"
         merge: Any = merge_by(self._strategy)
-        primary_key = None if self._history else list(self._schema.table.key_columns)
+        primary_key = None if self._history else list(self._schema.table.key_columns) or None
         if self._upserts_versions:
             primary_key = [history.VERSION_ID]
         elif self._history:

@@ -1,0 +1,1 @@
+"""FetchXML queries and views: parsed, checked against metadata, typed, and paged."""

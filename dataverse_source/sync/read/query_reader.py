@@ -1,0 +1,217 @@
+"""Reads the rows of a query page by page, each page decoded while the next one is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from dlt.common.runtime import signals
+
+from dataverse_source.arrow.decode import Page, decode_page
+from dataverse_source.arrow.keys import joined
+from dataverse_source.arrow.schema import LOOKUP_TABLE_ANNOTATION
+from dataverse_source.client.batch import BatchRequest
+from dataverse_source.client.page_size import PageSize, is_too_heavy
+from dataverse_source.config.log import logger
+from dataverse_source.errors import (
+    ConfigurationError,
+    DataverseError,
+    MalformedBodyError,
+    ResponseError,
+)
+from dataverse_source.queries.paging import COOKIE, MORE, Chain, PageBody, split, text_of
+from dataverse_source.queries.query import Query
+from dataverse_source.sync.read.repeated_pages import checked
+from dataverse_source.sync.read.table_reader import ELASTIC_PAGE_SIZE, TableReader
+from dataverse_source.sync.read.workers import WorkerPool, prefetch
+
+LONGEST_URL = 32_768
+"""Characters of a GET (docs: "Compose HTTP requests"); a request in a batch may have twice as many.
+"""
+
+AGGREGATE_LIMIT = "0x8004e023"
+"""AggregateQueryRecordLimit: an aggregate of more than 50,000 rows (docs: error codes)."""
+
+PAGES_AHEAD = 2
+"""Pages fetched or decoded in advance."""
+
+
+@dataclass(frozen=True)
+class QueryReader(TableReader):
+    """Reads a query; `TableReader` for what has no rows of its own in Dataverse.
+
+    Attributes:
+        query: what is read.
+    """
+
+    query: Query | None = None
+
+    @property
+    def page_size(self) -> int:
+        """Most rows in a page."""
+        size = self.settings.page_size
+        if self._query.main.kind == "elastic":
+            size = min(size, ELASTIC_PAGE_SIZE)
+        return min(size, self._query.page_size or size)
+
+    def rows_of_query(self, workers: WorkerPool) -> Iterator[pa.Table]:
+        """All rows, in at least one batch.
+
+        Args:
+            workers: fetch and decode.
+
+        Raises:
+            DataverseError: see `DataverseClient.get`; the query has more rows than can be had.
+        """
+
+        def begun() -> Iterator[Future[Page]]:
+            for body in self._bodies():
+                yield workers.submit(lambda body=body: self._decoded(body))  # type: ignore[misc]
+
+        def pages() -> Iterator[Page]:
+            with workers:
+                for one in prefetch(begun(), workers, PAGES_AHEAD):
+                    workers.first_done([one])
+                    yield one.result()
+
+        return self._batches(pages())
+
+    def batches(
+        self, filters: Sequence[str] = (), *, order: str | None = None
+    ) -> Iterator[pa.Table]:
+        """All rows, one page after the other.
+
+        Raises:
+            DataverseError: see `rows_of_query`.
+        """
+        if filters or order:
+            raise NotImplementedError("a query is read as a whole")
+        return self._batches(map(self._decoded, self._bodies()))
+
+    def keys(self, version: str | None = None) -> Iterator[pa.Table]:
+        """The key columns of all rows.
+
+        Raises:
+            ConfigurationError: it has no key.
+            DataverseError: see `rows_of_query`.
+        """
+        if not self.schema.key:
+            raise ConfigurationError(
+                f"The query {self.name} has no key, so its rows cannot be compared",
+                where=self.name,
+                remedy="Nothing is wrong with it: every run replaces all its rows. To have it "
+                "compared, set primary_key to the columns that tell its rows apart.",
+            )
+        names = [*self.schema.key, *([version] if version else ())]
+        for rows in self.batches():
+            yield rows.select(names)
+
+    def rows_of(self, keys: pa.Array) -> Iterator[pa.Table]:
+        """The rows with these keys; the query is read as a whole for it."""
+        for rows in self.batches():
+            own = joined(rows, self.schema.key[:1])
+            found = rows.filter(pc.is_in(own, value_set=keys))
+            if found.num_rows:
+                yield found
+
+    def count(self) -> int | None:
+        """Not known."""
+        return None
+
+    @property
+    def _query(self) -> Query:
+        if self.query is None:
+            raise AssertionError("a reader of a query has one")
+        return self.query
+
+    @property
+    def _entity_set(self) -> str:
+        return str(self._query.main.entity_set_name)
+
+    @cached_property
+    def _old_names(self) -> dict[bytes, bytes]:
+        """Names of columns of links as earlier versions of the Web API write them."""
+        found = {}
+        for field in self.schema.fields:
+            old = field.wire_name.replace(".", "_x002e_", 1)
+            if old != field.wire_name and not field.wire_name.startswith("@"):
+                found[f'"{old}":'.encode()] = f'"{field.wire_name}":'.encode()
+        return found
+
+    def _batches(self, pages: Iterator[Page]) -> Iterator[pa.Table]:
+        read_any = False
+        if self.schema.key:
+            pages = checked(pages, self.name, self.schema.key)
+        for page in pages:
+            signals.raise_if_signalled()
+            if page.rows.num_rows or not read_any:
+                read_any = True
+                yield page.rows
+
+    def _bodies(self) -> Generator[PageBody, None, None]:
+        """The pages; each is asked for when it is needed."""
+        chain, size = Chain(self.name), PageSize(self.page_size)
+        place = chain.place
+        while True:
+            rows = size.rows or self.page_size
+            try:
+                page = self._fetched(text_of(self._query, place, rows))
+            except DataverseError as error:
+                alone = self._query.is_one_page or (place.number > 1 and place.cookie is None)
+                if alone or not is_too_heavy(error) or not size.make_smaller(error):
+                    raise self._explained(error) from error.__cause__
+                logger.warning(
+                    "%s: pages of %s rows are too much for Dataverse: reading smaller ones",
+                    self.name,
+                    rows,
+                )
+                continue
+            yield page
+            if self._query.is_one_page:
+                return
+            following = chain.next(page, rows)
+            if following is None:
+                return
+            if following.cookie is not None:
+                size.went_well()
+            place = following
+
+    def _fetched(self, text: str) -> PageBody:
+        options = {"fetchXml": text}
+        prefer = [f'odata.include-annotations="{",".join(self._annotations)}"']
+        if len(self.client.url(self._entity_set, options)) <= LONGEST_URL:
+            return self.client.get(self._entity_set, query=options, prefer=prefer, parse=split)
+        (answer,) = self.client.batch([BatchRequest(self._entity_set, options, prefer)])
+        if answer.status >= 400:
+            answer.json()  # raises what Dataverse says
+        return answer.parsed(split)
+
+    @property
+    def _annotations(self) -> list[str]:
+        lookups = any(column.polymorphic for column in self.columns)
+        return [COOKIE, MORE, *([LOOKUP_TABLE_ANNOTATION] if lookups else ())]
+
+    def _decoded(self, page: PageBody) -> Page:
+        body = page.rows
+        if b"_x002e_" in body:
+            for old, new in self._old_names.items():
+                body = body.replace(old, new)
+        try:
+            return decode_page(body, self.schema)
+        except MalformedBodyError as error:
+            error.where = error.where or self.name
+            raise
+
+    def _explained(self, error: DataverseError) -> DataverseError:
+        """The error, with what to do about a limit of aggregates."""
+        if isinstance(error, ResponseError) and (error.code or "").lower() == AGGREGATE_LIMIT:
+            error.remedy = (
+                "Dataverse aggregates at most 50,000 rows. Load the table itself (tables) and "
+                "group in the destination, where there is no such limit. Or restrict the query by "
+                "a filter: sums and counts of parts can be added up, averages cannot."
+            )
+        return error
