@@ -47,6 +47,7 @@ def dataverse(
     text_lengths: bool | None = dlt.config.value,
     page_size: int | None = dlt.config.value,
     lookback_seconds: float | None = dlt.config.value,
+    audit: bool | None = dlt.config.value,
     max_concurrency: int | None = dlt.config.value,
     processes: int | None = dlt.config.value,
     landing_url: str | None = dlt.config.value,
@@ -100,6 +101,7 @@ def dataverse(
         page_size: rows per page, at most 5000.
         lookback_seconds: seconds by which a ``cursor`` read overlaps the previous run, so that rows
             committed late are not missed.
+        audit: ``true`` loads ``audits``, and ``audit_changes``: a row for each changed column.
         max_concurrency: most requests in flight, 1 to 208.
         processes: processes that read as the same application user at the same time; each takes its
             share of the requests in flight.

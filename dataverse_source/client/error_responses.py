@@ -176,6 +176,15 @@ def is_worth_a_retry(answer: ErrorAnswer) -> bool:
     return is_transient_status(answer.status)
 
 
+_AUDIT = re.compile(r"/audits(\(|$)")
+
+AUDIT_REMEDY = (
+    "The audit takes the privileges prvReadAuditSummary (View Audit Summary) and, for the values "
+    "of single rows, prvReadRecordAuditHistory (View Audit History)."
+)
+"""Docs "Retrieve the history of audited data changes"."""
+
+
 def to_error(answer: ErrorAnswer, url: str) -> ResponseError:
     """The error to raise.
 
@@ -184,6 +193,8 @@ def to_error(answer: ErrorAnswer, url: str) -> ResponseError:
         url: of the request.
     """
     kind, what, remedy = _meaning(answer)
+    if kind is AccessDeniedError and _AUDIT.search(safe_url(url)):
+        remedy = f"{remedy or ''} {AUDIT_REMEDY}".lstrip()
     words = [answer.code, answer.message or f"HTTP status {answer.status}", answer.challenge]
     return kind(
         what,

@@ -43,10 +43,12 @@ def make_settings(**given: Any) -> Settings:
     present = {name: value for name, value in given.items() if value is not None and value != ""}
     found = _checked("", present, frozenset(SETTINGS), problems)
     for name, example in _EXAMPLES.items():
-        needed = name != "tables" or not found.get("queries")
+        needed = name != "tables" or not (found.get("queries") or found.get("audit"))
         if needed and not found.get(name) and not problems.about(name):
             problems.found.append(_missing(name, example))
     found.setdefault("tables", ())
+    if found.get("audit") and not {"audit", "audits"} & {*found["tables"]}:
+        found["tables"] = (*found["tables"], "audits")
     defaults = TableSettings(**{name: found.pop(name) for name in OF_A_TABLE & found.keys()})
     tables = found.get("tables", ())
     of_tables: dict[str, TableSettings] = {}

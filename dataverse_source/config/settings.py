@@ -62,6 +62,13 @@ class Settings:
             unset="none",
         ),
     )
+    audit: bool = field(
+        default=False,
+        metadata=about(
+            values.FLAG,
+            "`true` loads `audits`, and `audit_changes`: a row for each changed column",
+        ),
+    )
     max_concurrency: int | None = field(
         default=None,
         metadata=about(
@@ -191,5 +198,5 @@ OF_THE_SOURCE = frozenset(name for name, one in SETTINGS.items() if one.for_all)
 OF_A_TABLE = frozenset(name for name, one in SETTINGS.items() if one.per_table)
 """Settings of ``[sources.dataverse.table_settings.<table>]``."""
 
-OF_A_CONNECTION = OF_THE_SOURCE - OF_A_TABLE - {"tables", "table_settings", "queries"}
+OF_A_CONNECTION = OF_THE_SOURCE - OF_A_TABLE - {"tables", "table_settings", "queries", "audit"}
 """Settings that have nothing to do with tables."""

@@ -132,6 +132,8 @@ class PackageCounter:
                 self._database.close()
 
     def _add(self, item: Item) -> None:
+        if item.kind == "changes":
+            return
         if item.kind == "records":
             if self._run.settings.deletes == "keep":
                 new = item.data.filter(pc.is_null(item.data[DELETED]))

@@ -11,6 +11,7 @@ from dlt.extract.incremental import Incremental
 from dlt.extract.items import DataItemWithMeta, ResolvablePipeItem, TableNameMeta
 from dlt.extract.state import get_current_pipe
 
+from dataverse_source.sync.audit_changes import AUDIT_CHANGES
 from dataverse_source.sync.write.destination import DELETIONS
 from dataverse_source.sync.write.items import Item
 
@@ -31,6 +32,10 @@ class Reads(Protocol):
         """Whether the rows of a table are loaded; if not, they only feed transformers."""
 
 
+BESIDE = {"records": DELETIONS, "changes": AUDIT_CHANGES}
+"""Tables that a resource fills beside its own, by the kind of their items."""
+
+
 class TableFeed:
     """Feeds one table's resource.
 
@@ -42,7 +47,7 @@ class TableFeed:
     def __init__(self, tables: Reads, name: str) -> None:
         self._tables, self._name = tables, name
         self._hints: TResourceHints | None = None
-        self._records_hints: TResourceHints | None = None
+        self._beside: dict[str, TResourceHints] = {}
         self._remove: Callable[[pa.Array], Item] | None = None
 
     @property
@@ -54,9 +59,9 @@ class TableFeed:
         """Hints of the table: those of the rows that are read, or those of its metadata."""
         return self._hints or self._tables.hints(self._name)
 
-    def records_hints(self) -> TResourceHints:
-        """Hints of the table that lists deleted rows which are kept."""
-        return self._records_hints or {}
+    def hints_beside(self, table: str) -> TResourceHints | None:
+        """Hints of another table that the resource fills; None if it is none of these."""
+        return self._beside.get(table)
 
     def items(self, incremental: Incremental[Any] | None) -> Iterator[Any]:
         """The rows, and the marks of deleted ones, for dlt."""
@@ -66,8 +71,8 @@ class TableFeed:
             if item is None:
                 yield None
                 continue
-            if item.kind == "records":
-                self._records_hints = item.hints
+            if item.kind in BESIDE:
+                self._beside[BESIDE[item.kind]] = item.hints or {}
             elif item.hints is not None:
                 self._hints = item.hints
             if item.remove is not None:
@@ -84,8 +89,8 @@ class TableFeed:
 
     def _meta(self, item: Item) -> TableNameMeta | None:
         """The table of an item, if it is not that of the resource: it was renamed meanwhile."""
-        if item.kind == "records":
-            return TableNameMeta(DELETIONS)
+        if item.kind in BESIDE:
+            return TableNameMeta(BESIDE[item.kind])
         name = str((self._hints or {}).get("table_name", self._name))
         return None if name == self._name else TableNameMeta(name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,12 +13,13 @@ from dlt.extract.hints import TResourceHints
 from dataverse_source.arrow.labels import NO_LABELS, Labels
 from dataverse_source.arrow.schema import table_schema
 from dataverse_source.config.values import is_pattern
-from dataverse_source.errors import ConfigurationError
+from dataverse_source.errors import ConfigurationError, DataverseError
 from dataverse_source.loading.catalog.resource import table_labels, table_references
 from dataverse_source.loading.connection import Connection
 from dataverse_source.metadata.column_selection import select_columns
 from dataverse_source.metadata.model import Table
 from dataverse_source.metadata.table_selection import matches_pattern
+from dataverse_source.sync.audit_changes import NEEDED, AuditChanges
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.read.query_reader import QueryReader
 from dataverse_source.sync.read.table_reader import TableReader
@@ -58,8 +60,41 @@ def open_table(
     selected = select_columns(table, settings.select, settings.exclude_columns)
     selected = connection.adapters.columns(table, selected)
     columns = tuple(one for one in selected if one.name not in without)
+    if table.is_log and connection.settings.audit:
+        _check_audit(table, [one.name for one in columns])
     schema = table_schema(table, columns, lengths=settings.text_lengths)
     return TableReader(connection.client, table, columns, schema, replace(settings, **changed))
+
+
+def audit_changes(connection: Connection, reader: TableReader) -> AuditChanges | None:
+    """What makes a table of changes of the audit's rows, if that is set."""
+    if not (reader.table.is_log and connection.settings.audit):
+        return None
+    known: dict[str, dict[tuple[str, str], str | None]] = {}
+
+    def label_of(table: str, column: str, value: str) -> str | None:
+        if table not in known:
+            known[table] = {}
+            with suppress(DataverseError):  # a table that is gone, or hidden: values without labels
+                known[table] = {
+                    (choice.column, str(option.value)): option.label
+                    for choice in connection.metadata.description(table).choices
+                    for option in choice.options
+                }
+        return known[table].get((column, value))
+
+    return AuditChanges(reader.client, label_of)
+
+
+def _check_audit(table: Table, names: Collection[str]) -> None:
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        raise ConfigurationError(
+            f"audit = true needs columns of {table.entity_set_name} that are not read: "
+            f"{', '.join(missing)}",
+            where=f"[sources.dataverse.table_settings.{table.entity_set_name}]",
+            remedy="Add them to select, or remove them from exclude_columns.",
+        )
 
 
 def names_of(connection: Connection, table: Table) -> tuple[str, ...]:

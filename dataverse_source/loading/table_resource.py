@@ -15,7 +15,6 @@ from dlt.extract.items import TableNameMeta
 from dataverse_source.loading.row_steps import RowStep
 from dataverse_source.loading.user_hints import MERGE, check_hints
 from dataverse_source.sync.write.column_types import TYPE_HINTS
-from dataverse_source.sync.write.destination import DELETIONS
 
 NOT_OF_THE_USER = frozenset({"name", "columns", "references", "write_disposition", "resource"})
 """What the user's part of a table's schema does not decide, or not alone."""
@@ -37,8 +36,8 @@ class Feed(Protocol):
     def hints(self) -> TResourceHints:
         """Hints of the table: those of its last rows, or those of its metadata."""
 
-    def records_hints(self) -> TResourceHints:
-        """Hints of the table that lists deleted rows which are kept."""
+    def hints_beside(self, table: str) -> TResourceHints | None:
+        """Hints of another table that the resource fills; None if it is none of these."""
 
     def tombstones(self, keys: Any) -> Any:
         """An item that removes rows by key; None if the table's rows are replaced anyway."""
@@ -125,8 +124,11 @@ class TableResource(DltResource):
 
     def compute_table_schema(self, item: Any = None, meta: Any = None) -> TTableSchema:
         """The table's schema for dlt: from the metadata, with the hints of the user."""
-        if isinstance(meta, TableNameMeta) and meta.table_name == DELETIONS:
-            return _schema(self.name, self.feed.records_hints())
+        beside = (
+            self.feed.hints_beside(meta.table_name) if isinstance(meta, TableNameMeta) else None
+        )
+        if beside is not None:
+            return _schema(self.name, beside)
         own, user = _schema(self.name, self.feed.hints()), super().compute_table_schema(item, meta)
         columns = own["columns"]
         for name, hint in user["columns"].items():

@@ -15,7 +15,7 @@ from dataverse_source.loading.catalog.resource import table_references
 from dataverse_source.loading.column_access import hidden_columns
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.load_package import Package
-from dataverse_source.loading.table_reading import labels_for, names_of, open_table
+from dataverse_source.loading.table_reading import audit_changes, labels_for, names_of, open_table
 from dataverse_source.loading.table_resource import TableResource
 from dataverse_source.loading.user_hints import check_columns
 from dataverse_source.sync.abilities import Abilities
@@ -120,6 +120,7 @@ class TableRuns:
             table_format=(wanted and wanted.own_table_format) or reader.settings.table_format,
             column_hints=types,
             is_sample=wanted is not None and wanted.limit is not None,
+            audit_changes=audit_changes(connection, reader),
         )
 
     def after_refusal(

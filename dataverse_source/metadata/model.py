@@ -29,6 +29,9 @@ PARTITION_ID = "partitionid"
 
 TableKind = Literal["standard", "activity", "elastic", "virtual", "intersect", "query"]
 
+AUDIT = "audit"
+"""Logical name of the table with the audit's rows."""
+
 QUERY = "Query"
 """Table type of a query, which is loaded like a table."""
 
@@ -142,6 +145,14 @@ class Table:
         if self.is_intersect:
             return "intersect"
         return "activity" if self.is_activity or self.table_type == "Activity" else "standard"
+
+    @property
+    def is_log(self) -> bool:
+        """Whether rows are only added, and old ones purged: the audit.
+
+        Docs "Auditing": entries never change, and are purged to free log storage.
+        """
+        return self.logical_name == AUDIT
 
     @property
     def key_columns(self) -> tuple[str, ...]:

@@ -286,6 +286,7 @@ class Sandbox(Steering):
             self._seed,
         )
         self._opened.callback(store.close)
+        store.audit_changedata = self._switches.audit_changedata
         return Environment(store, self.clock, self._switches, organization, users=self.users)
 
     def _gateway(self, environment: Environment, stopping: threading.Event) -> Gateway:

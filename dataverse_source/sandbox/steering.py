@@ -64,6 +64,7 @@ class Steering:
         self._switches = value
         if self._running:
             self._running.environment.switches = value
+            self._running.environment.store.audit_changedata = value.audit_changedata
 
     @property
     def latency(self) -> LatencySettings:

@@ -79,6 +79,10 @@ class Switches:
         administration_mode: answer to an application user while the environment is in
             administration mode: an error with a code, a page of the web server, or an error
             that says that the organization is disabled.
+        audit_changedata: what the column changedata of an audit row holds: JSON with each changed
+            column's old and new value, as public code reads it; the old values with commas between
+            them, as the table's reference says; nothing; or the JSON cut off after 2,000
+            characters.
         long_url: HTTP status for a URL over 32,768 characters.
     """
 
@@ -128,6 +132,7 @@ class Switches:
     unknown_segment_code: Literal["0x80060888", "0x8006088a"] = "0x80060888"
     bad_bearer_challenge: Literal["plain", "error"] = "plain"
     administration_mode: Literal["403", "403_page", "503"] = "403"
+    audit_changedata: Literal["json", "csv", "empty", "cut"] = "json"
     long_url: Literal["414", "400"] = "414"
     skiptoken_lifetime_seconds: int = 3600
 

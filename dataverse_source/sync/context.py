@@ -14,6 +14,7 @@ from dataverse_source.arrow.keys import concat, no_keys
 from dataverse_source.arrow.labels import NO_LABELS, Labels
 from dataverse_source.config.settings import TableSettings
 from dataverse_source.sync.abilities import DELETE_INSERT, Abilities
+from dataverse_source.sync.audit_changes import AuditChanges
 from dataverse_source.sync.read.table_reader import TableReader
 from dataverse_source.sync.read.workers import WorkerPool
 from dataverse_source.sync.state import TableState
@@ -136,6 +137,7 @@ class TableRun:
         table_format: of the destination's table, such as ``delta``; None for the destination's own.
         column_hints: column hints of the user that change types.
         landed: its rows, if they have been read before, in parts.
+        audit_changes: makes a second table of the rows: one row a changed column.
         is_sample: only the first pages are taken; they come one by one, and no state is stored.
     """
 
@@ -160,6 +162,7 @@ class TableRun:
     column_hints: Mapping[str, TColumnSchema] = field(default_factory=dict)
     is_sample: bool = False
     landed: Landed | None = None
+    audit_changes: AuditChanges | None = None
 
     @property
     def settings(self) -> TableSettings:

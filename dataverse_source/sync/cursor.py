@@ -2,7 +2,8 @@
 
 The cursor is modifiedon or versionnumber. Rows commit late: a row may become visible after others
 that have a later modifiedon or a higher version number. So every read starts some time before the
-last one (the lookback), and the merge into the destination removes repeated rows.
+last one (the lookback), and the merge into the destination removes repeated rows. A log's cursor
+is createdon.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import pyarrow.compute as pc
 
 from dataverse_source.sync.context import READING_CHANGES, RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.full import read_all
-from dataverse_source.sync.read.query import MODIFIED_ON, modified_filters
+from dataverse_source.sync.read.created_on import CREATED_ON
+from dataverse_source.sync.read.query import MODIFIED_ON, literal, modified_filters
 from dataverse_source.sync.read.table_reader import VERSION, VERSION_MARGIN
 from dataverse_source.sync.read.workers import prefetch
 from dataverse_source.sync.state import Checkpoint, TableState, Watermark
@@ -23,13 +25,18 @@ MOST_CHECKPOINTS = 40
 """Most checkpoints in a state, however long the lookback is and however often the table is read."""
 
 
+LOG_LOOKBACK = timedelta(hours=4)
+"""Least overlap of reads of a log: audit rows are written later than the changes that they tell of
+(docs: "Auditing"), by minutes or hours when there is much to write."""
+
+
 def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
     """All rows at first, then the newer ones.
 
     Args:
         run: the run of the table.
         state: of the table.
-        column: modifiedon or versionnumber.
+        column: modifiedon, versionnumber, or createdon for a log.
     """
     watermark = state.watermark or first_watermark(run, column)
     if not state.complete or state.watermark is None:
@@ -57,7 +64,7 @@ def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
 def first_watermark(run: TableRun, column: str) -> Watermark:
     """The watermark before the first row is read."""
     began = run.now()
-    if column == MODIFIED_ON:
+    if column in (MODIFIED_ON, CREATED_ON):
         return Watermark(modified_since=began)
     highest = run.reader.highest_version()
     before = began - timedelta(seconds=run.settings.lookback_seconds)
@@ -73,6 +80,11 @@ def _newer(run: TableRun, watermark: Watermark, column: str) -> tuple[list[str],
     order, in which a changed row moves to the end.
     """
     lookback = timedelta(seconds=run.settings.lookback_seconds)
+    if column == CREATED_ON:
+        began = watermark.modified_since
+        if began is None:
+            return [], None
+        return [f"{CREATED_ON} ge {literal(began - max(lookback, LOG_LOOKBACK))}"], None
     if column == MODIFIED_ON:
         since = watermark.modified_since
         return modified_filters(since and since - lookback, None), None

@@ -26,7 +26,8 @@ def read_all(run: TableRun, state: TableState) -> SyncSteps:
 
     Rows read in one package replace the destination's table: that removes deleted rows and needs
     no merge. Rows of several packages are merged, so that the table is never empty for long; a
-    comparison with the destination then finds the deleted rows. A history is never replaced.
+    comparison with the destination then finds the deleted rows. A history is never replaced, nor
+    is a log, whose older rows Dataverse may have purged.
     """
     limit = run.settings.max_rows_per_load
     if len(run.reader.table.key_columns) > 1 or run.landed is not None:
@@ -34,7 +35,8 @@ def read_all(run: TableRun, state: TableState) -> SyncSteps:
     if run.settings.history:
         merges = not begins(run)
     else:
-        split = limit is not None or run.settings.deletes == "keep"
+        kept = run.settings.deletes == "keep" or run.reader.table.is_log
+        split = limit is not None or kept
         merges = split and run.destination.has_rows()
     replaces = state.resume is None and not merges
     began = run.now()

@@ -9,6 +9,7 @@ from typing import Literal, NoReturn
 from dataverse_source.config.settings import TableSettings
 from dataverse_source.errors import ConfigurationError
 from dataverse_source.metadata.model import Table
+from dataverse_source.sync.read.created_on import CREATED_ON
 from dataverse_source.sync.read.query import MODIFIED_ON
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import TableState
@@ -32,7 +33,8 @@ class Plan:
         mode: ``changes`` follows change tracking, ``cursor`` reads the rows that are newer by
             modifiedon or versionnumber, ``full`` reads all rows each time.
         reason: why this mode, in words.
-        column: the cursor's column; None for the other modes.
+        column: the cursor's column; None for the other modes. With createdon, of a log, no row is
+            ever removed.
         fell_back: the settings ask for another mode that the table cannot use.
     """
 
@@ -46,9 +48,11 @@ class Plan:
         modes = {
             "changes": "by change tracking",
             "cursor": f"by {self.column}, deleted rows by comparing keys",
+            "log": "by createdon, rows are only added; those that Dataverse purges stay",
             "full": "by reading all rows each time",
         }
-        return f"Synced {modes[self.mode]}: {self.reason}."
+        how = "log" if self.column == CREATED_ON else self.mode
+        return f"Synced {modes[how]}: {self.reason}."
 
 
 class _SyncRefusedError(ConfigurationError):
@@ -153,6 +157,8 @@ def _obstacle(
 
 
 def _cursor(table: Table, reason: str) -> Plan | None:
+    if table.is_log:
+        return Plan("cursor", "its rows never change", CREATED_ON)
     for name in (MODIFIED_ON, VERSION):
         if table.has(name) and table.column(name).in_rows:
             return Plan("cursor", reason, name)

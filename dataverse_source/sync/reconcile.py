@@ -50,6 +50,8 @@ def is_due(run: TableRun, state: TableState) -> bool:
     """
     if not state.complete or state.more or len(run.reader.table.key_columns) > 1:
         return False
+    if run.reader.table.is_log:  # what Dataverse has purged stays
+        return False
     if state.compared is None:
         return True
     given = (run.settings.reconcile_interval, run.settings.sweep_interval)

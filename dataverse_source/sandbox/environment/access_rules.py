@@ -102,6 +102,8 @@ def _privilege_fault(
     environment: Environment, caller: Caller, table: Table, action: str
 ) -> DataverseFault:
     privilege = f"prv{action}{table.schema_name}"
+    if table.logical_name == "audit":  # docs page "Retrieve the history of audited data changes"
+        privilege = "prvReadAuditSummary"
     privilege_id = uuid.uuid5(uuid.NAMESPACE_OID, privilege)
     business_unit = environment.organization.business_unit_id
     name = table.display_name or table.schema_name

@@ -25,6 +25,9 @@ DELETE: Operation = 3
 
 Wires = dict[str, Any]
 NOT_AUDITED = frozenset({"createdon", "createdby", "modifiedon", "modifiedby", "versionnumber"})
+MOST_CHANGE_DATA = 2_000
+"""Length of changedata in the reference of the table audit."""
+
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS audit_details "
     "(auditid TEXT PRIMARY KEY, logical_name TEXT NOT NULL, key TEXT NOT NULL, "
@@ -95,6 +98,7 @@ def _write(
         "objectid@table": table.logical_name,
         "objecttypecode": table.logical_name,
         "attributemask": ",".join(str(numbers[name]) for name in names),
+        "changedata": _change_data(store.audit_changedata, names, before, after),
         "transactionid": str(uuid.uuid4()),
         "userid": None if user is None else user.strip('"'),
     }
@@ -106,6 +110,32 @@ def _write(
         "INSERT INTO audit_details VALUES (?, ?, ?, ?, ?)",
         (audit_id, table.logical_name, key, *details),
     )
+
+
+def _change_data(form: str, names: list[str], before: Wires, after: Wires) -> str | None:
+    """The text of the column changedata, see the switch ``audit_changedata``."""
+    if form == "empty":
+        return None
+    if form == "csv":
+        return ",".join(_plain(before.get(name)) or "" for name in names)
+    changes = [
+        {
+            "logicalName": name,
+            "oldValue": _plain(before.get(name)),
+            "newValue": _plain(after.get(name)),
+        }
+        for name in names
+    ]
+    text = json.dumps({"changedAttributes": changes}, ensure_ascii=False)
+    return text[:MOST_CHANGE_DATA] if form == "cut" else text
+
+
+def _plain(wire: Any) -> str | None:
+    """A value as text: texts without quotes, others as JSON prints them."""
+    if wire is None:
+        return None
+    text = str(wire)
+    return str(json.loads(text)) if text.startswith('"') else text
 
 
 def _values(table: Table, names: list[str], wires: Wires) -> str:

@@ -85,6 +85,8 @@ class Database:
         """Metadata version of each table's last change of schema."""
         self.schema_changes: dict[str, migration.SchemaChange] = {}
         """Each table's last change of schema, in terms of version numbers of rows."""
+        self.audit_changedata = "json"
+        """The switch of this name."""
         self.links_given: dict[str, datetime] = {}
         """When each next link was given out; kept only while such links expire."""
         self._folder: tempfile.TemporaryDirectory[str] | None = None

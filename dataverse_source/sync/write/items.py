@@ -20,7 +20,9 @@ from dlt.extract.hints import TResourceHints
 from dataverse_source.arrow.keys import concat, difference, intersection, no_keys
 from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema
 from dataverse_source.config.log import logger
+from dataverse_source.sync import audit_changes
 from dataverse_source.sync.abilities import DELETE_INSERT, UPSERT, merge_by
+from dataverse_source.sync.audit_changes import AuditChanges
 from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.table_reader import VERSION
@@ -57,15 +59,15 @@ class Item:
 
     Attributes:
         data: the rows.
-        kind: what they are: rows of the table; keys of rows to be removed from it; or records of
-            deleted rows, for the table `DELETIONS`.
+        kind: what they are: rows of the table; keys of rows to be removed from it; records of
+            deleted rows, for the table `DELETIONS`; or changes, for the table `AUDIT_CHANGES`.
         replaces: this item and the table's others replace its rows.
         hints: of the table, with its first item; they create or change the destination's table.
         remove: with the first item: makes an item that removes further rows, by key.
     """
 
     data: pa.Table
-    kind: Literal["rows", "tombstones", "records"] = "rows"
+    kind: Literal["rows", "tombstones", "records", "changes"] = "rows"
     replaces: bool = False
     hints: TResourceHints | None = None
     remove: Callable[[pa.Array], Item] | None = None
@@ -111,6 +113,8 @@ class TableWriter:
                 if self._feed and output.replace and not self._replaces:
                     yield self.tombstones(pa.array([NO_ROW], TEXT), snapshot=True)
                 yield self._rows(output)
+                if self._run.audit_changes is not None:
+                    yield self._changes(self._run.audit_changes, output.table)
                 continue
             logger.info("%s: %d rows were deleted in Dataverse", self._run.name, len(output.keys))
             if self._records:
@@ -139,6 +143,10 @@ class TableWriter:
             rows = feed_rows(rows, self._run)
             rows = rows.append_column(_MARK, pa.array([False] * rows.num_rows, pa.bool_()))
         return self._item("rows", rows, replace=output.replace)
+
+    def _changes(self, changes: AuditChanges, rows: pa.Table) -> Item:
+        hints_ = audit_changes.hints(self._strategy, self._run.table_format)
+        return Item(changes.of(rows), "changes", hints=hints_)
 
     def tombstones(self, deleted: pa.Array, *, snapshot: bool = False) -> Item:
         """Keys of rows that are to be removed, as rows with a mark.

@@ -1,0 +1,137 @@
+"""The audit: read by createdon, never swept, and a row for each changed column."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import dlt
+import pytest
+
+from dataverse_source import AccessDeniedError
+from dataverse_source.client.batch import BatchRequest
+from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.switches import Switches
+from dataverse_source.sync import audit_changes
+from tests.support.comparing import assert_equal
+from tests.support.loads import NewPipeline, Run
+
+Change = tuple[str, str, str, "str | None", "str | None"]
+
+
+def rows_of(pipeline: dlt.Pipeline, table: str) -> list[dict[str, Any]]:
+    with (
+        pipeline.sql_client() as client,
+        client.execute_query(f"SELECT * FROM {client.make_qualified_table_name(table)}") as cursor,
+    ):
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+
+def changes(pipeline: dlt.Pipeline, key: str) -> set[Change]:
+    """(operation, column, old, new) of one row's audit, each change once."""
+    audits = {row["auditid"]: row for row in rows_of(pipeline, "audits")}
+    found = [row for row in rows_of(pipeline, "audit_changes") if row["key"] == key]
+    assert len({(row["auditid"], row["column"]) for row in found}) == len(found)
+    assert {row["auditid"] for row in found} <= audits.keys()
+    return {
+        (
+            row["table"],
+            str(audits[row["auditid"]]["operation"]),
+            row["column"],
+            row["old_value"],
+            row["new_value"],
+        )
+        for row in found
+    }
+
+
+@pytest.fixture
+def audited(sandbox: Sandbox) -> Sandbox:
+    """A sandbox with auditing on."""
+    (row,) = sandbox.store.rows("organization")
+    sandbox.store.update("organization", row["organizationid"], {"isauditenabled": True})
+    return sandbox
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "empty", "cut"])
+def test_each_changed_column_is_a_row(
+    run: Run,
+    audited: Sandbox,
+    new_pipeline: NewPipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    form: Any,
+) -> None:
+    asked: list[BatchRequest] = []
+
+    def ask(path: str) -> BatchRequest:
+        asked.append(BatchRequest(path))
+        return asked[-1]
+
+    monkeypatch.setattr(audit_changes, "BatchRequest", ask)
+    audited.switches = Switches(audit_changedata=form)
+    store = audited.store
+    text = "x" * 3000  # longer than a changedata that is cut
+    key = store.create("account", {"name": "A", "revenue": Decimal(5), "description": text})
+    store.update("account", key, {"name": "B", "industrycode": 1})
+    report = run(tables=[], audit=True)
+    found = changes(new_pipeline(), key)
+    assert {("account", "2", "name", "A", "B"), ("account", "2", "industrycode", None, "1")} < found
+    assert ("account", "1", "name", None, "A") in found
+    assert ("account", "1", "description", None, text) in found
+    labels = {
+        row["new_label"]
+        for row in rows_of(new_pipeline(), "audit_changes")
+        if row["column"] == "industrycode"
+    }
+    assert labels == {"Accounting"}
+    assert [table.name for table in report.tables] == ["audits"]
+    assert bool(asked) is (form != "json")
+
+
+def test_purged_rows_stay_and_new_ones_come(
+    run: Run, audited: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    store, clock = audited.store, audited.clock
+    key = store.create("account", {"name": "first"})
+    run(tables=[], audit=True)
+    before = {row["auditid"] for row in rows_of(new_pipeline(), "audits")}
+
+    clock.advance(3600 * 24)
+    for row in store.rows("audit"):
+        store.delete("audit", row["auditid"])
+    store.update("account", key, {"name": "second"})
+    audited.requests.clear()
+    run(tables=[], audit=True)
+    (asked, *_) = [one.query for one in audited.requests if one.path.endswith("/audits")]
+    assert "createdon%20ge" in asked
+    rows = {row["auditid"]: row for row in rows_of(new_pipeline(), "audits")}
+    assert before < rows.keys()
+    assert ("account", "2", "name", "first", "second") in changes(new_pipeline(), key)
+
+    # rows that are written late, an hour after they were made, are in the lookback
+    clock.advance(3600)
+    late = {"action": 2, "operation": 2, "objecttypecode": "account", "changedata": None}
+    late_key = store.create("audit", late, created_on=clock.now() - timedelta(hours=2))
+    run(tables=[], audit=True)
+    assert late_key in {row["auditid"] for row in rows_of(new_pipeline(), "audits")}
+
+    # a new column has all rows read again: those that are purged stay all the same
+    run(tables=[], audit=True, labels=True)
+    assert before < {row["auditid"] for row in rows_of(new_pipeline(), "audits")}
+
+
+def test_without_the_setting_audits_is_a_table(
+    run: Run, audited: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    audited.store.create("account", {"name": "A"})
+    run("audits")
+    assert_equal(new_pipeline(), audited, "audits")
+    assert "audit_changes" not in new_pipeline().default_schema.tables
+
+
+def test_a_missing_privilege_is_named(run: Run, audited: Sandbox) -> None:
+    audited.users.change(audited.client_id, readable_tables=frozenset({"account"}))
+    with pytest.raises(AccessDeniedError, match="prvReadAuditSummary"):
+        run(tables=[], audit=True)
