@@ -103,8 +103,11 @@ def compare(run: TableRun, examples: int = 10) -> Report | None:
         if not _read_both(run, comparison):
             return None
         counts = comparison.differences()
+        if run.reader.table.is_log:  # Dataverse has purged them
+            counts["extra"] = 0
         keys: dict[Kind, list[str]] = {
-            kind: concat(list(comparison.keys([kind], examples))).to_pylist() for kind in counts
+            kind: concat(list(comparison.keys([kind], examples))).to_pylist() if count else []
+            for kind, count in counts.items()
         }
         return Report(*comparison.fingerprints(), counts, keys)
 

@@ -207,6 +207,11 @@ def test_sql(block: Block) -> None:
             'CREATE TABLE dataverse._dataverse_run_tables ("table" TEXT, started_at TIMESTAMPTZ, '
             "inserted BIGINT, updated BIGINT, deleted BIGINT)"
         )
+        database.execute("CREATE TABLE dataverse.audits (auditid TEXT, createdon TIMESTAMPTZ)")
+        database.execute(
+            'CREATE TABLE dataverse.audit_changes (auditid TEXT, "column" TEXT, "table" TEXT, '
+            "key TEXT, old_value TEXT, new_value TEXT)"
+        )
         database.execute(
             "CREATE TABLE dataverse._dlt_loads "
             "(load_id TEXT, status BIGINT, inserted_at TIMESTAMPTZ)"

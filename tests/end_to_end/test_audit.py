@@ -11,6 +11,7 @@ import pytest
 
 from dataverse_source import AccessDeniedError
 from dataverse_source.client.batch import BatchRequest
+from dataverse_source.loading.verification import loaded_tables, verify
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.switches import Switches
 from dataverse_source.sync import audit_changes
@@ -91,7 +92,7 @@ def test_each_changed_column_is_a_row(
 
 
 def test_purged_rows_stay_and_new_ones_come(
-    run: Run, audited: Sandbox, new_pipeline: NewPipeline
+    run: Run, audited: Sandbox, new_pipeline: NewPipeline, new_source: Any
 ) -> None:
     store, clock = audited.store, audited.clock
     key = store.create("account", {"name": "first"})
@@ -109,6 +110,10 @@ def test_purged_rows_stay_and_new_ones_come(
     rows = {row["auditid"]: row for row in rows_of(new_pipeline(), "audits")}
     assert before < rows.keys()
     assert ("account", "2", "name", "first", "second") in changes(new_pipeline(), key)
+    connection = new_source("audits").connection
+    pipeline = new_pipeline()
+    (verdict,) = verify(pipeline, connection, loaded_tables(pipeline, ["audits"]))
+    assert verdict.is_equal
 
     # rows that are written late, an hour after they were made, are in the lookback
     clock.advance(3600)

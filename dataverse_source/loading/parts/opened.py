@@ -10,6 +10,7 @@ from typing import Any
 import dlt
 
 from dataverse_source.config.log import logger
+from dataverse_source.errors import ConfigurationError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.destination_memory import DestinationMemory
 from dataverse_source.loading.destination_queries import one_client
@@ -63,7 +64,14 @@ def open_run(
     Raises:
         DataverseError: metadata cannot be read.
     """
-    logical_name = connection.metadata.resolve(table).logical_name
+    found = connection.metadata.resolve(table)
+    if found.kind == "query":
+        raise ConfigurationError(
+            f"The query {table} cannot be read in parts: only tables are divided by createdon",
+            where=table,
+            remedy="Load it by an ordinary run, or divide it by a filter into several queries.",
+        )
+    logical_name = found.logical_name
     now = datetime.now(timezone.utc)
     package = Package(None, now, _nothing_loaded, states or {})
     return TableRuns(connection).new(logical_name, package, refused_columns)
