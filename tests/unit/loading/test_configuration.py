@@ -205,7 +205,7 @@ def test_what_is_given_in_python_stands_nowhere(files: Files) -> None:
             "select = ['name']",
             "Set it for one table, in [sources.dataverse.table_settings.<table>]",
         ),
-        ("verbose = true", "Known settings: api_version, ca_bundle"),
+        ("verbose = true", "Known settings: api_version, audit"),
         ("[sources.dataverse.credential]\na = 1", "Did you mean 'credentials'?"),
         ("[sources.dataverse.table_setting.accounts]\nsync = 'full'", "'table_settings'"),
         (
