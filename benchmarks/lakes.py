@@ -1,143 +1,164 @@
-"""Measures what a run with few changes costs in a Delta or Iceberg table, next to DuckDB.
+"""Measures how long dlt takes to merge few changes into a large Delta or Iceberg table.
 
     uv run --group destinations python benchmarks/lakes.py
-    uv run --group destinations python benchmarks/lakes.py --rows 100000 --into delta --into iceberg
+    uv run --group destinations python benchmarks/lakes.py --rows 100000 --spread recent
 
-All destinations load the same accounts from one sandbox, take turns, and take the same changes. The
-sandbox runs in the same process, so its work is part of a whole run's time; what dlt needs to load
-the package, the merge, is shown alone. Times are medians, with the least and the greatest.
+DuckDB and the lakes take the same rows in turn; what is timed is dlt's step `load` alone, with the
+hints that this package gives it. Times are medians, with the least and the greatest.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
 import statistics
 import sys
 import tempfile
 import time
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dlt
-import duckdb
+import pyarrow as pa
 
-from benchmarks.incremental import COLUMNS
-from dataverse_source import DataverseCredentials, dataverse, load
-from dataverse_source.sandbox import Sandbox
+BATCH = 50_000
+"""Rows of an Arrow table, as this package gives them to dlt."""
+
+SMALL_FILES = {"delta.targetFileSize": str(16 * 1024 * 1024)}
 
 
 @dataclass
 class Place:
-    """One destination, and what its runs have cost in seconds.
+    """One destination, and what its merges have cost in seconds.
 
     Attributes:
-        name: ``duckdb``, ``delta``, ``delta-streamed`` (dlt's default) or ``iceberg``.
-        merges: of dlt's step `load` in packages with rows.
-        runs: of whole runs.
+        name: what is printed.
+        table_format: of the destination's table; None for DuckDB.
+        options: of dlt's destination `filesystem`.
+        merges: seconds.
     """
 
     name: str
+    table_format: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
     merges: list[float] = field(default_factory=list)
-    runs: list[float] = field(default_factory=list)
 
-    def destination(self, folder: Path) -> Any:
-        """Dlt's destination."""
-        if self.name == "duckdb":
-            return dlt.destinations.duckdb(str(folder / "rows.duckdb"))
-        streamed = {"delta": False, "delta-streamed": True}.get(self.name)
-        more: dict[str, Any] = {} if streamed is None else {"deltalake_streamed_exec": streamed}
-        return dlt.destinations.filesystem((folder / self.name).as_uri(), **more)
-
-    def run(self, sandbox: Sandbox, folder: Path) -> None:
-        """Loads what has changed."""
+    def load(self, folder: Path, batches: Sequence[pa.Table], *, replace: bool = False) -> float:
+        """Loads rows; returns the seconds of dlt's step `load`."""
+        if self.table_format is None:
+            destination: Any = dlt.destinations.duckdb(str(folder / "rows.duckdb"))
+        else:
+            address = (folder / self.name).as_uri()
+            destination = dlt.destinations.filesystem(address, **self.options)
         pipeline = dlt.pipeline(
-            self.name.replace("-", "_"),
-            destination=self.destination(folder),
+            f"into_{self.name.replace(' ', '_')}",
+            destination=destination,
             dataset_name="dataverse",
             pipelines_dir=str(folder / "pipelines"),
         )
-        credentials = DataverseCredentials()
-        for name in ("tenant_id", "client_id", "client_secret", "authority_host"):
-            setattr(credentials, name, getattr(sandbox, name))
-        source = dataverse(
-            environment_url=sandbox.environment_url,
-            tables=["accounts"],
-            credentials=credentials,
-            ca_bundle=sandbox.ca_bundle,
-            lookback_seconds=0,
-            table_format=None if self.name == "duckdb" else self.name.partition("-")[0],
-            table_settings={"accounts": {"select": COLUMNS.split()}},
+        strategy = "upsert" if self.table_format else "delete-insert"
+        columns: Any = {"_dataverse_deleted": {"data_type": "bool", "hard_delete": True}}
+        if not self.table_format:
+            columns["versionnumber"] = {"data_type": "bigint", "dedup_sort": "desc"}
+        disposition: Any = {"disposition": "merge", "strategy": strategy}
+
+        make: Any = dlt.resource
+        accounts = make(
+            list(batches),
+            name="accounts",
+            primary_key="accountid",
+            write_disposition="replace" if replace else disposition,
+            columns=columns,
+            table_format=self.table_format,
         )
+        pipeline.extract(accounts, loader_file_format="parquet")
+        pipeline.normalize()
         began = time.perf_counter()
-        load(pipeline, source)
-        self.runs.append(time.perf_counter() - began)
-        self.merges.append(_merge_seconds(pipeline))
+        pipeline.load(raise_on_failed_jobs=True)
+        return time.perf_counter() - began
 
 
-def _merge_seconds(pipeline: dlt.Pipeline) -> float:
-    """How long dlt took to load the packages with rows, by the trace of all packages of the run."""
-    trace = dlt.attach(pipeline.pipeline_name, pipelines_dir=pipeline.pipelines_dir).last_trace
-    seconds = 0.0
-    for step in trace.steps if trace else ():
-        info: Any = step.step_info
-        if step.step != "load" or not info or not info.load_packages:
-            continue
-        jobs = [job for one in info.load_packages for job in one.jobs["completed_jobs"]]
-        if any(job.job_file_info.table_name == "accounts" for job in jobs):
-            seconds += (step.finished_at - step.started_at).total_seconds()
-    return seconds
+PLACES = {
+    "duckdb": Place("duckdb"),
+    "delta": Place("delta", "delta"),
+    "delta small files": Place(
+        "delta small files",
+        "delta",
+        {"deltalake_streamed_exec": False, "deltalake_configuration": SMALL_FILES},
+    ),
+    "iceberg": Place("iceberg", "iceberg"),
+}
 
 
 def main() -> int:
-    """Prints the costs; 1 when a merge into Delta takes too long."""
+    """Prints the costs; 1 when a merge into a lake takes too long."""
     options = _options()
-    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, Python {sys.version[:6]}")
-    places = [Place(name) for name in dict.fromkeys(["duckdb", *options.into])]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Sandbox(rows={"account": options.rows}, seed=1) as sandbox,
-    ):
+    generator = random.Random(1)  # noqa: S311
+    keys = [str(uuid.UUID(int=generator.getrandbits(128))) for _ in range(options.rows)]
+    places = [PLACES[name] for name in dict.fromkeys(["duckdb", *options.into])]
+    _say(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, Python {sys.version[:6]}")
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = range(options.rows)
+        parts = [numbers[start : start + BATCH] for start in range(0, options.rows, BATCH)]
+        first = [_rows(keys, part, 1) for part in parts]
         for place in places:
-            place.run(sandbox, Path(folder))
-            seconds = place.runs[-1]
-            print(f"{place.name}: first load of {options.rows:,} rows {seconds:.1f} s", flush=True)
-            place.run(sandbox, Path(folder))  # what has changed while the first one read
-            place.merges.clear()
-            place.runs.clear()
-        with duckdb.connect(str(Path(folder) / "rows.duckdb")) as database:
-            found = database.execute("SELECT accountid FROM dataverse.accounts").fetchall()
-        keys = sorted(str(key) for (key,) in found)
-        step = max(len(keys) // options.changes, 1)
-        for number in range(options.repeat):
-            for key in keys[number % step :: step][: options.changes]:
-                sandbox.store.update("account", key, {"name": f"Changed {number}"})
+            seconds = place.load(Path(folder), first, replace=True)
+            _say(f"{place.name}: first load of {options.rows:,} rows {seconds:.1f} s")
+        for version in range(2, options.repeat + 2):
+            changed = sorted(generator.sample(numbers, options.changes))
+            if options.spread == "recent":
+                changed = list(numbers[-options.changes :])
+            rows = [_rows(keys, changed, version)]
             for place in places:
-                place.run(sandbox, Path(folder))
-    base, slow = places[0], False
+                place.merges.append(place.load(Path(folder), rows))
+    base, slow = statistics.median(places[0].merges), False
     for place in places:
-        cells = [_shown(place.merges, base.merges), _shown(place.runs, base.runs)]
-        print(f"{place.name}: {options.changes:,} changes: merge {cells[0]}, whole run {cells[1]}")
-        slow |= statistics.median(place.merges) > options.times * statistics.median(base.merges)
+        median, least, most = statistics.median(place.merges), min(place.merges), max(place.merges)
+        _say(
+            f"{place.name}: {options.changes:,} changes {median:.2f} s ({least:.2f} to "
+            f"{most:.2f}), {median / base:.1f} times DuckDB's"
+        )
+        slow |= median > options.times * base
     return int(slow)
 
 
-def _shown(seconds: list[float], base: list[float]) -> str:
-    median = statistics.median(seconds)
-    ratio = median / statistics.median(base)
-    return f"{median:.2f} s ({min(seconds):.2f} to {max(seconds):.2f}), {ratio:.1f} times DuckDB's"
+def _rows(keys: Sequence[str], numbers: Sequence[int], version: int) -> pa.Table:
+    """Rows of 21 columns: text, numbers, money, a time and a version number."""
+    count = len(numbers)
+    columns: dict[str, pa.Array] = {"accountid": pa.array([keys[one] for one in numbers])}
+    for column in range(10):
+        texts = [f"text {column} {one % 1000} {version}" for one in numbers]
+        columns[f"text{column}"] = pa.array(texts)
+    for column in range(5):
+        columns[f"number{column}"] = pa.array([one * column % 977 for one in numbers], pa.int64())
+    money = pa.array([one % 977 for one in numbers], pa.int64()).cast(pa.decimal128(25, 0))
+    for column in range(3):
+        columns[f"money{column}"] = money.cast(pa.decimal128(25, 10))
+    moment = pa.array([1_700_000_000_000_000 + version] * count)
+    columns["modifiedon"] = moment.cast(pa.timestamp("us", "UTC"))
+    columns["versionnumber"] = pa.array([version] * count, pa.int64())
+    columns["_dataverse_deleted"] = pa.nulls(count, pa.bool_())
+    return pa.table(columns)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--changes", type=int, default=1000, help="rows changed before each run")
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--into", action="append", help="delta, delta-streamed, iceberg")
+    parser.add_argument("--changes", type=int, default=1000, help="rows changed before each merge")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--into", action="append", choices=list(PLACES))
+    parser.add_argument("--spread", choices=("anywhere", "recent"), default="anywhere")
     parser.add_argument("--times", type=float, default=2.0, help="of DuckDB's merge, at most")
     options = parser.parse_args()
-    options.into = options.into or ["delta", "delta-streamed"]
+    options.into = options.into or ["delta", "delta small files"]
     return options
 
 

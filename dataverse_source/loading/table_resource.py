@@ -178,6 +178,15 @@ class TableResource(DltResource):
         super().add_step(RowStep(item_filter, self.feed, "filter"), insert_at)  # type: ignore[arg-type]
         return self
 
+    def with_name(self, new_name: str, new_section: str | None = None) -> "TableResource":
+        """A copy; it keeps its name, as tables do.
+
+        Raises:
+            ConfigurationError: it shall have another name.
+        """
+        check_hints(self.name, {"table_name": new_name})
+        return super().with_name(new_name, new_section)  # type: ignore[arg-type]
+
     def parallelize(self) -> "TableResource":
         """Nothing more: tables are read in parallel anyway, and dlt is asked on its own thread."""
         return self

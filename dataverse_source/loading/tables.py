@@ -20,6 +20,7 @@ from dataverse_source.config.setting_names import in_section
 from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import DataverseError, ResponseError
 from dataverse_source.loading.connection import Connection
+from dataverse_source.loading.contracts import was_kept_out
 from dataverse_source.loading.delete_limit import limit_deletes
 from dataverse_source.loading.environment_check import check_environment, check_other_pipelines
 from dataverse_source.loading.first_questions import FirstQuestions
@@ -324,6 +325,11 @@ class Tables:
         a new one yet, it is tried again with the columns that can be read.
         """
         run = self._runs.new(reading.table.logical_name, reading.package)
+        if stored.get("complete"):
+            reason = self._dlt_thread.ask(lambda: was_kept_out(run, reading.package))
+            if reason is not None:
+                logger.warning("%s: %s; all its rows are read again", run.name, reason)
+                stored.clear()
         for attempt in range(MOST_ATTEMPTS):
             try:
                 return take(_items(reading, run, stored))

@@ -19,7 +19,7 @@ from tests.support.requests_sent import keys
 pytestmark = pytest.mark.slow
 
 NewPipeline = Callable[[], dlt.Pipeline]
-RunUnder = Callable[[str], RowBatch]
+RunUnder = Callable[..., RowBatch]
 
 
 @pytest.fixture
@@ -28,16 +28,18 @@ def run_under(
 ) -> RunUnder:
     """Loads accounts under a contract for columns; gives the rows that are loaded then."""
 
-    def run(contract: str) -> RowBatch:
+    def run(contract: str, tables: str = "evolve") -> RowBatch:
         source = dataverse(
             environment_url=sandbox.environment_url,
             tables=["accounts"],
             credentials=credentials,
             ca_bundle=sandbox.ca_bundle,
         )
-        given: Any = {"columns": contract}
+        given: Any = {"columns": contract, "tables": tables}
         source.schema_contract = given
         load(new_pipeline(), source)
+        if "accounts" not in new_pipeline().default_schema.tables:
+            return {}
         return destination_rows(new_pipeline(), "accounts", "accountid")
 
     return run
@@ -66,7 +68,9 @@ def test_a_frozen_table_fails_until_it_may_change(
     assert_equal(new_pipeline(), sandbox, "accounts")
 
 
-def test_values_of_unwanted_columns_are_left_out(run_under: RunUnder, sandbox: Sandbox) -> None:
+def test_values_of_unwanted_columns_are_left_out(
+    run_under: RunUnder, sandbox: Sandbox, new_pipeline: NewPipeline
+) -> None:
     run_under("discard_value")
     changed, _ = change(sandbox)
     for _ in range(2):
@@ -74,9 +78,24 @@ def test_values_of_unwanted_columns_are_left_out(run_under: RunUnder, sandbox: S
         assert rows.keys() == set(keys(sandbox))
         assert rows[changed]["name"] == "Changed"
         assert "new_code" not in rows[changed]
+    assert run_under("evolve")[changed]["new_code"] == "x"
+    assert_equal(new_pipeline(), sandbox, "accounts")
 
 
-def test_rows_with_unwanted_values_are_left_out(run_under: RunUnder, sandbox: Sandbox) -> None:
+def test_rows_with_unwanted_values_are_left_out(
+    run_under: RunUnder, sandbox: Sandbox, new_pipeline: NewPipeline
+) -> None:
     run_under("discard_row")
     changed, _ = change(sandbox)
     assert run_under("discard_row").keys() == set(keys(sandbox)) - {changed}
+    assert run_under("evolve")[changed]["new_code"] == "x"
+    assert_equal(new_pipeline(), sandbox, "accounts")
+
+
+def test_a_table_that_was_unwanted_comes_when_it_is_wanted(
+    run_under: RunUnder, sandbox: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    for _ in range(2):
+        assert run_under("evolve", tables="discard_value") == {}
+    assert run_under("evolve").keys() == set(keys(sandbox))
+    assert_equal(new_pipeline(), sandbox, "accounts")

@@ -331,6 +331,11 @@ def test_hints_that_break_the_table_are_refused(
         load(new_pipeline(), made.with_resources(made.accounts.apply_hints(**hints).name))
 
 
+def test_a_resource_keeps_its_name(source: Make) -> None:
+    with pytest.raises(ConfigurationError, match="accounts is what its state"):
+        source().accounts.with_name("customers")
+
+
 def test_a_type_of_the_users_choice(
     source: Make, shared: Sandbox, new_pipeline: NewPipeline
 ) -> None:
