@@ -1,5 +1,7 @@
 #include "names.hpp"
 
+#include <limits>
+
 #include "text.hpp"
 
 namespace decoder {
@@ -10,9 +12,9 @@ constexpr std::size_t MAX_LEARNED = 1000;  // names without a column that are ke
 }  // namespace
 
 Names::Names(const Plan& plan) : names_(OTHER + 1) {
-    // A NUL, which is in no text; also what START and OTHER have, as nothing looks for them.
+    // Longer than any text, so that no text begins with NOTHING, START or OTHER.
     texts_.resize(BLOCK);
-    for (Name& name : names_) name.length = 1;
+    for (Name& name : names_) name.length = std::numeric_limits<std::uint32_t>::max();
     for (std::size_t column = 0; column < plan.size(); ++column) add(plan[column].name, column);
 }
 

@@ -60,7 +60,8 @@ inline const char* find_special(const char* at, const char* end) {
     return at;
 }
 
-// Whether the text at `at` begins with the `length` bytes of `wanted`; `length` is not 0.
+// Whether the text at `at` begins with the `length` bytes of `wanted`; `length` is not 0. No text
+// begins with more bytes than it has, which are then not looked at.
 //
 // Args:
 //   wanted: can be read up to the next multiple of `BLOCK`.

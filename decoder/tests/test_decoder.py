@@ -190,6 +190,10 @@ def test_what_is_refused(column: str, literal: str, why: str) -> None:
         b"[]",
         b"{}",
         b'\xef\xbb\xbf{"value":[]}',
+        b'{"value":[{\x00 5}]}',  # a NUL in place of a name
+        b'{"value":[{"id":"a",\x00 5}]}',
+        b'{"value":[{"id":"a"},{"id":"b",\x00 5}]}',
+        b'{"value":[{"unknown":1,\x00 5},{"unknown":1,\x00"id":"a"}]}',
         b'{"value":null}',
         b'{"value":{}}',
         b'{"value":[null]}',
