@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from dataverse_source.loading.report import LoadReport
     from dataverse_source.loading.run import load
     from dataverse_source.metadata.model import Column, Table
+    from dataverse_source.scale_out.buckets import load_bucket
     from dataverse_source.scale_out.parts import finish_load, plan_load, read_part
     from dataverse_source.source import dataverse, dataverse_table
 
@@ -81,6 +82,7 @@ __all__ = [
     "dataverse_table",
     "finish_load",
     "load",
+    "load_bucket",
     "plan_load",
     "project_pipeline",
     "read_part",
@@ -99,6 +101,7 @@ _MODULES = {
     "dataverse_table": "source",
     "finish_load": "scale_out.parts",
     "load": "loading.run",
+    "load_bucket": "scale_out.buckets",
     "plan_load": "scale_out.parts",
     "read_part": "scale_out.parts",
     "project_pipeline": "loading.project_pipeline",

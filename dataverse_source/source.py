@@ -49,6 +49,7 @@ def dataverse(
     lookback_seconds: float | None = dlt.config.value,
     audit: bool | None = dlt.config.value,
     max_concurrency: int | None = dlt.config.value,
+    bucket: str | None = dlt.config.value,
     processes: int | None = dlt.config.value,
     landing_url: str | None = dlt.config.value,
     table_settings: dict[str, Any] | None = dlt.config.value,
@@ -103,6 +104,8 @@ def dataverse(
             committed late are not missed.
         audit: ``true`` loads ``audits``, and ``audit_changes``: a row for each changed column.
         max_concurrency: most requests in flight, 1 to 208.
+        bucket: ``0/8`` to ``7/8``: only this eighth of the tables, by their logical names, for one
+            of eight pipelines; the number of buckets must never change.
         processes: processes that read as the same application user at the same time; each takes its
             share of the requests in flight.
         landing_url: folder or bucket (``s3://``, ``abfss://``, ``gs://``) for the parts of a table
@@ -123,7 +126,7 @@ def dataverse(
 
     Returns:
         One resource per table, called like the table (``accounts``), and one for the tables that
-        describe them, ``_dataverse_catalog``.
+        describe them, ``_dataverse_catalog``; not with ``bucket``.
 
     Raises:
         ConfigurationError: lists all settings that are missing, unknown or cannot be used.
@@ -138,7 +141,10 @@ def dataverse(
 
     connection = Connection(settings, found, adapters)
     schema, section = dlt.current.source_schema(), Container()[ConfigSectionContext].sections[1]
-    source = TableSource(schema, section, Tables(connection), [catalog_resource(connection)])
+    # Pipelines that run at the same time would replace each other's rows in the catalog's tables.
+    is_one_of_many = settings.bucket is not None and settings.bucket[1] > 1
+    others = [] if is_one_of_many else [catalog_resource(connection)]
+    source = TableSource(schema, section, Tables(connection), others)
     if not defer_table_reflect:
         source.find_tables()
     return source

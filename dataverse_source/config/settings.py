@@ -77,6 +77,15 @@ class Settings:
             unset="as many as the server allows",
         ),
     )
+    bucket: tuple[int, int] | None = field(
+        default=None,
+        metadata=about(
+            values.BUCKET,
+            "`0/8` to `7/8`: only this eighth of the tables, by their logical names, for one of "
+            "eight pipelines; the number of buckets must never change",
+            unset="all tables",
+        ),
+    )
     processes: int = field(
         default=1,
         metadata=about(

@@ -140,6 +140,18 @@ def _version(value: Any) -> str:
     return text
 
 
+def _bucket(value: Any) -> tuple[int, int]:
+    number, _, count = str(value).partition("/")
+    found = int(number), int(count)
+    if not 0 <= found[0] < found[1]:
+        raise ValueError
+    return found
+
+
+BUCKET = Kind(
+    "a number from 0 and how many buckets there are, such as 3/8; of 8, they are 0/8 to 7/8",
+    _bucket,
+)
 FLAG = Kind("true or false", _flag)
 SECONDS = Kind("a number of seconds above 0", _seconds_above_0)
 VERSION = Kind("a version of the Web API, such as v9.2", _version)

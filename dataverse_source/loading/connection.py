@@ -25,6 +25,7 @@ from dataverse_source.credentials import (
 )
 from dataverse_source.errors import ResponseError
 from dataverse_source.loading.adapters import Adapters
+from dataverse_source.metadata.buckets import is_in
 from dataverse_source.metadata.cache import MetadataCache
 from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.queries.catalogue import Catalogue
@@ -132,10 +133,11 @@ class Connection:
         )
         environment = f"{client.environment_url} {self.settings.api_version}"
         cache = MetadataCache(_pipeline_folder(), environment, tokens.identity)
-        queries = self.settings.queries
+        queries, bucket = self.settings.queries, self.settings.bucket
         tables = [name for name in self.settings.tables if name not in queries]
-        reader = MetadataReader(client, tables, cache, exclude=self.settings.exclude)
-        return client, Catalogue(reader, client, queries)
+        reader = MetadataReader(client, tables, cache, exclude=self.settings.exclude, bucket=bucket)
+        own = {name: one for name, one in queries.items() if is_in(name, bucket)}
+        return client, Catalogue(reader, client, own)
 
 
 def reached(

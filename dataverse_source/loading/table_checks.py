@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from dataverse_source.config.checks import table_not_loaded
 from dataverse_source.config.settings import Settings
-from dataverse_source.errors import ConfigurationError, DataverseError
+from dataverse_source.errors import ConfigurationError, DataverseError, UnknownNameError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.destination_limits import check_limits
 from dataverse_source.loading.load_package import Package
@@ -16,7 +16,9 @@ from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
 from dataverse_source.loading.run_context import RunContext
 from dataverse_source.loading.table_names import check_column_names, check_table_name
 from dataverse_source.loading.table_runs import TableRuns
+from dataverse_source.metadata.buckets import in_bucket
 from dataverse_source.metadata.model import Table
+from dataverse_source.queries.catalogue import Catalogue
 from dataverse_source.sync.abilities import UPSERT, destination_abilities
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.plan import make_plan
@@ -69,7 +71,7 @@ def select_tables(
             raise found
         selection.failures[name] = name, found
         selection.tables[name] = []
-    check_table_settings(connection.settings, selection.tables)
+    check_table_settings(connection.settings, selection.tables, connection.metadata)
     runs.abilities = destination_abilities()  # once: dlt resolves the configuration for it
     for name, tables in selection.tables.items():
         selection.tables[name] = []
@@ -105,12 +107,17 @@ def _check(
     check_limits(run)
 
 
-def check_table_settings(settings: Settings, found: Mapping[str, Sequence[Table]]) -> None:
+def check_table_settings(
+    settings: Settings,
+    found: Mapping[str, Sequence[Table]],
+    metadata: Catalogue | None = None,
+) -> None:
     """Checks that every table with settings of its own is loaded.
 
     Args:
         settings: of the source.
         found: the tables by the name or pattern that matches them.
+        metadata: knows the tables of other buckets.
 
     Raises:
         ConfigurationError: a name in ``table_settings`` matches no table that is loaded.
@@ -119,8 +126,17 @@ def check_table_settings(settings: Settings, found: Mapping[str, Sequence[Table]
     for tables in found.values():
         known |= {name for one in tables for name in (str(one.entity_set_name), one.logical_name)}
     for name in settings.table_settings:
-        if name not in known:
+        if name not in known and not (metadata and _is_of_another_bucket(settings, name, metadata)):
             raise table_not_loaded(name, sorted(known))
+
+
+def _is_of_another_bucket(settings: Settings, name: str, metadata: Catalogue) -> bool:
+    if settings.bucket is None:
+        return False
+    try:
+        return not in_bucket([metadata.resolve(name)], settings.bucket)
+    except UnknownNameError:
+        return False
 
 
 def check_table(run: TableRun, *, in_load: bool) -> None:

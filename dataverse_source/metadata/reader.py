@@ -24,6 +24,7 @@ from dataverse_source.errors import (
     UnknownNameError,
 )
 from dataverse_source.metadata import bulk, per_table
+from dataverse_source.metadata.buckets import Bucket, in_bucket
 from dataverse_source.metadata.cache import MetadataCache, Parsed, Snapshot
 from dataverse_source.metadata.model import Description, Table
 from dataverse_source.metadata.parse import (
@@ -55,6 +56,7 @@ class MetadataReader:
             as soon as one is asked for.
         cache: metadata that earlier runs have kept.
         exclude: names and patterns of tables that patterns do not stand for.
+        bucket: the configured tables are those in it.
     """
 
     def __init__(
@@ -63,10 +65,12 @@ class MetadataReader:
         configured: Sequence[str] = (),
         cache: MetadataCache | None = None,
         exclude: Sequence[str] = (),
+        bucket: Bucket | None = None,
     ) -> None:
         self._client = client
         self._configured = tuple(configured)
         self._exclude = tuple(exclude)
+        self._bucket = bucket
         self._cache = cache
         self._snapshot: Snapshot | None = None
         self._resolved: dict[str, Table] = {}
@@ -183,7 +187,7 @@ class MetadataReader:
                 continue
             taken |= {one.logical_name for one in tables}
             self._configured_as.update({one.logical_name: name for one in tables})
-            found[name] = tuple(tables)
+            found[name] = tuple(in_bucket(tables, self._bucket))
         return {name: found[name] for name in self._configured}
 
     def _find_configured(self) -> tuple[Table, ...]:
@@ -192,7 +196,8 @@ class MetadataReader:
         found: dict[str, Table] = {}
         for name in self._configured:
             try:
-                found |= {table.logical_name: table for table in self.select([name])}
+                tables = in_bucket(self.select([name]), self._bucket)
+                found |= {table.logical_name: table for table in tables}
             except UnknownNameError:
                 continue
         return tuple(found.values())

@@ -176,10 +176,12 @@ def _source(table: str, environment: str | None, settings: Mapping[str, Any]) ->
     from typing import cast
 
     from dataverse_source.config.values import names_in
+    from dataverse_source.scale_out.buckets import EVERY_TABLE
     from dataverse_source.scale_out.sources import configured_tables, settings_of
     from dataverse_source.source import dataverse
 
     given = {name: value for name, value in settings.items() if value is not None}
+    given["bucket"] = EVERY_TABLE
     with settings_of(environment):
         configured = names_in(given.pop("tables", None) or configured_tables())
     source = dataverse.with_args(name=environment) if environment else dataverse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +46,12 @@ class RunCommand(click.Command):
     help="First drop the loaded tables and their history; needed when the settings lead to "
     "another environment than before.",
 )
+@click.option(
+    "--bucket",
+    metavar="N/COUNT",
+    help="Only the tables of one bucket, such as 0/8 to 7/8, with a pipeline of its own; COUNT "
+    "must never change.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Print only what failed.")
 @click.option(
     "--results",
@@ -60,6 +66,7 @@ def command(
     environment_url: str | None,
     where: Where,
     start_over: bool,
+    bucket: str | None,
     quiet: bool,
     results: Path | None,
 ) -> None:
@@ -73,7 +80,6 @@ def command(
     """
     from dataverse_source.config.log import logger
     from dataverse_source.loading.malloc import return_freed_memory
-    from dataverse_source.loading.project_pipeline import project_pipeline
     from dataverse_source.scale_out.sources import source_for
 
     screen.quiet = quiet
@@ -81,25 +87,70 @@ def command(
     return_freed_memory()
     delete_loaded_files()
     silence = logger.only_errors() if quiet else contextlib.nullcontext()
-    with (
-        silence,
-        project_pipeline(
-            where.pipeline,
-            destination=where.destination,
-            dataset=where.dataset,
-            environment=where.environment,
-        ) as pipeline,
-    ):
+    given = {"environment_url": environment_url, "bucket": _bucket(bucket, tables)}
 
-        def source() -> DltSource:
-            return source_for(
-                tables, environment=where.environment, environment_url=environment_url
-            )
+    def source() -> DltSource:
+        return source_for(tables, environment=where.environment, **given)
 
+    with silence, _pipeline(given["bucket"], where) as pipeline:
         report = _load(screen, pipeline, source, start_over=start_over)
+    if given["bucket"] and given["bucket"].startswith("0/"):
+        with silence:
+            _load_catalog(where, environment_url)
     screen.write_results(asdict(report))
     if not quiet or screen.json:
         screen.show(asdict(report), lambda console: draw_report(console, report))
+
+
+def _bucket(given: str | None, tables: Sequence[str]) -> str | None:
+    """The bucket of the option, or of the setting; None if all tables are synced.
+
+    Raises:
+        ConfigurationError: there is no such bucket.
+        UsageError: tables are named as well.
+    """
+    import dlt
+
+    from dataverse_source.config.setting_names import SECTION
+    from dataverse_source.scale_out.buckets import bucket_text
+
+    found = given or dlt.config.get(f"{SECTION}.bucket", str)
+    if found is None:
+        return None
+    if tables:
+        raise click.UsageError(
+            "A bucket holds tables of the settings: leave TABLES out, or --bucket."
+        )
+    number, _, count = found.partition("/")
+    known = number.isdecimal() and count.isdecimal()
+    return bucket_text(int(number), int(count)) if known else bucket_text(-1, 0)
+
+
+@contextlib.contextmanager
+def _pipeline(bucket: str | None, where: Where) -> Iterator[dlt.Pipeline]:
+    from dataverse_source.loading.project_pipeline import project_pipeline
+    from dataverse_source.scale_out.buckets import bucket_pipeline
+
+    place = {"destination": where.destination, "dataset": where.dataset}
+    if bucket is None:
+        made = project_pipeline(where.pipeline, environment=where.environment, **place)
+    else:
+        made = bucket_pipeline(bucket, where.pipeline, environment=where.environment, **place)
+    with made as pipeline:
+        yield pipeline
+
+
+def _load_catalog(where: Where, environment_url: str | None) -> None:
+    """Loads the tables that describe those of all buckets."""
+    from dataverse_source import load
+    from dataverse_source.scale_out.buckets import catalog_pipeline, catalog_source
+
+    place = {"destination": where.destination, "dataset": where.dataset}
+    with catalog_pipeline(where.pipeline, environment=where.environment, **place) as pipeline:
+        load(
+            pipeline,
+            catalog_source(environment=where.environment, environment_url=environment_url),
+        )
 
 
 def _load(
