@@ -25,6 +25,7 @@ from dataverse_source.loading.delete_limit import limit_deletes
 from dataverse_source.loading.environment_check import check_environment, check_other_pipelines
 from dataverse_source.loading.first_questions import FirstQuestions
 from dataverse_source.loading.item_file import ItemFile
+from dataverse_source.loading.left_over import announced
 from dataverse_source.loading.load_package import Package, current_package, is_selected
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
 from dataverse_source.loading.progress import TableWatch, watched
@@ -376,6 +377,8 @@ def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator
     items = watched(reading.run.observer, run.name, run.reader.client, items)
     if reading.package.load_id is not None:
         items = _counted(reading, run, items, reading.run.rows_before.get(name))
+        if not reading.run.in_load and reading.incremental is None:
+            items = announced(items, run.name, stored)
     return as_upserts(run, items)
 
 

@@ -45,6 +45,7 @@ def read_range(run: TableRun, cursor: Incremental[Any]) -> Iterator[RowBatch]:
         ConfigurationError: there is no such column, or no such range of it.
     """
     column = _column(run, cursor)
+    _check_bounds(run, cursor, column)
     cursor.advance(None)
     began = run.now()
     filters, order = _filters(run, cursor, column), None
@@ -90,6 +91,35 @@ def _column(run: TableRun, cursor: Incremental[Any]) -> Column:
             remedy="Use max, which is the default, or min.",
         )
     return column
+
+
+def _check_bounds(run: TableRun, cursor: Incremental[Any], column: Column) -> None:
+    """Checks that the range can hold a row.
+
+    Raises:
+        ConfigurationError: it ends where it starts, or before.
+    """
+    start: Any = cursor.start_value
+    end: Any = cursor.end_value
+    if start is None or end is None:
+        return
+    try:
+        if column.type == "DateTimeType":
+            start, end = _moment(start), _moment(end)
+        first, last = (start, end) if cursor.last_value_func is max else (end, start)
+        both_included = (cursor.range_start, cursor.range_end) == ("closed", "closed")
+        holds_some = first < last or (first == last and both_included)
+    except (TypeError, ValueError):  # `_text` says which value cannot be used
+        return
+    if not holds_some:
+        raise ConfigurationError(
+            f"The range of {column.name} to read of table {run.name} is empty: it starts at "
+            f"{start} and ends at {end}",
+            where=run.name,
+            remedy="Set an end_value after initial_value. In Airflow, give the DAG a schedule with "
+            "data intervals, such as CronDataIntervalTimetable: by default, an interval ends where "
+            "it starts.",
+        )
 
 
 def _filters(run: TableRun, cursor: Incremental[Any], column: Column) -> list[str]:

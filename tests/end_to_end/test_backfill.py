@@ -13,6 +13,7 @@ from dlt.extract.incremental import Incremental
 
 from dataverse_source import dataverse, load
 from dataverse_source.credentials import DataverseCredentials
+from dataverse_source.errors import ConfigurationError
 from dataverse_source.loading.report import LoadReport
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal, destination_rows
@@ -128,3 +129,11 @@ def test_a_range_without_an_end_goes_on_where_it_ended(
     assert read(run_range(onwards())) == 1
     rows = destination_rows(new_pipeline(), "accounts", "accountid")
     assert rows[changed]["name"] == "Changed"
+
+
+def test_an_empty_range_is_refused(run_range: RunRange, sandbox: Sandbox) -> None:
+    """As Airflow's default schedule gives it: nothing would be loaded, and reported as success."""
+    moment = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    one = dlt.sources.incremental[datetime]("modifiedon", initial_value=moment, end_value=moment)
+    with pytest.raises(ConfigurationError, match="is empty: it starts at 2026-01-01"):
+        run_range(one)

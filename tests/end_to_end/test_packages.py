@@ -68,8 +68,11 @@ def test_packages_add_up_to_the_table(
     assert loads[0][0] >= 3
 
 
-def test_a_plain_run_goes_one_package_further(
-    run_plain: LoadPlain, sandbox: Sandbox, new_pipeline: NewPipeline
+def test_a_plain_run_goes_one_package_further_and_says_so(
+    run_plain: LoadPlain,
+    sandbox: Sandbox,
+    new_pipeline: NewPipeline,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     settings = {"page_size": 10, "max_rows_per_load": 20}
     counts = []
@@ -77,6 +80,8 @@ def test_a_plain_run_goes_one_package_further(
         pipeline = run_plain(**settings)
         counts.append(len(destination_rows(pipeline, "accounts", "accountid")))
     assert counts == [20, 40, 60, 60]
+    told = [one for one in caplog.messages if "accounts is not complete" in one]
+    assert len(told) == 2  # as long as rows are missing
     assert_equal(new_pipeline(), sandbox, "accounts")
     assert "more" not in state(new_pipeline())
 
