@@ -143,10 +143,12 @@ class Chain:
                 f"The query has more than {MOST_WITHOUT_COOKIE:,} rows, and Dataverse gives no "
                 "paging cookie for it, which further pages need",
                 where=self._name,
-                why="queries with distinct, and aggregates, have no paging cookie",
-                remedy="Remove distinct, and load rows in place of groups: the destination makes "
-                "them distinct (SELECT DISTINCT) and groups them. Or restrict the query by a "
-                "filter, such as a year each.",
+                why="queries with distinct, aggregates, and queries with a link that leads to many "
+                "rows have no paging cookie",
+                remedy="Begin with the table that has the many rows, and link it to the other one. "
+                "Remove distinct, and load rows in place of groups: the destination makes them "
+                "distinct (SELECT DISTINCT) and groups them. Or restrict the query by a filter, "
+                "such as a year each.",
             )
         self.place = Place(self.place.number + 1, page.cookie, before)
         return self.place

@@ -71,7 +71,7 @@ def compiled(settings: QuerySettings, text: str, find_table: FindTable) -> Query
     if "top" not in root.attributes:
         _order(checked, root, aggregate=aggregate, distinct=distinct)
     elif not (aggregate or distinct):
-        _order_by_key(checked.main)  # rows that are equal in the orders given come in any order
+        _order_by_key(checked)  # rows that are equal in the orders given come in any order
     table = Table(
         settings.name,
         settings.name,
@@ -191,11 +191,18 @@ def _order(checked: Checker, root: Element, *, aggregate: bool, distinct: bool) 
                 if joined.table.column(name).type not in ("MemoType", "MultiSelectPicklistType"):
                     joined.element.children.append(Element("order", {"attribute": name}))
     else:
-        _order_by_key(checked.main)
+        _order_by_key(checked)
 
 
-def _order_by_key(main: Joined) -> None:
-    key = main.table.primary_id
-    orders = main.element.all("order")
-    if not any(one.attributes.get("attribute") == key for one in orders):
-        main.element.children.append(Element("order", {"attribute": key}))
+def _order_by_key(checked: Checker) -> None:
+    """Adds orders by the main table's key, and by the keys of links that can be many.
+
+    Rows of one row of the main table differ in the latter only. Without these orders a page would
+    begin after the main row that the page before has ended with, and miss its other rows: a paging
+    cookie names the main table's key alone. With them there is no cookie, so such a query is paged
+    by numbers.
+    """
+    for joined in (checked.main, *(one for one in checked.links if one.many)):
+        key, orders = joined.table.primary_id, joined.element.all("order")
+        if not any(one.attributes.get("attribute") == key for one in orders):
+            joined.element.children.append(Element("order", {"attribute": key}))

@@ -72,7 +72,10 @@ def test_a_join_equals_the_sandbox(
     run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, last: Any
 ) -> None:
     sandbox.switches = Switches(last_fetchxml_page=last)
-    queries = {"people": {"fetchxml": JOIN, "page_size": 7}, "pairs": {"fetchxml": MANY}}
+    queries = {
+        "people": {"fetchxml": JOIN, "page_size": 7},
+        "pairs": {"fetchxml": MANY, "page_size": 3},
+    }
     report = run(tables=[], queries=queries)
     rows = {row["contactid"]: row for row in loaded(new_pipeline(), "people")}
     assert {key: tuple(row[name] for name in JOINED) for key, row in rows.items()} == joined(

@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import base64
 import uuid
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from dataverse_source.config.checks import make_settings
+from dataverse_source.loading.connection import Connection
+from dataverse_source.loading.table_reading import open_table
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.writes.files import put_file
 from tests.peers.conversation import ClientFailed, Conversation
 from tests.peers.expected import ACCOUNT, arrived, row_of, rows, sizes
+from tests.support.settings import credentials_of
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
@@ -269,3 +274,64 @@ def test_downloads_files(javascript: Conversation, served: Sandbox) -> None:
     found = javascript.ask("downloadFile", request)
     assert (found["fileName"], found["fileSize"]) == ("contract.bin", len(content))
     assert base64.b64decode(found["data"]) == content
+
+
+QUERIES = {
+    "join": (
+        "contacts",
+        '<fetch count="50"><entity name="contact"><attribute name="fullname"/>'
+        '<attribute name="annualincome"/><attribute name="parentcustomerid"/>'
+        '<link-entity name="account" from="accountid" to="parentcustomerid" alias="a" '
+        'link-type="outer"><attribute name="name"/><attribute name="revenue"/>'
+        '<attribute name="ownerid"/></link-entity></entity></fetch>',
+    ),
+    "many": (
+        "accounts",
+        '<fetch><entity name="account"><attribute name="name" alias="customer"/>'
+        '<attribute name="accountid"/>'
+        '<link-entity name="contact" from="parentcustomerid" to="accountid" alias="c">'
+        '<attribute name="contactid"/><attribute name="lastname"/></link-entity></entity></fetch>',
+    ),
+    "groups": (
+        "accounts",
+        '<fetch aggregate="true"><entity name="account">'
+        '<attribute name="industrycode" alias="industry" groupby="true"/>'
+        '<attribute name="createdon" alias="year" groupby="true" dategrouping="year"/>'
+        '<attribute name="revenue" alias="total" aggregate="sum"/>'
+        '<attribute name="accountid" alias="n" aggregate="count"/></entity></fetch>',
+    ),
+    "kinds": (
+        "accounts",
+        '<fetch distinct="true"><entity name="account"><attribute name="industrycode"/>'
+        '<attribute name="statecode"/></entity></fetch>',
+    ),
+}
+"""FetchXML that the client and this package both read: the collection, and the text."""
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_reads_the_same_fetchxml_to_the_same_rows(
+    javascript: Conversation, served: Sandbox, name: str
+) -> None:
+    collection, text = QUERIES[name]
+    settings = make_settings(
+        environment_url=served.environment_url,
+        ca_bundle=served.ca_bundle,
+        queries={name: {"fetchxml": text, "page_size": 40}},
+    )
+    reader = open_table(Connection(settings, credentials_of(served)), name)
+    ours = [row for rows_ in reader.batches() for row in rows_.to_pylist()]
+    fields = [one for one in reader.schema.fields if "@" not in one.wire_name]
+    request = {"collection": collection, "fetchXml": text, "includeAnnotations": "*"}
+    theirs = javascript.ask("fetchAll", request)["value"]
+
+    def shown(value: Any) -> Any:
+        return float(value) if isinstance(value, (int, float, Decimal)) else value
+
+    def sorted_rows(found: list[dict[str, Any]], names: list[str]) -> list[str]:
+        return sorted(repr([shown(row.get(one)) for one in names]) for row in found)
+
+    assert ours
+    assert sorted_rows(ours, [one.name for one in fields]) == sorted_rows(
+        theirs, [one.wire_name for one in fields]
+    )

@@ -126,3 +126,12 @@ def test_paging_of_the_text_is_left_out() -> None:
     found = query(entity(NAME, count="50", page="1", returntotalrecordcount="true"))
     assert found.page_size == 50
     assert not {"count", "page", "returntotalrecordcount"} & found.fetch.attributes.keys()
+
+
+def test_rows_of_one_main_row_have_an_order_too() -> None:
+    """A cookie names the main table's key alone: a page would miss the rest of its last row."""
+    many = query(entity(NAME + CONTACTS.format(kind=""))).text
+    assert '<order attribute="accountid" />' in many
+    assert '<order attribute="contactid" />' in many
+    one = query(entity(NAME + PRIMARY.format(kind=""))).text
+    assert '<order attribute="contactid" />' not in one
