@@ -120,13 +120,16 @@ def unknown_settings(files: tuple[SettingsFile, ...]) -> Iterator[ConfigurationE
             yield _unknown_credential(rest, f"environment variable {variable}")
 
 
-def of_tables_in_environment() -> dict[str, dict[str, str]]:
+def of_each_in_environment(setting: str) -> dict[str, dict[str, str]]:
     """Settings of one table: ``SOURCES__DATAVERSE__TABLE_SETTINGS__<TABLE>__<SETTING>``.
 
+    Args:
+        setting: ``table_settings`` or ``queries``.
+
     Returns:
-        Values by setting by table, all names in lower case.
+        Values by setting by table or query, all names in lower case.
     """
-    prefix = environment_variable("table_settings.")
+    prefix = environment_variable(f"{setting}.")
     found: dict[str, dict[str, str]] = {}
     for variable, value in os.environ.items():
         table, _, key = variable.removeprefix(prefix).lower().rpartition("__")

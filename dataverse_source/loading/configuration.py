@@ -23,7 +23,7 @@ from dataverse_source.config.checks import make_settings
 from dataverse_source.config.files import (
     SettingsFile,
     elsewhere,
-    of_tables_in_environment,
+    of_each_in_environment,
     place_of,
     read_from,
     settings_files,
@@ -75,8 +75,9 @@ def configured(credentials: Any, **given: Any) -> tuple[Settings, Credentials]:
     """
     files = settings_files()
     problems = Problems(list(unknown_settings(files)))
-    if "table_settings" in given:
-        given["table_settings"] = _with_environment(given["table_settings"], files)
+    for setting in ("table_settings", "queries"):
+        if setting in given:
+            given[setting] = _with_environment(setting, given[setting], files)
     settings, found = None, None
     sign_in_problems = Problems()
     with sign_in_problems.noted():  # first, as its secrets must not be shown by the others
@@ -183,16 +184,16 @@ def _section() -> Any:
     )
 
 
-def _with_environment(given: Any, files: tuple[SettingsFile, ...]) -> Any:
-    """Adds settings of tables from single variables: these win over files, not over Python."""
-    variables = of_tables_in_environment()
+def _with_environment(setting: str, given: Any, files: tuple[SettingsFile, ...]) -> Any:
+    """Adds settings of tables or queries from single variables: they win over files, not Python."""
+    variables = of_each_in_environment(setting)
     try:
         tables = dict(mapping_in(given or {}))
     except ValueError:
         return given
     if not variables:
         return given
-    from_file = place_of("table_settings", given, files) is not None
+    from_file = place_of(setting, given, files) is not None
     for name, own in variables.items():
         table = next((one for one in tables if one.lower() == name), name)
         others = tables.get(table, {})

@@ -336,6 +336,8 @@ def test_variables_are_text(files: Files, monkeypatch: pytest.MonkeyPatch, table
         "REQUEST_TIMEOUT": "10",
         "TABLE_SETTINGS": json.dumps({"accounts": {"sync": "full"}}),
         "TABLE_SETTINGS__CONTACTS__SELECT": "fullname, emailaddress1",
+        "QUERIES__OPEN_DEALS__FETCHXML": "<fetch><entity name='opportunity'/></fetch>",
+        "QUERIES__OPEN_DEALS__PRIMARY_KEY": "a, b",
     }.items():
         monkeypatch.setenv(SECTION + name, value)
     settings, _ = settings_of()
@@ -345,6 +347,8 @@ def test_variables_are_text(files: Files, monkeypatch: pytest.MonkeyPatch, table
     assert settings.defaults == common
     assert settings.of_table("accounts").sync == "full"
     assert settings.of_table("contacts").select == ("fullname", "emailaddress1")
+    assert settings.queries["open_deals"].primary_key == ("a", "b")
+    assert settings.of_table("open_deals").page_size == 500
 
 
 def test_a_variable_of_a_table_wins_over_the_file_but_not_over_python(
