@@ -22,10 +22,23 @@ from dataverse_source import dataverse, load
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 
-COLUMNS = (
-    "fullname firstname lastname emailaddress1 telephone1 jobtitle birthdate annualincome "
-    "parentcustomerid ownerid statecode statuscode createdon modifiedon versionnumber"
-).split()
+COLUMNS = [
+    "fullname",
+    "firstname",
+    "lastname",
+    "emailaddress1",
+    "telephone1",
+    "jobtitle",
+    "birthdate",
+    "annualincome",
+    "parentcustomerid",
+    "ownerid",
+    "statecode",
+    "statuscode",
+    "createdon",
+    "modifiedon",
+    "versionnumber",
+]
 
 
 def fetchxml(table: str) -> str:
@@ -100,7 +113,11 @@ def main() -> None:
         print(f"query / table: {ratio:.2f}")
         add_audits(sandbox, options.audits)
         seconds, requests = seconds_of(sandbox, Path(name), "audit", tables=[], audit=True)
-        print(f"audit: {options.audits:,} changes in {seconds:.2f} s, {requests} requests")
+        pages = sum(one.path.endswith("/audits") for one in sandbox.requests)
+        print(
+            f"audit: {options.audits:,} changes in {seconds:.2f} s, {requests} requests, {pages} "
+            "of them pages"
+        )
 
 
 if __name__ == "__main__":
