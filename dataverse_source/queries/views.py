@@ -66,9 +66,9 @@ def view_text(client: Client, settings: QuerySettings, table: Table) -> str:
         found = found or [one for one in views if one.name.lower() == wanted.lower()]
     where = f"{settings.place} view"
     if not found:
-        known = {one.name.lower(): one.name for one in views}
+        known = sorted({one.name for one in views})
         near = did_you_mean(wanted, known)
-        listed = ", ".join(repr(name) for name in sorted(known.values())[:10])
+        listed = ", ".join(map(repr, known[:10]))
         raise ConfigurationError(
             f"Query {settings.name}: the table {table.logical_name} has no view {wanted!r} that "
             "the application user can see",

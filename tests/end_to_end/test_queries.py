@@ -10,6 +10,8 @@ import dlt
 import pytest
 
 from dataverse_source import ConfigurationError, ProtocolError, ResponseError, TablesFailedError
+from dataverse_source.arrow.decode import decode_page
+from dataverse_source.errors import MalformedBodyError
 from dataverse_source.queries import paging
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.query.collection import aggregates
@@ -192,6 +194,25 @@ def test_chains_that_would_not_end(
             queries={"all": {"fetchxml": DISTINCT.replace("statecode", "name"), "page_size": 2}},
         )
     assert not [one for one in sandbox.requests if one.status == 400]  # not even asked for
+
+
+def test_a_damaged_page_is_read_again(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[bytes] = []
+
+    def damaged(body: bytes, schema: Any) -> Any:
+        if len(failed) < 2:
+            failed.append(body)
+            body = body[:-40] + b"}]}"
+        return decode_page(body, schema)
+
+    monkeypatch.setattr("dataverse_source.sync.read.query_reader.decode_page", damaged)
+    with pytest.raises(MalformedBodyError):
+        run(tables=[], queries={"people": {"fetchxml": JOIN}})
+    failed.pop()
+    run(tables=[], queries={"people": {"fetchxml": JOIN, "page_size": 15}})
+    assert len(loaded(new_pipeline(), "people")) == sandbox.store.count("contact")
 
 
 def test_the_limit_of_aggregates_is_explained(

@@ -69,8 +69,8 @@ class QueryReader(TableReader):
         """
 
         def begun() -> Iterator[Future[Page]]:
-            for body in self._bodies():
-                yield workers.submit(lambda body=body: self._decoded(body))  # type: ignore[misc]
+            for one in self._bodies():
+                yield workers.submit(lambda one=one: self._decoded(*one))  # type: ignore[misc]
 
         def pages() -> Iterator[Page]:
             with workers:
@@ -90,7 +90,7 @@ class QueryReader(TableReader):
         """
         if filters or order:
             raise NotImplementedError("a query is read as a whole")
-        return self._batches(map(self._decoded, self._bodies()))
+        return self._batches(self._decoded(*one) for one in self._bodies())
 
     def keys(self, version: str | None = None) -> Iterator[pa.Table]:
         """The key columns of all rows.
@@ -152,14 +152,15 @@ class QueryReader(TableReader):
                 read_any = True
                 yield page.rows
 
-    def _bodies(self) -> Generator[PageBody, None, None]:
-        """The pages; each is asked for when it is needed."""
+    def _bodies(self) -> Generator[tuple[str, PageBody], None, None]:
+        """The pages, each with the text that asks for it when it is needed."""
         chain, size = Chain(self.name), PageSize(self.page_size)
         place = chain.place
         while True:
             rows = size.rows or self.page_size
             try:
-                page = self._fetched(text_of(self._query, place, rows))
+                text = text_of(self._query, place, rows)
+                page = self._fetched(text)
             except DataverseError as error:
                 alone = self._query.is_one_page or (place.number > 1 and place.cookie is None)
                 if alone or not is_too_heavy(error) or not size.make_smaller(error):
@@ -170,7 +171,7 @@ class QueryReader(TableReader):
                     rows,
                 )
                 continue
-            yield page
+            yield text, page
             if self._query.is_one_page:
                 return
             following = chain.next(page, rows)
@@ -195,7 +196,13 @@ class QueryReader(TableReader):
         lookups = any(column.polymorphic for column in self.columns)
         return [COOKIE, MORE, *([LOOKUP_TABLE_ANNOTATION] if lookups else ())]
 
-    def _decoded(self, page: PageBody) -> Page:
+    def _decoded(self, text: str, page: PageBody) -> Page:
+        try:
+            return self._decode(page)
+        except MalformedBodyError:  # fetch it once more, as the client does
+            return self._decode(self._fetched(text))
+
+    def _decode(self, page: PageBody) -> Page:
         body = page.rows
         if b"_x002e_" in body:
             for old, new in self._old_names.items():
