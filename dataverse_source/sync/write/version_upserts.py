@@ -60,7 +60,8 @@ def as_upserts(run: TableRun, items: Iterator[Item]) -> Iterator[Item]:
         elif item.kind == "rows":
             rows, ended = versions.merged(item.data)
             yield replace(item, data=rows, remove=None)
-            yield Item(ended, "tombstones")
+            if ended.num_rows:
+                yield Item(ended, "tombstones")
         else:
             yield Item(versions.ended(item.data), "tombstones", hints=item.hints)
 
