@@ -152,6 +152,16 @@ def check_table(run: TableRun, *, in_load: bool) -> None:
     plan = make_plan(
         run.reader.table, run.settings, TableState(), run.now(), explicit=run.sync_is_explicit
     )
+    if run.audit_changes is not None and (
+        run.merge_strategy is None or run.settings.write == "append"
+    ):
+        raise ConfigurationError(
+            "audit = true needs a destination that merges rows: events are read with an overlap, "
+            "and changes would come twice",
+            where=f"[sources.dataverse.table_settings.{run.name}]",
+            remedy="Load into a database, or set table_format = 'delta' or 'iceberg', and leave "
+            "write = 'merge' for audits. Or put audits into tables, without audit = true.",
+        )
     check_feed(run)
     check_history(run)
     if run.merge_strategy is not None or run.settings.write == "append":

@@ -9,7 +9,7 @@ from typing import Any
 import dlt
 import pytest
 
-from dataverse_source import AccessDeniedError
+from dataverse_source import AccessDeniedError, ConfigurationError
 from dataverse_source.client.batch import BatchRequest
 from dataverse_source.loading.verification import loaded_tables, verify
 from dataverse_source.sandbox import Sandbox
@@ -134,6 +134,11 @@ def test_without_the_setting_audits_is_a_table(
     run("audits")
     assert_equal(new_pipeline(), audited, "audits")
     assert "audit_changes" not in new_pipeline().default_schema.tables
+
+
+def test_changes_are_not_appended_twice(run: Run, audited: Sandbox) -> None:
+    with pytest.raises(ConfigurationError, match="merges rows"):
+        run(tables=[], audit=True, write="append")
 
 
 def test_a_missing_privilege_is_named(run: Run, audited: Sandbox) -> None:
