@@ -27,7 +27,7 @@ from dataverse_source.sync.context import (
     TableRun,
 )
 from dataverse_source.sync.read.table_reader import KEYS_A_REQUEST, VERSION
-from dataverse_source.sync.read.workers import prefetch
+from dataverse_source.sync.read.whole_table import read_keys
 from dataverse_source.sync.state import Proof, TableState
 from dataverse_source.sync.write.history import ROW_VERSION
 from dataverse_source.sync.written_rows import WrittenRows, digests, version_column
@@ -188,7 +188,7 @@ def _read_both(run: TableRun, comparison: Comparison) -> bool:
     for rows in loaded:
         whole = rows if len(names) == 1 else [(one_key(row[:-1]), row[-1]) for row in rows]
         comparison.add_loaded(whole)
-    for page in prefetch(_dataverse_rows(run), run.workers):
+    for page in _dataverse_rows(run):
         comparison.add_dataverse(page)
     recorded = run.destination.recorded()
     if run.settings.deletes == "keep" and len(recorded):
@@ -199,7 +199,7 @@ def _read_both(run: TableRun, comparison: Comparison) -> bool:
 def _dataverse_rows(run: TableRun) -> Iterator[pa.Table]:
     column = compared_column(run)
     run.watch.doing(COMPARING_KEYS)
-    for rows in run.reader.keys(column):
+    for rows in read_keys(run.reader, run.workers, column):
         run.watch.page(rows.num_rows)
         yield keys_and_versions(rows, run.reader.table.key_columns, column)
 

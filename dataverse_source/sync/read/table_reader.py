@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any
@@ -175,6 +175,13 @@ class TableReader:
         schema = table_schema(self.table, columns)
         for page in self._pages(url, columns, schema, size=self._key_page):
             yield page.rows
+
+    def of_columns(self, names: Sequence[str]) -> TableReader:
+        """A reader of these columns alone, in pages of keys."""
+        columns = tuple(self.table.column(name) for name in names)
+        settings = replace(self.settings, page_size=self._key_page, max_rows_per_load=None)
+        schema = table_schema(self.table, columns)
+        return replace(self, columns=columns, schema=schema, settings=settings)
 
     def count(self) -> int | None:
         """About how many rows the table has; None if that is not known, as with a filter.

@@ -25,7 +25,7 @@ from dataverse_source.sync.read.recreated_rows import RecreatedRowFilter
 from dataverse_source.sync.read.resume_point import ResumePoint
 from dataverse_source.sync.read.stored_links import restore, shorten
 from dataverse_source.sync.read.table_reader import VERSION, TableReader
-from dataverse_source.sync.read.workers import WorkerPool
+from dataverse_source.sync.read.workers import WorkerPool, prefetch
 
 SLOW_PAGE_SECONDS = 0.5
 """If the first page arrives faster than this, decoding is the bottleneck and parallel reads do not
@@ -115,6 +115,45 @@ def read_intervals(
     """
     read = ParallelRead(reader, workers, ReadLimits(_pages_of(page_bytes)), intervals)
     yield from read.batches()
+
+
+def read_keys(reader: TableReader, workers: WorkerPool, version: str | None) -> Iterator[pa.Table]:
+    """Key columns and version of all rows; with createdon where they are read in parallel.
+
+    What a row's version says is as old as its page; rows that come or go meanwhile may be missing,
+    or come twice in different versions.
+
+    Args:
+        reader: reads the table.
+        workers: fetch and decode.
+        version: name of the version column; None: the keys alone.
+
+    Raises:
+        DataverseError: see `TableReader.pages`.
+    """
+    pages = reader.keys(version)
+    began = time.monotonic()
+    first = next(pages, None)
+    if first is None:
+        return
+    is_slow = time.monotonic() - began >= SLOW_PAGE_SECONDS
+    if is_slow and first.num_rows and _has_dated_keys(reader, version):
+        dated = reader.of_columns([*reader.table.key_columns, VERSION, CREATED_ON])
+        if first.num_rows >= dated.page_size // 2:
+            yield from read_rows(dated, workers, None, None, replaces=False)
+            return
+    yield first
+    yield from prefetch(pages, workers)
+
+
+def _has_dated_keys(reader: TableReader, version: str | None) -> bool:
+    """Whether keys can be read by intervals of createdon. A query has rows of its own kind."""
+    return (
+        type(reader) is TableReader
+        and version == VERSION
+        and reader.table.kind in ("standard", "activity")
+        and reader.table.has(CREATED_ON)
+    )
 
 
 def _read_chain(
