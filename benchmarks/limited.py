@@ -43,7 +43,9 @@ def measure_limited(
         folder: where pages are kept; None for the usual place.
         say: shows progress.
     """
-    made = make_pages(max(rows.values()), ("narrow", "keys", "versions"), folder=folder, say=say)
+    made = make_pages(
+        max(rows.values()), ("narrow", "keys", "versions", "dated"), folder=folder, say=say
+    )
     results = []
     for sync, count in rows.items():
         found = _one(made, count, sync)

@@ -157,6 +157,8 @@ class PageSide:
             variant = "keys"
         elif names == {KEY, "versionnumber"}:
             variant = "versions"
+        elif names == {KEY, "versionnumber", "createdon"}:
+            variant = "dated"
         elif names == set(NARROW):
             variant = "narrow"
         elif names != self._columns:

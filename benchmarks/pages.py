@@ -2,7 +2,8 @@
 
 These variants are kept: ``lookups`` (all columns, with the tables that lookups point at),
 ``plain`` (without), ``narrow`` (some columns), ``keys`` (the primary key alone), ``versions``
-(with the version number). They are made once, and grow when more rows are asked for.
+(with the version number), ``dated`` (and with createdon). They are made once, and grow when more
+rows are asked for.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from benchmarks.gzip_blocks import LEVEL, Block, compressed, gzip_body, stored, text_of
-from benchmarks.rows import ROW_START, VERSION_ROW, Rows, columns, distinct_rows
+from benchmarks.rows import DATED_ROW, ROW_START, VERSION_ROW, Rows, columns, distinct_rows
 
 CACHE_VARIABLE = "DATAVERSE_BENCHMARKS_CACHE"
 """Names the folder in which pages are kept."""
@@ -29,7 +30,7 @@ FEW_PAGES = 4
 """So many are made here; more are worth the start of other processes."""
 BLOCK_ROWS = 250
 PAGE_ROWS = 5000
-VARIANTS = ("lookups", "plain", "narrow", "keys", "versions")
+VARIANTS = ("lookups", "plain", "narrow", "keys", "versions", "dated")
 
 _COMMA = stored(b",")
 _MADE: dict[Path, Rows] = {}
@@ -166,7 +167,7 @@ def _source(folder: Path, variant: str) -> Path:
     """The file with the sandbox's rows, a line each."""
     path = folder / f"{variant}.rows"
     if not path.exists():
-        short = {"keys": [], "versions": [VERSION_ROW]}
+        short = {"keys": [], "versions": [VERSION_ROW], "dated": [DATED_ROW]}
         lines = short[variant] if variant in short else distinct_rows(variant, DISTINCT_ROWS)
         path.with_suffix(".part").write_bytes(b"\n".join(lines))
         path.with_suffix(".part").replace(path)
