@@ -11,7 +11,6 @@ from pathlib import Path
 
 from dataverse_source import __version__
 from dataverse_source.config.project_names import pipeline_name
-from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import ConfigurationError
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -20,7 +19,15 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
     "cron": {"crontab": "crontab"},
     "github": {".github/workflows/dataverse.yml": "github.yml"},
     "docker": {"Dockerfile": "Dockerfile", ".dockerignore": "dockerignore"},
-    "airflow": {"airflow_dag.py": "airflow_dag.py"},
+    "kubernetes": {
+        "kubernetes.yml": "kubernetes.yml",
+        "Dockerfile": "Dockerfile",
+        ".dockerignore": "dockerignore",
+    },
+    "airflow": {
+        "airflow_dag.py": "airflow_dag.py",
+        "airflow_parts_dag.py": "airflow_parts_dag.py",
+    },
     "dagster": {"dagster_assets.py": "dagster_assets.py"},
     "prefect": {"prefect_flow.py": "prefect_flow.py"},
 }
@@ -31,8 +38,8 @@ ALWAYS = {
     ".dlt/config.toml": "config.toml",
     ".dlt/secrets.toml": "secrets.toml",
 }
-ONE_TASK_A_TABLE = ("airflow", "dagster", "prefect")
 
+BUCKET_RECIPES = ("airflow_dag.py", "dagster_assets.py", "prefect_flow.py")
 _SECRET_FILES = (".dlt/secrets.toml",)
 _NO_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -57,19 +64,7 @@ class Answers:
 
 
 def starter_files(folder: Path, answers: Answers, extras: Sequence[str]) -> dict[str, str]:
-    """The text of each file, by its name in the folder.
-
-    Raises:
-        ConfigurationError: an orchestrator, which has a task for each table, is to run a pattern.
-    """
-    patterns = [one for one in answers.tables if is_pattern(one)]
-    named = [one for one in extras if one in ONE_TASK_A_TABLE]
-    if patterns and named:
-        raise ConfigurationError(
-            f"{', '.join(named)}: there is a task for each table, so patterns cannot be used",
-            where=f"--table {' '.join(patterns)}",
-            remedy="Name the tables with --table.",
-        )
+    """The text of each file, by its name in the folder."""
     recipes = dict(ALWAYS)
     for one in extras:
         recipes |= EXTRAS[one]
@@ -152,8 +147,9 @@ def _values(recipe: str, folder: Path, answers: Answers) -> dict[str, str]:
         }
     if recipe == "Dockerfile":
         return {"'dlt-dataverse'": f"'dlt-dataverse=={__version__}'"}
-    if recipe.endswith(".py") and recipe != "pipeline.py":
-        return {'["accounts", "contacts"]': _list(answers.tables)}
+    if recipe in BUCKET_RECIPES:
+        name = _text(pipeline_name(folder.name))
+        return {'PIPELINE = "dataverse"': f"PIPELINE = {name}"}
     return {}
 
 

@@ -45,6 +45,9 @@ def variables(organization: Sandbox, tmp_path: Path) -> dict[str, str]:
         "DLT_PROJECT_DIR": str(tmp_path),
         "DLT_DATA_DIR": str(tmp_path / "dlt"),
         "RUNTIME__DLTHUB_TELEMETRY": "false",
+        "SOURCES__DATAVERSE__TABLES": '["accounts", "contac*"]',
+        "SOURCES__DATAVERSE__LANDING_URL": str(tmp_path / "landing"),
+        "DESTINATION__DUCKDB__CREDENTIALS": str(tmp_path / "all.duckdb"),
     }
 
 
@@ -84,9 +87,10 @@ def check_two_runs(run: Run, organization: Sandbox, files: dict[str, Path]) -> N
 
 
 def check_equal(organization: Sandbox, files: dict[str, Path]) -> None:
-    for name, table in TABLES.items():
+    for name, file in files.items():
+        table = TABLES[name]
         named = "name" if table == "account" else "lastname"
-        with duckdb.connect(str(files[name]), read_only=True) as connection:
+        with duckdb.connect(str(file), read_only=True) as connection:
             loaded = connection.execute(
                 f"SELECT {table}id, {named}, versionnumber FROM dataverse.{name}"
             ).fetchall()
@@ -97,9 +101,18 @@ def check_equal(organization: Sandbox, files: dict[str, Path]) -> None:
         assert sorted(loaded) == sorted(there)
 
 
-def file_by_table(folder: Path) -> dict[str, Path]:
-    """Each table's pipeline has a file of its own: DuckDB takes one writer at a time."""
-    return {name: folder / f"dataverse_{name}.duckdb" for name in TABLES}
+def one_file(folder: Path) -> dict[str, Path]:
+    """All buckets load into one file, one after the other."""
+    return dict.fromkeys(TABLES, folder / "all.duckdb")
+
+
+def with_few_buckets(recipe: str, folder: Path) -> Path:
+    """A copy of a recipe that is done sooner."""
+    text = (EXAMPLES / recipe).read_text("utf-8")
+    assert "BUCKETS = 8" in text
+    copy = folder / recipe
+    copy.write_text(text.replace("BUCKETS = 8", "BUCKETS = 3"), "utf-8")
+    return copy
 
 
 def choice_labels(file: Path) -> int:
@@ -127,7 +140,11 @@ def test_airflow(organization: Sandbox, variables: dict[str, str], tmp_path: Pat
     programs = environment_with("apache-airflow>=3.1,<4")
     dags = tmp_path / "dags"
     dags.mkdir()
-    shutil.copy(EXAMPLES / "airflow_dag.py", dags)
+    with_few_buckets("airflow_dag.py", dags)
+    parts = (
+        (EXAMPLES / "airflow_parts_dag.py").read_text("utf-8").replace("PARTS = 64", "PARTS = 3")
+    )
+    (dags / "airflow_parts_dag.py").write_text(parts, "utf-8")
     variables |= {
         "AIRFLOW_HOME": str(tmp_path / "airflow"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
@@ -144,8 +161,15 @@ def test_airflow(organization: Sandbox, variables: dict[str, str], tmp_path: Pat
         command = [str(programs / "airflow"), "dags", "test", "dataverse_tables"]
         start(command, tmp_path, variables)
 
-    check_two_runs(run, organization, file_by_table(tmp_path))
-    assert choice_labels(tmp_path / "dataverse__dataverse_catalog.duckdb") > 100
+    def run_in_parts() -> None:
+        command = [str(programs / "airflow"), "dags", "test", "dataverse_table_in_parts"]
+        start(command, tmp_path, variables)
+
+    check_two_runs(run, organization, one_file(tmp_path))
+    assert choice_labels(tmp_path / "all.duckdb") > 100
+    variables["DESTINATION__DUCKDB__CREDENTIALS"] = str(tmp_path / "parts.duckdb")
+    accounts = {"accounts": tmp_path / "parts.duckdb"}
+    check_two_runs(run_in_parts, organization, accounts)
 
 
 @pytest.mark.orchestration
@@ -155,23 +179,22 @@ def test_dagster(organization: Sandbox, variables: dict[str, str], tmp_path: Pat
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     variables |= {"DAGSTER_HOME": str(home)}
-    example = str(EXAMPLES / "dagster_assets.py")
+    example = str(with_few_buckets("dagster_assets.py", tmp_path))
     dagster = str(programs / "dagster")
     start([dagster, "definitions", "validate", "-f", example], tmp_path, variables)
     assert not list(organization.requests), "requested while the definitions were loaded"
 
     def run() -> None:
-        start(
-            [dagster, "asset", "materialize", "--select", "*", "-f", example], tmp_path, variables
-        )
+        command = [dagster, "job", "execute", "-f", example, "-j", "dataverse_tables"]
+        start(command, tmp_path, variables)
 
-    check_two_runs(run, organization, file_by_table(tmp_path))
-    assert choice_labels(tmp_path / "dataverse__dataverse_catalog.duckdb") > 100
+    check_two_runs(run, organization, one_file(tmp_path))
+    assert choice_labels(tmp_path / "all.duckdb") > 100
 
 
 ONE_TRY = """
 import prefect_flow
-prefect_flow.load_table = prefect_flow.load_table.with_options(retries=0)
+prefect_flow.load = prefect_flow.load.with_options(retries=0)
 prefect_flow.dataverse_tables()
 """
 """Runs the flow; a failure is told at once."""
@@ -186,9 +209,10 @@ def test_prefect(organization: Sandbox, variables: dict[str, str], tmp_path: Pat
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
         "PREFECT_SERVER_MEMO_STORE_PATH": str(tmp_path / "prefect" / "memo_store.toml"),
-        "PYTHONPATH": str(EXAMPLES),
+        "PYTHONPATH": str(tmp_path),
         "DO_NOT_TRACK": "1",
     }
+    with_few_buckets("prefect_flow.py", tmp_path)
     python = str(programs / "python")
     start([python, "-c", "import prefect_flow"], tmp_path, variables)
     assert not list(organization.requests), "requested while the flow was imported"
@@ -196,8 +220,8 @@ def test_prefect(organization: Sandbox, variables: dict[str, str], tmp_path: Pat
     def run() -> None:
         start([python, "-c", ONE_TRY], tmp_path, variables)
 
-    check_two_runs(run, organization, file_by_table(tmp_path))
-    assert choice_labels(tmp_path / "dataverse__dataverse_catalog.duckdb") > 100
+    check_two_runs(run, organization, one_file(tmp_path))
+    assert choice_labels(tmp_path / "all.duckdb") > 100
 
 
 @pytest.mark.skipif(shutil.which("flock") is None, reason="flock is not there")
@@ -211,12 +235,10 @@ def test_cron(organization: Sandbox, variables: dict[str, str], tmp_path: Path) 
     variables |= {
         "PROJECT": str(tmp_path),
         "PROGRAM": str(Path(sys.executable).with_name("dataverse-source")),
-        "SOURCES__DATAVERSE__TABLES": '["accounts", "contac*"]',
-        "DESTINATION__DUCKDB__CREDENTIALS": str(tmp_path / "all.duckdb"),
     }
 
     def run() -> None:
         start(["/bin/sh", "-c", command], tmp_path, variables)
 
-    check_two_runs(run, organization, dict.fromkeys(TABLES, tmp_path / "all.duckdb"))
+    check_two_runs(run, organization, one_file(tmp_path))
     assert choice_labels(tmp_path / "all.duckdb") > 100

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from dataverse_source.config.project_names import pipeline_name
 from dataverse_source.sandbox import Sandbox
 from tests.support.command_line import Cli
 from tests.support.servers import Answer, serving
@@ -184,7 +185,7 @@ def test_nothing_is_asked_of_scripts(folder: Path, sandbox: Sandbox) -> None:
 
 
 def test_more_files(cli: Cli, folder: Path) -> None:
-    words = "cron,github,docker,airflow,dagster"
+    words = "cron,github,docker,airflow,dagster,kubernetes"
     told = cli(
         "init", "--with", words, "--with", "prefect", "--table", "leads", "--table", "tasks",
         "--environment-url", "https://contoso.crm4.dynamics.com/", "--client-id", "the-client",
@@ -193,7 +194,11 @@ def test_more_files(cli: Cli, folder: Path) -> None:
     for name in ("airflow_dag.py", "dagster_assets.py", "prefect_flow.py", "pipeline.py"):
         text = (folder / name).read_text()
         ast.parse(text)
-        assert ('TABLES = ["leads", "tasks"]' in text) == (name != "pipeline.py")
+        named = f'PIPELINE = "{pipeline_name(folder.name)}"' in text
+        assert named == (name != "pipeline.py")
+    ast.parse((folder / "airflow_parts_dag.py").read_text())
+    kinds = [one["kind"] for one in yaml.safe_load_all((folder / "kubernetes.yml").read_text())]
+    assert kinds == ["CronJob", "Job"]
     assert f"PROJECT={folder}\n" in (folder / "crontab").read_text()
     workflow = yaml.safe_load((folder / ".github" / "workflows" / "dataverse.yml").read_text())
     assert workflow["permissions"]["id-token"] == "write"
@@ -243,7 +248,6 @@ def test_the_step_that_asks_github_for_a_token(cli: Cli, folder: Path) -> None:
     ("arguments", "words"),
     [
         (("--with", "jenkins"), "choose from cron"),
-        (("--with", "airflow", "--table", "new_*"), "Name the tables with --table"),
         (("--client-id", "aaa8Q~" + "b" * 34), "The command line contains a secret"),
         (("--environment-url", "http://contoso.crm4.dynamics.com"), "Use https://"),
     ],
