@@ -11,7 +11,7 @@ from dlt.common.configuration.specs.config_section_context import ConfigSectionC
 from dlt.extract import DltSource
 
 from dataverse_source.config.setting_names import SECTION
-from dataverse_source.config.values import FLAG, mapping_in
+from dataverse_source.config.values import FLAG, mapping_in, names_in
 from dataverse_source.loading.catalog.resource import CATALOG
 from dataverse_source.loading.configuration import resolved
 from dataverse_source.source import dataverse
@@ -31,15 +31,16 @@ def settings_of(environment: str | None) -> Iterator[None]:
 def configured_tables(**given: Any) -> tuple[str, ...]:
     """The names and patterns of the setting ``tables``, ``audits``, and those of queries."""
     found = resolved(**given)
-    value = found.get("tables")
-    names = value.split(",") if isinstance(value, str) else value or ()
+    names: tuple[str, ...] = ()
     queries: Mapping[str, Any] = {}
     with contextlib.suppress(ValueError):  # told when the settings are checked
+        names = names_in(found.get("tables") or ())
+    with contextlib.suppress(ValueError):
         queries = mapping_in(found.get("queries") or {})
     audit: list[str] = []
     with contextlib.suppress(ValueError):
         audit = ["audits"] if FLAG.read(found.get("audit") or False) else []
-    return tuple(dict.fromkeys([*(str(name).strip() for name in names), *audit, *queries]))
+    return tuple(dict.fromkeys([*names, *audit, *queries]))
 
 
 def source_for(tables: Sequence[str], *, environment: str | None = None, **given: Any) -> DltSource:

@@ -13,12 +13,19 @@ from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.errors import ConfigurationError
 from dataverse_source.metadata.buckets import bucket_of
 from dataverse_source.sandbox import Sandbox
+from dataverse_source.scale_out.sources import configured_tables
 from tests.support.command_line import Cli
 from tests.support.comparing import assert_equal
 
 pytestmark = pytest.mark.slow
 
 NAMES = ("account", "contact", "lead", "task")
+
+
+@pytest.mark.parametrize("text", ["accounts, contac*", '["accounts", "contac*"]'])
+def test_tables_that_are_set_by_a_variable(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__DATAVERSE__TABLES", text)
+    assert configured_tables() == ("accounts", "contac*")
 
 
 def test_a_table_stays_in_its_bucket() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
@@ -29,6 +29,11 @@ from dataverse_source.sync.write.batches import large_batches
 ROWS_A_FILE = 1_000_000
 BYTES_A_FILE = 512 * 2**20
 """Of a file's rows in memory; the file is several times smaller."""
+
+
+FORMAT: Mapping[str, Any] = {"use_dictionary": False, "compression": "zstd"}
+"""Measured with 166 columns: two thirds of the time to write, a quarter of the time to read and two
+thirds of the size that Parquet's defaults take."""
 
 
 @dataclass(frozen=True)
@@ -202,13 +207,17 @@ def _write(plan: LoadPlan, batches: Iterator[pa.Table], files: _Files) -> int:
     def steps() -> SyncSteps:
         nonlocal left_out
         for rows in batches:
+            recent = is_recent(rows, plan.highest)
+            if not pc.any(recent).as_py():  # nearly always; filters of many columns are slow
+                yield RowBatch(rows)
+                continue
+            yield RowBatch(rows.filter(pc.invert(recent)))
+            rows = rows.filter(recent)
             if plan.leaves_out_newer:
                 known = rows.filter(pc.fill_null(pc.less_equal(rows[VERSION], plan.highest), True))
                 left_out += rows.num_rows - known.num_rows
                 rows = known
-            recent = is_recent(rows, plan.highest)
-            files.add_recent(rows.filter(recent))
-            yield RowBatch(rows.filter(pc.invert(recent)))
+            files.add_recent(rows)
         return TableState()
 
     for output in large_batches(steps()):
@@ -271,7 +280,7 @@ class _File:
     def __init__(self, name: str, stream: IO[bytes], schema: pa.Schema) -> None:
         self.name, self.rows, self._bytes = name, 0, 0
         self._stream = stream
-        self._writer = pq.ParquetWriter(stream, schema)
+        self._writer = pq.ParquetWriter(stream, schema, **FORMAT)
 
     @property
     def is_full(self) -> bool:
