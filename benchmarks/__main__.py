@@ -27,6 +27,7 @@ from benchmarks.imports import measure_imports
 from benchmarks.latency import measure_latency
 from benchmarks.limited import measure_limited
 from benchmarks.memory import measure_memory
+from benchmarks.reconcile import measure_reconcile
 from benchmarks.report import PARTS, document
 from benchmarks.unchanged import measure_unchanged
 
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "imports": lambda given: measure_imports(max(given.rounds, 5)),
         "unchanged": lambda given: measure_unchanged(given.tables),
         "memory": lambda given: measure_memory(given.memory, folder=given.cache),
+        "reconcile": lambda given: measure_reconcile(given.rows, given.rounds, folder=given.cache),
     }
     wanted = options.only or list(parts)
     machine = _machine()
@@ -118,7 +120,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    names = ("compare", "large", "limits", "latency", "imports", "unchanged", "memory")
+    names = ("compare", "large", "limits", "latency", "imports", "unchanged", "memory", "reconcile")
     add("--only", action="append", choices=names, help="one part; may be repeated")
     add("--rows", type=int, default=200_000, help="accounts in the comparison")
     add("--large-rows", type=int, default=1_000_000, help="accounts in the large one")

@@ -121,6 +121,22 @@ def unchanged(result: Mapping[str, Any]) -> str:
     return table(["tables without changes", "requests", "s"], [cells])
 
 
+def reconcile(result: Mapping[str, Any]) -> str:
+    """A comparison with the destination, against the first load."""
+    fields = ("seconds", "cpu_seconds", "request_seconds")
+    rows = (
+        [
+            title,
+            *(f"{result[name][field]:.2f}" for field in fields),
+            f"{result[name]['requests']:.0f}",
+        ]
+        for title, name in (("first load", "first"), ("comparison", "comparison"))
+    )
+    ratios = [f"1/{result['ratios'][field]:.0f}" for field in (*fields, "requests")]
+    header = [f"{result['rows']:,} rows", "s", "CPU s", "s of requests", "requests"]
+    return table(header, [*rows, ["ratio", *ratios]])
+
+
 PARTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "compare": ("The same pages, all contenders", comparison),
     "large": ("A large table", comparison),
@@ -134,6 +150,7 @@ PARTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     ),
     "memory": ("Memory, with DuckDB's memory_limit at 150 MB, 250,000 rows a file", memory),
     "unchanged": ("Nothing has changed", unchanged),
+    "reconcile": ("A comparison with the destination, and the first load", reconcile),
     "imports": ("Import", imports),
 }
 

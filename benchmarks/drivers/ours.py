@@ -13,7 +13,13 @@ import dlt
 import duckdb
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-from dataverse_source import DataverseCredentials, dataverse, load, return_freed_memory
+from dataverse_source import (
+    DataverseCredentials,
+    LoadReport,
+    dataverse,
+    load,
+    return_freed_memory,
+)
 from dataverse_source.client.throttle import limiter
 from dataverse_source.client.throttle.budget import ServiceLimits
 from dataverse_source.sync.read import whole_table
@@ -24,7 +30,8 @@ def main() -> None:
 
     ``settings``: of the source; ``dlt``: dlt's; ``duckdb``: DuckDB's own; ``limits``: the
     service's, where they are not those of the documentation; ``time_scale``: how long a second of
-    the service takes; ``runs``: how many, the last is the one that is timed.
+    the service takes; ``runs``: how many, the last is the one that is timed; ``then``: settings of
+    further runs, each with its name, which are timed too.
     """
     return_freed_memory()
     connection = json.loads(sys.argv[1])
@@ -35,17 +42,35 @@ def main() -> None:
         limiter.SERVICE_LIMITS = ServiceLimits(**options["limits"])
     whole_table.SLOW_PAGE_SECONDS *= options.get("time_scale", 1.0)
     for _ in range(options.get("runs", 1)):
-        began = time.perf_counter()
-        pipeline = _pipeline(options.get("duckdb", {}))
-        report = load(pipeline, _source(connection, options.get("settings", {})))
-        taken = time.perf_counter() - began
+        pipeline, report, took = _run(connection, options, {})
     told = {
         "rows": _rows([table.name for table in report.tables], options.get("duckdb", {})),
-        "seconds": taken,
+        "seconds": took["seconds"],
+        "counters": took["counters"],
         "steps": _steps(pipeline),
-        "counters": asdict(report.counters),
+        "first": took,
+        "then": [
+            {"name": name, **_run(connection, options, settings)[2]}
+            for name, settings in options.get("then", ())
+        ],
     }
     print(json.dumps(told, default=str))
+
+
+def _run(
+    connection: dict[str, str], options: dict[str, Any], settings: dict[str, Any]
+) -> tuple[dlt.Pipeline, LoadReport, dict[str, Any]]:
+    """One run, and what it took."""
+    began, cpu = time.perf_counter(), time.process_time()
+    pipeline = _pipeline(options.get("duckdb", {}))
+    settings = {**options.get("settings", {}), **settings}
+    report = load(pipeline, _source(connection, settings))
+    took = {
+        "seconds": time.perf_counter() - began,
+        "cpu_seconds": time.process_time() - cpu,
+        "counters": asdict(report.counters),
+    }
+    return pipeline, report, took
 
 
 def _pipeline(duckdb_settings: dict[str, Any]) -> dlt.Pipeline:

@@ -13,10 +13,15 @@ from dataclasses import dataclass, field
 from typing import TypedDict, cast
 
 import dlt
-from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from dataverse_source.config.log import logger
-from dataverse_source.loading.destination_queries import Query, row_counts, schema_of, select
+from dataverse_source.loading.destination_queries import (
+    Query,
+    row_counts,
+    schema_of,
+    select,
+    storage_of,
+)
 from dataverse_source.loading.other_pipelines import newest_loads_of_others, other_pipeline
 from dataverse_source.loading.run_context import EVERY_TABLE
 
@@ -277,8 +282,8 @@ def _without_columns(pipeline: dlt.Pipeline, tables: Sequence[str]) -> Iterator[
     schema = schema_of(pipeline)
     if not tables or schema is None:
         return
-    with pipeline.destination_client() as client:
-        if not isinstance(client, SqlJobClientBase):
+    with storage_of(pipeline) as client:
+        if client is None:
             return
         for table, columns in client.get_storage_tables(tables):
             # Names may differ in case; a table without any column does not exist.

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import dlt
 from dlt.common.destination.exceptions import SqlClientNotAvailable
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
 from dataverse_source.sync.write.open_tables import sql_client
@@ -28,12 +29,14 @@ class _Opened:
     """What `one_client` has opened.
 
     Attributes:
-        client: None if the destination has no SQL, or the pipeline has loaded nothing yet.
         schema: the pipeline's default schema; None if it has loaded nothing yet.
+        client: None if the destination has no SQL, or the pipeline has loaded nothing yet.
+        storage: dlt's client for tables and columns; None if there is no such one.
     """
 
-    client: SqlClientBase[Any] | None
     schema: Schema | None
+    client: SqlClientBase[Any] | None = None
+    storage: SqlJobClientBase | None = None
 
 
 _shared: ContextVar[_Opened | None] = ContextVar("shared", default=None)
@@ -73,13 +76,28 @@ def one_client(pipeline: dlt.Pipeline) -> Iterator[None]:
         Exception: the destination cannot be reached; each driver has errors of its own.
     """
     with ExitStack() as stack:
-        client, schema = None, schema_of(pipeline)
-        if schema is not None:
+        opened = _Opened(schema_of(pipeline))
+        storage = pipeline.destination_client() if opened.schema else None
+        if isinstance(storage, SqlJobClientBase):
+            stack.enter_context(cast(Any, storage))
+            opened = _Opened(opened.schema, storage.sql_client, storage)
+        elif opened.schema is not None:
             with suppress(SqlClientNotAvailable):
-                client = stack.enter_context(sql_client(pipeline))
-        before = _shared.set(_Opened(client, schema))
+                opened = _Opened(opened.schema, stack.enter_context(sql_client(pipeline)))
+        before = _shared.set(opened)
         stack.callback(_shared.reset, before)
         yield
+
+
+@contextmanager
+def storage_of(pipeline: dlt.Pipeline) -> Iterator[SqlJobClientBase | None]:
+    """Dlt's client for tables and columns, open; None if the destination has no such one."""
+    shared = _shared.get()
+    if shared is not None:
+        yield shared.storage
+        return
+    with pipeline.destination_client() as client:
+        yield client if isinstance(client, SqlJobClientBase) else None
 
 
 @contextmanager

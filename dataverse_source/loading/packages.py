@@ -107,16 +107,14 @@ class PackageLoop:
 
     def _resources(self, part: _Part) -> Iterator[str]:
         """The resources that a package of this part reads."""
+        stored = tables_by_resource(self._pipeline, self._source.name)
         for name in self._names:
+            tables = {*stored.get(name, ()), *self._run.resources.get(name, ())}
             if name == CATALOG:
                 if part.catalog and CATALOG not in self._run.failures:
                     yield name
-            elif part.tables is None or part.tables & self._tables_of(name):
+            elif part.tables is None or part.tables & tables:
                 yield name
-
-    def _tables_of(self, resource: str) -> set[str]:
-        stored = tables_of(self._pipeline, self._source.name, resource)
-        return set(stored) | self._run.resources.get(resource, set())
 
     def _isolate(self, part: _Part, error: DltException) -> None:
         """Drops the package that failed, and has the tables that did not fail loaded again.
@@ -153,8 +151,9 @@ class PackageLoop:
 
     def _unfinished(self, part: _Part) -> Iterator[str]:
         """The tables of this part that need a further package and get any further."""
+        stored = tables_by_resource(self._pipeline, self._source.name)
         for name in self._names:
-            for table, state in tables_of(self._pipeline, self._source.name, name).items():
+            for table, state in stored.get(name, {}).items():
                 if not state.get("more") or table in self._run.failures:
                     continue
                 if part.tables is not None and table not in part.tables:
@@ -172,12 +171,14 @@ class PackageLoop:
         self._run.record_failure(table, self._run.name_of(table), error)
 
 
-def tables_of(pipeline: dlt.Pipeline, source_name: str, resource: str) -> dict[str, Any]:
-    """The state of each table of a resource, by logical name."""
+def tables_by_resource(pipeline: dlt.Pipeline, source_name: str) -> dict[str, dict[str, Any]]:
+    """The state of each table by logical name, by resource.
+
+    dlt reads and decodes the states of all tables each time that it is asked.
+    """
     sources: dict[str, Any] = dict(pipeline.state.get("sources") or {})
     resources = sources.get(source_name, {}).get("resources", {})
-    tables: dict[str, Any] = resources.get(resource, {}).get("tables", {})
-    return tables
+    return {name: state.get("tables", {}) for name, state in resources.items()}
 
 
 def _no_progress(table: str) -> ProtocolError:

@@ -7,8 +7,8 @@ imported.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -129,6 +129,7 @@ def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) 
             pipeline = settle_pending(pipeline)
             if pipeline.config.restore_from_destination and not pipeline.dev_mode:
                 pipeline.sync_destination()  # as dlt does when it runs: the state to compare with
+                stack.enter_context(_synced(pipeline))
             with one_client(pipeline):
                 memory = DestinationMemory(pipeline)
                 moved = memory.moved(pipeline)
@@ -180,15 +181,26 @@ def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) 
     return report
 
 
+@contextmanager
+def _synced(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """Meanwhile dlt does not sync the pipeline with the destination: a run does it once."""
+    pipeline.config.restore_from_destination = False
+    try:
+        yield
+    finally:
+        pipeline.config.restore_from_destination = True
+
+
 def _failed(
     failures: dict[str, DataverseError], pipeline: dlt.Pipeline, source: DltSource
 ) -> DataverseError:
     """The error that all tables failed with, or one that lists those of the failed tables."""
     from dataverse_source.loading.catalog.resource import CATALOG
-    from dataverse_source.loading.packages import tables_of
+    from dataverse_source.loading.packages import tables_by_resource
 
     names = [name for name in source.selected_resources if name != CATALOG]
-    count = sum(len(tables_of(pipeline, source.name, name)) or 1 for name in names)
+    stored = tables_by_resource(pipeline, source.name)
+    count = sum(len(stored.get(name, ())) or 1 for name in names)
     texts = {f"{type(error)} {error.why}" for error in failures.values()}
     if len(texts) == 1 and len(failures) == count:
         return next(iter(failures.values()))

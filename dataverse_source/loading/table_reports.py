@@ -9,7 +9,7 @@ from dlt.extract import DltSource
 
 from dataverse_source.config.log import logger
 from dataverse_source.loading.destination_queries import row_counts, schema_of
-from dataverse_source.loading.packages import tables_of
+from dataverse_source.loading.packages import tables_by_resource
 from dataverse_source.loading.report import TableReport
 from dataverse_source.loading.row_counts import RowCounts
 from dataverse_source.loading.run_context import RunContext
@@ -36,10 +36,11 @@ def table_reports(
     by_logical_name = {logical: name for name, logical in run.names.items()}
     for logical, (name, _) in run.failures.items():
         by_logical_name.setdefault(logical, name)
+    stored = tables_by_resource(pipeline, source.name)
     states = {
         logical: read_state(state)
         for resource in source.resources
-        for logical, state in tables_of(pipeline, source.name, resource).items()
+        for logical, state in stored.get(resource, {}).items()
     }
     shown = {
         logical: naming.normalize_table_identifier(n) for logical, n in by_logical_name.items()

@@ -16,9 +16,9 @@ import pyarrow as pa
 from dataverse_source.arrow.cells import typed
 from dataverse_source.arrow.keys import first_parts, no_keys, one_key
 from dataverse_source.arrow.schema import TEXT
-from dataverse_source.sync.comparison import keys_and_versions
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.temporary_database import TemporaryDatabase
+from dataverse_source.sync.versions import keys_and_versions
 from dataverse_source.sync.write.history import row_versions
 from dataverse_source.sync.write.items import variants
 from dataverse_source.sync.written_rows import version_column

@@ -7,17 +7,14 @@ stays flat however many rows there are.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from dataverse_source.arrow.keys import joined
-from dataverse_source.arrow.schema import INTEGER, TEXT
+from dataverse_source.arrow.schema import TEXT
 from dataverse_source.sync.temporary_database import TemporaryDatabase
 
 ROWS_A_PART = 500_000
@@ -32,8 +29,6 @@ CHUNK = 5_000
 
 Kind = Literal["missing", "outdated", "extra"]
 
-_SCHEMA = pa.schema([("key", TEXT), ("version", INTEGER)])
-
 _TABLES = """
 CREATE TEMP TABLE dataverse (key VARCHAR, version BIGINT);
 CREATE TEMP TABLE loaded (key VARCHAR, version BIGINT);
@@ -42,6 +37,9 @@ CREATE TEMP TABLE kept (key VARCHAR);
 CREATE TEMP TABLE suspects (key VARCHAR);
 CREATE TEMP TABLE differences (key VARCHAR, kind VARCHAR);
 """
+
+_BUCKET = "hash(key) % 1024"
+"""The number of a key's bucket: a difference of a few rows is in a few of them."""
 
 _one_join = threading.Lock()
 """All comparisons of a process share the memory of one database."""
@@ -100,11 +98,9 @@ class Comparison:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
-    def add_loaded(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Adds rows of the destination: key and version each, as its driver returns them."""
-        keys = [str(key) for key, _ in rows]
-        versions = _numbers([version for _, version in rows])
-        self._insert("loaded", pa.table([keys, versions], schema=_SCHEMA))
+    def add_loaded(self, rows: pa.Table) -> None:
+        """Adds rows of the destination, from `loaded_keys_and_versions`."""
+        self._insert("loaded", rows)
 
     def add_dataverse(self, rows: pa.Table) -> None:
         """Adds rows of Dataverse, from `keys_and_versions`."""
@@ -166,7 +162,8 @@ class Comparison:
         more than once or are suspects, ``extra`` are not in Dataverse.
         """
         self._database.ask("TRUNCATE differences")
-        for part in self._parts():
+        different = self._different_buckets()
+        for part in self._parts() if different is None else different:
             with _one_join:
                 self._database.ask(
                     f"""
@@ -189,18 +186,54 @@ class Comparison:
                 )
         counts: dict[Kind, int] = {"missing": 0, "outdated": 0, "extra": 0}
         counts |= dict(self._database.ask("SELECT kind, count(*) FROM differences GROUP BY kind"))
-        rows = [self._count(one) for one in _SIDES]
-        self._are_same = not any(counts.values()) and not self.has_written and rows[0] == rows[1]
+        self._are_same = different == []
         return counts
 
+    def _different_buckets(self) -> list[str] | None:
+        """The condition of the keys in buckets that differ; none if all are the same.
+
+        Keys that are scattered over buckets tell in one pass, without a join, in which of them
+        both sides have the same rows.
+
+        Returns:
+            None if it is not worth it: this run has written too many rows, or too many differ.
+        """
+        if self._count("written") > ROWS_A_PART:
+            return None
+        sums = (
+            f"SELECT {_BUCKET} AS bucket, count(*) AS rows, sum(hash(key, version)) AS one, "
+            "bit_xor(hash(version, key)) AS other"
+        )
+        with _one_join:
+            found = self._database.ask(
+                f"""
+                SELECT coalesce(a.bucket, b.bucket), coalesce(greatest(a.rows, b.rows), 0)
+                FROM ({sums} FROM dataverse GROUP BY ALL) AS a
+                FULL JOIN ({sums} FROM ({_DESTINATION}) GROUP BY ALL) AS b ON a.bucket = b.bucket
+                WHERE a.rows IS DISTINCT FROM b.rows OR a.one IS DISTINCT FROM b.one
+                    OR a.other IS DISTINCT FROM b.other
+                UNION ALL SELECT DISTINCT {_BUCKET}, 0 FROM suspects
+                """  # noqa: S608
+            )
+        if sum(rows for _, rows in found) > ROWS_A_PART:
+            return None
+        numbers = ", ".join(str(bucket) for bucket, _ in found)
+        return [f"{_BUCKET} IN ({numbers})"] if found else []
+
     def gone_back(self) -> int:
-        """How many rows have a lower version in Dataverse than in the destination."""
+        """How many rows have a lower version in Dataverse than in the destination.
+
+        Only rows that differ, or that this run writes, can have one.
+        """
+        touched = "SELECT key FROM differences UNION ALL SELECT key FROM written"
+        few = self._database.number(f"SELECT count(*) FROM ({touched})") <= ROWS_A_PART  # noqa: S608
         found = 0
-        for part in self._parts():
+        for part in ["true"] if few else self._parts():
+            narrowed = f"SEMI JOIN ({touched}) AS touched USING (key) WHERE {part}"
             with _one_join:
                 found += self._database.number(
-                    f"SELECT count(*) FROM (SELECT * FROM dataverse WHERE {part}) AS a "  # noqa: S608
-                    f"JOIN (SELECT * FROM loaded WHERE {part}) AS b USING (key) "
+                    f"SELECT count(*) FROM (SELECT * FROM dataverse {narrowed}) AS a "  # noqa: S608
+                    f"JOIN (SELECT * FROM loaded {narrowed}) AS b USING (key) "
                     "WHERE a.version < b.version"
                 )
         return found
@@ -277,39 +310,3 @@ class Comparison:
 
 def _quoted(key: str) -> str:
     return "'" + key.replace("'", "''") + "'"
-
-
-def keys_and_versions(rows: pa.Table, key: Sequence[str], version: str | None) -> pa.Table:
-    """Two columns of ``rows``: its keys, and its versions as integers.
-
-    Args:
-        rows: of a table.
-        key: names of the key columns.
-        version: name of the version column: a number, or a time, which becomes whole seconds;
-            None: the versions are null.
-    """
-    if version is None:
-        numbers = pa.chunked_array([pa.nulls(rows.num_rows, INTEGER)])
-    else:
-        numbers = rows[version]
-        if pa.types.is_timestamp(numbers.type):
-            numbers = pc.cast(numbers, pa.timestamp("s", "UTC"), safe=False)
-        numbers = numbers.cast(INTEGER)
-    return pa.table([joined(rows, key), numbers], schema=_SCHEMA)
-
-
-def _numbers(versions: Sequence[object]) -> pa.Array:
-    try:
-        return pa.array(versions, INTEGER)  # most drivers return integers
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array([_number(version) for version in versions], INTEGER)
-
-
-def _number(version: object) -> int | None:
-    """A version as the destination's driver returns it: whole seconds if it is a time."""
-    if isinstance(version, str):
-        version = datetime.fromisoformat(version) if "-" in version else int(version)
-    if isinstance(version, datetime):
-        aware = version if version.tzinfo else version.replace(tzinfo=timezone.utc)
-        return int(aware.timestamp() // 1)
-    return None if version is None else int(version)  # type: ignore[call-overload]

@@ -86,6 +86,17 @@ class Destination(Protocol):
     def add_columns(self, columns: TTableSchemaColumns) -> None:
         """Adds columns to an Iceberg table that lacks them, before rows are merged into it."""
 
+    def versions(self, key: Sequence[str], version: str | None) -> Iterator[pa.Table] | None:
+        """Keys and versions of all loaded rows, in chunks; None if it cannot be asked.
+
+        Args:
+            key: names of the key columns.
+            version: name of the version column; None: the versions are null.
+
+        Returns:
+            Tables from `dataverse_source.sync.versions`.
+        """
+
     def recorded(self) -> pa.Array:
         """Keys of the rows that are kept although Dataverse no longer has them."""
 

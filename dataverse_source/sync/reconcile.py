@@ -14,10 +14,10 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataverse_source.arrow.keys import concat, difference, one_key
+from dataverse_source.arrow.keys import concat, difference
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.config.log import logger
-from dataverse_source.sync.comparison import Comparison, Fingerprint, Kind, keys_and_versions
+from dataverse_source.sync.comparison import Comparison, Fingerprint, Kind
 from dataverse_source.sync.context import (
     COMPARING_KEYS,
     DeletedKeys,
@@ -29,6 +29,7 @@ from dataverse_source.sync.context import (
 from dataverse_source.sync.read.table_reader import KEYS_A_REQUEST, VERSION
 from dataverse_source.sync.read.whole_table import read_keys
 from dataverse_source.sync.state import Proof, TableState
+from dataverse_source.sync.versions import keys_and_versions
 from dataverse_source.sync.write.history import ROW_VERSION
 from dataverse_source.sync.written_rows import WrittenRows, digests, version_column
 
@@ -181,13 +182,11 @@ def _new_comparison(run: TableRun) -> Comparison:
 
 def _read_both(run: TableRun, comparison: Comparison) -> bool:
     """Reads the destination first, so that a row created since does not look deleted."""
-    names = run.reader.table.key_columns
-    loaded = run.destination.rows([*names, compared_column(run)])
+    loaded = run.destination.versions(run.reader.table.key_columns, compared_column(run))
     if loaded is None:
         return False
     for rows in loaded:
-        whole = rows if len(names) == 1 else [(one_key(row[:-1]), row[-1]) for row in rows]
-        comparison.add_loaded(whole)
+        comparison.add_loaded(rows)
     for page in _dataverse_rows(run):
         comparison.add_dataverse(page)
     recorded = run.destination.recorded()

@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 from dataverse_source.arrow.keys import concat
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.arrow.spool import Spool
-from dataverse_source.sync.comparison import Comparison, keys_and_versions
+from dataverse_source.sync.comparison import Comparison
 from dataverse_source.sync.context import DeletedKeys, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.query import MODIFIED_ON
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import NewestRow
+from dataverse_source.sync.versions import keys_and_versions
 from dataverse_source.sync.write.history import row_versions
 
 

@@ -29,6 +29,7 @@ from dataverse_source.loading.table_states import take_over
 from dataverse_source.loading.tables import Tables
 from dataverse_source.sync.context import Landed
 from dataverse_source.sync.read.table_reader import VERSION
+from dataverse_source.sync.versions import loaded_keys_and_versions
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import VALID_TO
 from dataverse_source.sync.write.history import ROW_VERSION
@@ -202,6 +203,10 @@ class LoadedInMemory:
 
     def add_columns(self, columns: Mapping[str, Any]) -> None:
         raise NotImplementedError("only Iceberg tables lack columns")
+
+    def versions(self, key: Sequence[str], version: str | None) -> Iterator[pa.Table] | None:
+        found = self.rows([*key, version])
+        return None if found is None else map(loaded_keys_and_versions, found)
 
     def has_rows(self) -> bool:
         return bool(self._destination.tables.get(self._name))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
-import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -17,9 +15,11 @@ from dlt.common.libs.pyarrow import columns_to_arrow
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
 from dataverse_source.arrow.keys import no_keys
 from dataverse_source.arrow.schema import TEXT
+from dataverse_source.sync.versions import loaded_keys_and_versions
 from dataverse_source.sync.write.columns import DELETED, SEEN_AT, SNAPSHOT
 from dataverse_source.sync.write.open_tables import add_columns, sql_client
 
@@ -104,6 +104,21 @@ class LoadedTable:
             return iter(())
         return self._select(self._name, columns, self._present(), keys, as_arrow=True)
 
+    def versions(self, key: Sequence[str], version: str | None) -> Iterator[pa.Table] | None:
+        """Keys and versions of all loaded rows, in chunks.
+
+        Args:
+            key: names of the key columns.
+            version: name of the version column; None: the versions are null.
+
+        Returns:
+            Tables from `dataverse_source.sync.versions`; None if the destination cannot be asked.
+        """
+        if self._pipeline.refresh:
+            return iter(())
+        found = self._select(self._name, [*key, version], self._present(), as_arrow=True)
+        return None if found is None else map(loaded_keys_and_versions, found)
+
     def _present(self) -> Condition | None:
         return (VALID_TO, None) if VALID_TO in self.columns() else None
 
@@ -179,7 +194,8 @@ class LoadedTable:
             columns: to select, None for null; without columns: whether there is any row.
             condition: of the rows.
             keys: of the rows; None: all.
-            as_arrow: a chunk is an Arrow table, not a sequence of rows.
+            as_arrow: a chunk is an Arrow table, not a sequence of rows, where the destination is
+                asked with DuckDB's SQL: they come in a tenth of the time.
         """
         chunks = self._chunks(table, columns, condition, keys, as_arrow)
         return self._rest(chunks) if self._ask(lambda: next(chunks)) else None
@@ -247,10 +263,10 @@ class LoadedTable:
                         conditions.append(f"{escaped(column)} {'= %s' if value else 'IS NULL'}")
                         values += [value] if value else []
                     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+                    if as_arrow and isinstance(client, DuckDbSqlClient):
+                        yield from _tables(client, f"{sql}{where}", values, at_once)
+                        continue
                     with client.execute_query(f"{sql}{where}", *values) as cursor:
-                        if as_arrow:
-                            yield from _tables(cursor.iter_arrow(chunk_size=at_once))
-                            continue
                         while rows := cursor.fetchmany(at_once):
                             yield rows
         except DatabaseUndefinedRelation:
@@ -259,12 +275,22 @@ class LoadedTable:
             yield False
 
 
-def _tables(chunks: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same; DuckDB warns that it copies them."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
-        first = next(chunks, None)
-    yield from () if first is None else itertools.chain([first], chunks)
+def _tables(
+    client: DuckDbSqlClient, sql: str, values: Sequence[Any], rows: int
+) -> Iterator[pa.Table]:
+    """What a query returns, in Arrow tables of at most so many rows.
+
+    DuckDB's own call: dlt's cursor makes a copy of all rows, and DuckDB warns of it.
+
+    Raises:
+        DatabaseUndefinedRelation: there is no such table.
+    """
+    with client.execute_query(f"{sql} LIMIT 0", *values):  # dlt's errors, and views of files
+        pass
+    found = client.native_connection.sql(sql.replace("%s", "?"), params=list(values) or None)
+    read = getattr(found, "to_arrow_reader", None) or found.fetch_arrow_reader
+    for batch in read(rows):
+        yield pa.Table.from_batches([batch])
 
 
 def _parts(keys: Sequence[str] | None) -> Iterator[Sequence[str]]:
@@ -284,6 +310,14 @@ class NothingLoaded:
         columns: Sequence[str | None],  # noqa: ARG002
         keys: Sequence[str] | None = None,  # noqa: ARG002
     ) -> Iterator[Sequence[Row]] | None:
+        """None: there is no destination."""
+        return None
+
+    def versions(
+        self,
+        key: Sequence[str],  # noqa: ARG002
+        version: str | None,  # noqa: ARG002
+    ) -> Iterator[pa.Table] | None:
         """None: there is no destination."""
         return None
 

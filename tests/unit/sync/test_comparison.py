@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataverse_source.sync import comparison as comparison_module
-from dataverse_source.sync.comparison import Comparison, keys_and_versions
+from dataverse_source.sync.comparison import Comparison
+from dataverse_source.sync.versions import SCHEMA, keys_and_versions, loaded_keys_and_versions
 
 ROWS = st.dictionaries(st.sampled_from("abcdefghij"), st.integers(0, 3))
 
@@ -47,7 +49,7 @@ def test_differences_are_those_of_sets(
     after = {**loaded, **written}
     after = {key: version for key, version in after.items() if key not in deleted}
     with Comparison() as comparison:
-        comparison.add_loaded(list(loaded.items()))
+        comparison.add_loaded(loaded_keys_and_versions(list(loaded.items())))
         comparison.add_written(table(written))
         comparison.add_written(table(dict.fromkeys(deleted, 0)), deleted=True)
         comparison.add_dataverse(table(there))
@@ -69,14 +71,14 @@ def test_differences_are_those_of_sets(
 
 def test_rows_that_are_loaded_twice_are_outdated() -> None:
     with Comparison() as comparison:
-        comparison.add_loaded([("a", 1), ("a", 1)])
+        comparison.add_loaded(loaded_keys_and_versions([("a", 1), ("a", 1)]))
         comparison.add_dataverse(table({"a": 1}))
         assert comparison.differences() == {"missing": 0, "outdated": 1, "extra": 0}
 
 
 def test_keys_are_compared_alone_where_there_are_no_versions() -> None:
     with Comparison(versions=False) as comparison:
-        comparison.add_loaded([("a", None), ("b", None)])
+        comparison.add_loaded(loaded_keys_and_versions([("a", None), ("b", None)]))
         comparison.add_written(table({"b": 4}))
         comparison.add_dataverse(table({"a": 1, "b": 2, "c": 3}))
         assert comparison.differences() == {"missing": 1, "outdated": 0, "extra": 0}
@@ -95,9 +97,55 @@ def test_times_are_the_same_however_a_driver_returns_them(loaded: object) -> Non
     when = pa.array([datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)], pa.timestamp("us", "UTC"))
     rows = keys_and_versions(pa.table({"id": ["a"], "modifiedon": when}), ["id"], "modifiedon")
     with Comparison() as comparison:
-        comparison.add_loaded([("a", loaded)])
+        comparison.add_loaded(loaded_keys_and_versions([("a", loaded)]))
         comparison.add_dataverse(rows)
         assert not any(comparison.differences().values())
+
+
+def test_versions_that_are_swapped_among_rows_are_found() -> None:
+    rows = {f"{number:04}": number for number in range(4000)}
+    swapped = {**rows, "0007": rows["3000"], "3000": rows["0007"]}
+    with Comparison() as comparison:
+        comparison.add_loaded(table(rows))
+        comparison.add_dataverse(table(rows))
+        assert comparison.differences() == {"missing": 0, "outdated": 0, "extra": 0}
+        ours, theirs = comparison.fingerprints()
+        assert ours.digest == theirs.digest == digest(rows)
+        comparison.restart_dataverse()
+        comparison.add_dataverse(table(swapped))
+        assert comparison.differences() == {"missing": 0, "outdated": 2, "extra": 0}
+        assert comparison.gone_back() == 1
+        ours, theirs = comparison.fingerprints()
+    assert (ours.digest, theirs.digest) == (digest(swapped), digest(rows))
+
+
+def test_suspects_are_outdated_although_both_sides_are_the_same() -> None:
+    with Comparison() as comparison:
+        comparison.add_loaded(table({"a": 1, "b": 2}))
+        comparison.add_dataverse(table({"a": 1, "b": 2}))
+        comparison.add_suspects(pa.array(["b"], pa.string()))
+        assert comparison.differences() == {"missing": 0, "outdated": 1, "extra": 0}
+
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("loaded", "expected"),
+    [
+        (pa.table([["a"], pa.array([7], pa.int64())], names=["k", "v"]), ("a", 7)),
+        (pa.table([["a"], pa.array([None], pa.int32())], names=["k", "v"]), ("a", None)),
+        (pa.table([["a"], ["7"]], names=["k", "v"]), ("a", 7)),
+        (pa.table([["a"], [MOMENT]], names=["k", "v"]), ("a", 1767323045)),
+        (pa.table([["a"], ["2026-01-02 03:04:05"]], names=["k", "v"]), ("a", 1767323045)),
+        (pa.table([["a"], [None], [7]], names=["k", "k", "v"]), ("a ", 7)),
+        ([("a", "p", 7)], ("a p", 7)),
+    ],
+)
+def test_what_drivers_return(loaded: Any, expected: tuple[str, int | None]) -> None:
+    found = loaded_keys_and_versions(loaded)
+    assert found.schema == SCHEMA
+    assert [tuple(row.values()) for row in found.to_pylist()] == [expected]
 
 
 def test_many_differences_come_in_chunks_and_each_once() -> None:
