@@ -114,18 +114,27 @@ def _follow_dataverse_clock(package: TLoadPackage, offset: timedelta) -> None:
     pipeline = active_pipeline()
     if pipeline is None:
         return
-    seconds = offset.total_seconds()
     try:
         known = float(pipeline.get_local_state_val(CLOCK))
     except KeyError:
         known = 0.0
-    if abs(seconds - known) <= PRECISION_SECONDS:
-        seconds = known
-    else:
+    seconds = seconds_ahead(offset, known)
+    if seconds != known:
         pipeline.set_local_state_val(CLOCK, seconds)
     if seconds:
         began = pendulum.from_timestamp(float(package["load_id"]) + seconds)
         package["state"]["created_at"] = began
+
+
+def seconds_ahead(offset: timedelta, known: float) -> float:
+    """By how much Dataverse's clock is taken to be ahead of this machine's.
+
+    Args:
+        offset: as measured now.
+        known: as this machine has used it before, in seconds.
+    """
+    measured = offset.total_seconds()
+    return known if abs(measured - known) <= PRECISION_SECONDS else measured
 
 
 def is_selected(name: str) -> bool:

@@ -8,6 +8,8 @@ begins one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from dataverse_source.sync.write.columns import DELETED
@@ -16,6 +18,8 @@ from dataverse_source.sync.write.history import ROW_VERSION, VALID_FROM
 
 Row = dict[str, Any]
 OWN = (ROW_VERSION, VALID_FROM, VALID_TO)
+PRECISION = timedelta(seconds=5)
+"""Two machines know Dataverse's clock to a few seconds, as answers are dated to the second."""
 
 
 class Versions:
@@ -44,12 +48,12 @@ class Versions:
         self._rows = [dict(row) for row in rows]
         self._check()
 
-    def merge(self, rows: Iterable[Row], package: int) -> None:
+    def merge(self, rows: Iterable[Row], moment: datetime) -> None:
         """Ends versions, and begins others.
 
         Args:
             rows: of one package, marked ones among them.
-            package: its number, which is the moment of what ends and begins.
+            moment: of the package, when versions end and begin.
         """
         staged = list(rows)
         keys = [row[self._key] for row in staged]
@@ -57,10 +61,10 @@ class Versions:
         new = {row[ROW_VERSION]: row for row in staged if not row.get(DELETED)}
         for row in self._present():
             if row[self._key] in keys and row[ROW_VERSION] not in new:
-                row[VALID_TO] = package
+                row[VALID_TO] = moment
         there = {row[ROW_VERSION] for row in self._present()}
         self._rows += [
-            {**row, VALID_FROM: package, VALID_TO: None}
+            {**row, VALID_FROM: moment, VALID_TO: None}
             for digest, row in new.items()
             if digest not in there
         ]
@@ -87,7 +91,8 @@ class Versions:
         return [row for row in self._rows if row[VALID_TO] is None]
 
     def _check(self) -> None:
-        """Each key is there once, and each digest stands for one content."""
+        """Each key is there once, each digest stands for one content, and times go on."""
+        self._check_times()
         present = self._present()
         assert len({row[self._key] for row in present}) == len(present), f"{self._name}: twice"
         contents: dict[str, Mapping[str, Any]] = {}
@@ -97,3 +102,15 @@ class Versions:
             for name in (*OWN, DELETED):
                 told.pop(name, None)
             assert contents.setdefault(digest, told) == told, f"{self._name}: one digest, two rows"
+
+    def _check_times(self) -> None:
+        """A version ends after it has begun, and the next one of its key begins after that."""
+        by_key: dict[Any, list[Row]] = {}
+        for row in self._rows:
+            by_key.setdefault(row[self._key], []).append(row)
+        for key, rows in by_key.items():
+            times = [row[name] for row in rows for name in (VALID_FROM, VALID_TO)]
+            told = [time for time in times if time is not None]
+            assert all(one <= other + PRECISION for one, other in pairwise(told)), (
+                f"{self._name} {key}: versions overlap: {told}"
+            )

@@ -13,12 +13,13 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
 
 import pyarrow as pa
 
+from dataverse_source.client import client
 from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.connection import Connection
@@ -35,6 +36,7 @@ from dataverse_source.sync.write.destination import VALID_TO
 from dataverse_source.sync.write.history import ROW_VERSION
 from dataverse_source.sync.write.items import Item
 from tests.model.counting import DELETIONS, assert_counted
+from tests.model.host_clock import HostClock
 from tests.model.kept_versions import Versions
 
 Row = dict[str, Any]
@@ -54,6 +56,7 @@ class Package:
     number: int
     items: list[tuple[str, Item]]
     state: State
+    began: datetime
 
 
 @dataclass
@@ -116,7 +119,7 @@ class MemoryDestination:
         for name, batches in by_table.items():
             self._note_columns(name, hints[name]["columns"])
             if VALID_TO in hints[name]["columns"]:
-                self._load_versions(name, batches, hints[name], package.number)
+                self._load_versions(name, batches, hints[name], package)
             else:
                 self._load_table(name, batches, hints[name])
         self.state, self.newest = copy.deepcopy(package.state), package.number
@@ -132,15 +135,15 @@ class MemoryDestination:
             assert types[0] == types[1], f"{name}.{column} was {types[0]} and becomes {types[1]}"
 
     def _load_versions(
-        self, name: str, batches: list[pa.Table], hints: Mapping[str, Any], package: int
+        self, name: str, batches: list[pa.Table], hints: Mapping[str, Any], package: Package
     ) -> None:
         rows = [row for batch in batches for row in batch.to_pylist()]
         key = next(iter(hints["columns"]))
         versions = self.histories.setdefault(name, Versions(name, key))
         if hints["write_disposition"] == "replace":
-            versions.replace(rows, package)
+            versions.replace(rows, package.number)
         else:
-            versions.merge(rows, package)
+            versions.merge(rows, package.began)
         self.tables[name] = versions.present()
 
     def _load_table(self, name: str, batches: list[pa.Table], hints: Mapping[str, Any]) -> None:
@@ -221,9 +224,10 @@ class LoadedInMemory:
 
 @dataclass
 class Schedule:
-    """One working folder of the pipeline: its state, and a package that was left behind."""
+    """One machine with a working folder of the pipeline: its state, and a package left behind."""
 
     destination: MemoryDestination
+    clock: HostClock
     state: State = field(default_factory=dict)
     pending: Package | None = None
     known: int = -1
@@ -232,6 +236,7 @@ class Schedule:
     def lose_everything(self) -> None:
         """The working folder is gone."""
         self.state, self.pending, self.known, self.memory = {}, None, -1, None
+        self.clock.offset = 0.0
 
     def run(
         self,
@@ -255,12 +260,12 @@ class Schedule:
             Killed: at the step ``kill_at`` of the run.
             DataverseError: what went wrong with all of them.
         """
-        clock = _Steps(kill_at)
+        steps = _Steps(kill_at)
         if self.pending is not None:
             if self.destination.newest > self.pending.number:
                 self.lose_everything()
             else:
-                self._load(clock)
+                self._load(steps)
         if self.destination.newest > self.known:  # dlt keeps a state that is newer
             self.state = copy.deepcopy(self.destination.state)
             self.known = self.destination.newest
@@ -275,9 +280,9 @@ class Schedule:
         todo: dict[str, Any] = {}
         for _ in range(MOST_PACKAGES):
             with running(run):
-                self._extract(tables, run.only, clock)
+                self._extract(tables, run.only, steps)
             before = self.destination.versions()
-            self._load(clock)
+            self._load(steps)
             assert_counted(run, before, self.destination.versions())
             run.loaded(run.only)
             done, todo = todo, _with_more(self.state)
@@ -313,7 +318,7 @@ class Schedule:
     def _hash(self) -> str:
         return json.dumps([self.known, self.state], sort_keys=True)
 
-    def _extract(self, tables: Tables, only: frozenset[str] | None, clock: _Steps) -> None:
+    def _extract(self, tables: Tables, only: frozenset[str] | None, steps: _Steps) -> None:
         state = copy.deepcopy(self.state)
         items = []
 
@@ -324,11 +329,17 @@ class Schedule:
         def loaded(name: str, key: str) -> LoadedInMemory:
             return LoadedInMemory(self.destination, name)
 
-        began = datetime.now(timezone.utc)
-        to_fill = PackageToFill(uuid.uuid4().hex, began, loaded, copy.deepcopy(self.state))
+        load_id, load_time = uuid.uuid4().hex, self.clock.next_package()
+        began, before = [load_time], copy.deepcopy(self.state)
+
+        def to_fill(_: Any, offset: Callable[[], timedelta]) -> PackageToFill:
+            began.append(self.clock.followed(load_time, offset()))
+            return PackageToFill(load_id, began[-1], loaded, before)
+
         with (
-            mock.patch("dataverse_source.loading.tables.current_package", return_value=to_fill),
+            mock.patch("dataverse_source.loading.tables.current_package", to_fill),
             mock.patch("dataverse_source.loading.tables.resource_state", state_of),
+            mock.patch.object(client, "datetime", self.clock.as_datetime()),
         ):
             for name in tables.names():
                 stored = state.setdefault(name, {})
@@ -338,17 +349,18 @@ class Schedule:
                 with closing(found):  # type: ignore[type-var]  # it is a generator
                     for item in found:
                         if item is not None:  # None: a table is still being read
-                            clock.tick()
+                            steps.tick()
                             items.append((name, item))
-        clock.tick()
-        self.pending = Package(max(self.destination.newest, self.known) + 1, items, state)
+        steps.tick()
+        number = max(self.destination.newest, self.known) + 1
+        self.pending = Package(number, items, state, began[-1])
         self.state = copy.deepcopy(state)
-        clock.tick()
+        steps.tick()
 
-    def _load(self, clock: _Steps) -> None:
+    def _load(self, steps: _Steps) -> None:
         assert self.pending is not None
         self.destination.load(self.pending)
-        clock.tick()  # loaded, but still here: loading it again changes nothing
+        steps.tick()  # loaded, but still here: loading it again changes nothing
         self.known, self.pending = self.pending.number, None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.environment.access_rules import caller_of
+from dataverse_source.sandbox.environment.column_security import ColumnSecurity
 from dataverse_source.sandbox.environment.row_access import is_visible
 from dataverse_source.sandbox.query.filter.elastic import expire
 from dataverse_source.sandbox.schema.tables import CHOICE_TYPES, Column, Table
@@ -73,7 +75,10 @@ def assert_in_step(
         # A recalculation moves the version number, not modifiedon: no cursor sees it.
         columns = [one for one in columns if one.name not in (*rollups, "versionnumber")]
     loaded = destination.columns.get(name, {})
+    caller = caller_of(sandbox.environment, sandbox.client_id)
+    security = ColumnSecurity(sandbox.environment, caller)
     for key, row in expected.items():
+        row = {**row, **_secured(security, table, row)}
         cells = _cells(table, columns, row, labels)
         there = _values(arrived[key], set(cells), loaded, set(table.by_name))
         different = {
@@ -138,9 +143,23 @@ def _cells(table: Table, columns: list[Column], row: Row, labels: bool) -> Row:
     return cells
 
 
+def _secured(security: ColumnSecurity, table: Table, row: Row) -> Row:
+    """The secured cells of a row as the application user sees them."""
+    shown: Row = {}
+    for column in table.columns:
+        if not column.secured:
+            continue
+        access, value = security.access(table, column), row.get(column.name)
+        rule = security.rule(f"{table.logical_name}.{column.name}")
+        if access == "hidden":
+            value = None
+        elif access == "masked" and rule is not None and value is not None:
+            value = re.sub(rule.expression, rule.character, str(value))
+        shown[column.name] = value
+    return shown
+
+
 def _cell(column: Column, row: Row) -> Any:
-    if column.secured:
-        return None  # the application user may not see it
     value = row.get(column.name)
     if isinstance(value, datetime) and column.date_behavior == "TimeZoneIndependent":
         return value.astimezone(timezone.utc).replace(tzinfo=None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import threading
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from dataverse_source.client.client import DataverseClient
@@ -24,12 +24,12 @@ from dataverse_source.queries.catalogue import Catalogue
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.api.limits import LimitSettings
 from dataverse_source.sandbox.environment.clock import Clock
-from dataverse_source.sandbox.schema.catalog import default_schema
 from dataverse_source.sandbox.schema.tables import Schema, Table
 from dataverse_source.sandbox.store.layout import sql_table
 from dataverse_source.sandbox.switches import Switches
 from dataverse_source.sync.temporary_database import SharedDatabase
 from tests.model.wire import Direct
+from tests.support.sandbox.security_tables import with_security_tables
 from tests.support.settings import credentials_of
 
 COLUMNS = {
@@ -57,7 +57,15 @@ COLUMNS = {
 """What histories change and read. new_setting has no version number, new_ledgerentry no
 modifiedon: each is a case of its own."""
 
-OTHER_TABLES = ("organization", "systemuser", "businessunit", "team", "transactioncurrency")
+MASKING = ("maskingrule", "attributemaskingrule")
+OTHER_TABLES = (
+    "organization",
+    "systemuser",
+    "businessunit",
+    "team",
+    "transactioncurrency",
+    *MASKING,
+)
 
 
 def _trimmed(table: Table) -> Table:
@@ -75,7 +83,7 @@ def _trimmed(table: Table) -> Table:
 @functools.lru_cache(maxsize=1)
 def small_schema() -> Schema:
     """The default catalogue, cut down to the tables and columns of histories."""
-    whole = default_schema()
+    whole = with_security_tables()
     names = {*COLUMNS, *OTHER_TABLES}
     tables = {one.logical_name: _trimmed(one) for one in whole.tables if one.logical_name in names}
     return Schema(
@@ -134,13 +142,14 @@ class World:
             organization_read=True,
             readable_tables=None,
             read_depths={},
+            readable_columns=frozenset(),
             enabled=True,
         )
         sandbox.clock.set(datetime.now(timezone.utc))
         if store.schema is not small_schema():
             store.change_schema(small_schema())
         with store.transaction() as connection:
-            for name in COLUMNS:
+            for name in (*COLUMNS, *MASKING):
                 connection.execute(f"DELETE FROM {sql_table(name)}")
             connection.execute("DELETE FROM deleted")
             connection.execute("DELETE FROM reserved")
@@ -148,10 +157,11 @@ class World:
         self.connection.metadata.refresh()
 
     def new_process(self) -> None:
-        """Forgets what a process knows of limits and of sign-ins that have failed."""
+        """Forgets what a process knows of limits, of failed sign-ins, and of Dataverse's clock."""
         client: Any = self.connection.client
         client._limiter = ConcurrencyLimiter(clock=SandboxClock(self.sandbox.clock))
         client._tokens._failure = None
+        client._server_time, client._clock_offset = None, timedelta()
 
 
 @functools.lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from dataverse_source.config.settings import Settings
 from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import DataverseError
 from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.environment.profiles import mask_column
 from dataverse_source.sandbox.schema import schema_changes
 from tests.model.life import Life
 from tests.model.memory import MemoryDestination
@@ -33,6 +34,8 @@ SETTING = st.sampled_from(
         *[("sweep_interval", value) for value in (None, 0)],
     ]
 )
+MASK = "[0-9a-m]"
+"""What a masking rule hides of a text."""
 FILTERED = frozenset({"account", "accounts", "contact", "contacts"})
 NO_HISTORY = frozenset({"new_sensorreading", "accountleadscollection"})
 """An elastic table; and one whose rows are no more than keys."""
@@ -52,6 +55,8 @@ class WorldMoves(RuleBasedStateMachine):
         given: settings of all tables.
         per_table: settings by configured name.
         saved: backups of the destination; the first one is empty.
+        readable_columns: secured ones that a profile shows, as ``<table>.<column>``.
+        environments: how many backups of the environment there are.
     """
 
     world: World
@@ -69,6 +74,8 @@ class WorldMoves(RuleBasedStateMachine):
         self.per_table: dict[str, dict[str, Any]] = {}
         self.saved = [MemoryDestination()]
         self.spelled_out = False
+        self.readable_columns: set[str] = set()
+        self.environments = 0
 
     def run_once(self, kill_at: int | None = None, landed: Any = None) -> dict[str, DataverseError]:
         """One run; returns why tables have failed, by logical name."""
@@ -169,6 +176,49 @@ class WorldMoves(RuleBasedStateMachine):
             table, column = columns[at % len(columns)]
             schema = schema_changes.with_column_changed(schema, table, column, secured=secured)
             self.sandbox.store.change_schema(schema)
+
+    @rule(shown=st.booleans(), at=NUMBER)
+    def show_a_secured_column(self, shown: bool, at: int) -> None:
+        """A profile lets the application user read a secured column, or no longer does."""
+        if self.sandbox.switches.masked_columns == "all_secured":
+            return
+        name = ".".join(SECURED[at % len(SECURED)])
+        (self.readable_columns.add if shown else self.readable_columns.discard)(name)
+        columns = frozenset(self.readable_columns)
+        self.sandbox.users.change(self.sandbox.client_id, readable_columns=columns)
+
+    @rule(masked=st.booleans(), at=NUMBER)
+    def mask_a_column(self, masked: bool, at: int) -> None:
+        """A masking rule is put on a column, or taken off; it shows where a profile shows it."""
+        table, column = SECURED[at % len(SECURED)]
+        store = self.sandbox.store
+        if masked and not self._rules_of(table, column):
+            mask_column(self.sandbox.environment, table, column, MASK, "#")
+        elif not masked:
+            for rule in self._rules_of(table, column):
+                store.delete("attributemaskingrule", rule["attributemaskingruleid"])
+
+    def _rules_of(self, table: str, column: str) -> list[dict[str, Any]]:
+        rules = self.sandbox.store.rows("attributemaskingrule")
+        place = table, column
+        return [one for one in rules if (one["entityname"], one["attributelogicalname"]) == place]
+
+    @rule()
+    def back_up_the_environment(self) -> None:
+        """For a restore any time later, also from before a history began."""
+        self.life.end_late()
+        self.environments += 1
+        self.sandbox.back_up(str(self.environments))
+
+    @rule(at=NUMBER)
+    def restore_an_old_environment(self, at: int) -> None:
+        """It is that of a backup, whatever has been read since."""
+        if self.environments:
+            with suppress(DataverseError):
+                self.run_once()
+            self.life.end_late()
+            self.sandbox.restore(str(at % self.environments + 1))
+            self._environment_replaced()
 
     @rule()
     def restore_the_environment(self) -> None:
