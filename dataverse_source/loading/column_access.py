@@ -8,7 +8,10 @@ test that needs no privilege of its own and counts permissions from teams and ro
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dataverse_source.client.batch import BatchRequest
 from dataverse_source.client.client import DataverseClient
@@ -22,24 +25,23 @@ from dataverse_source.errors import (
     ResponseError,
 )
 from dataverse_source.metadata.model import Column, Table
-
-HIDDEN = "hidden"
-MASKED = "masked"
+from dataverse_source.sync.seen_columns import HIDDEN, MASKED, kind
 
 REQUESTS_PER_BATCH = 200
 """Far fewer than the 1,000 requests that a batch may hold, so that no batch takes long."""
 
 _NO_READ = "0x8004f504"  # AttributePermissionReadIsMissing
 _NO_ROW = "00000000-0000-0000-0000-000000000000"
-_MASKING_RULES = BatchRequest(
-    "attributemaskingrules", {"$select": "entityname,attributelogicalname"}
-)
+_MASKED_COLUMNS = BatchRequest("attributemaskingrules")
+_RULES = BatchRequest("maskingrules")
 
 
 def hidden_columns(
     client: DataverseClient, tables: Sequence[Table]
 ) -> dict[str, dict[str, str]] | None:
-    """`HIDDEN` or `MASKED` by column, by table; sends nothing if no column is secured.
+    """How each column is seen, by table; sends nothing if no column is secured.
+
+    `HIDDEN`; or `MASKED` and a fingerprint of the masking rules, as another rule shows other texts.
 
     Args:
         client: sends the requests.
@@ -65,8 +67,8 @@ def hidden_columns(
         for start in range(0, len(secured), REQUESTS_PER_BATCH):
             some = secured[start : start + REQUESTS_PER_BATCH]
             requests = [_condition(table, column) for table, column in some]
-            rules, *answers = client.batch([_MASKING_RULES, *requests])
-            masked = masked or _masked(rules)
+            columns, rules, *answers = client.batch([_MASKED_COLUMNS, _RULES, *requests])
+            masked = masked or _masked(columns, rules)
             for (table, column), answer in zip(some, answers, strict=True):
                 hidden = HIDDEN if _is_refused(answer) else None
                 access = hidden or masked.get((table.logical_name, column.name))
@@ -81,7 +83,7 @@ def hidden_columns(
 def in_words(columns: Mapping[str, str]) -> str:
     """The columns by kind of access, as part of a sentence; empty for none."""
     hidden = sorted(name for name, access in columns.items() if access == HIDDEN)
-    masked = sorted(name for name, access in columns.items() if access == MASKED)
+    masked = sorted(name for name, access in columns.items() if kind(access) == MASKED)
     parts = [f"hides {', '.join(hidden)}"] if hidden else []
     parts += [f"masks {', '.join(masked)}"] if masked else []
     return " and ".join(parts)
@@ -104,10 +106,23 @@ def _is_refused(answer: Response) -> bool:
     return False
 
 
-def _masked(answer: Response) -> dict[tuple[str, str], str]:
+def _masked(columns: Response, rules: Response) -> dict[tuple[str, str], str]:
     """The columns with a masking rule; none in environments without such rules."""
+    all_rules = _rows(rules)
+    found: dict[tuple[str, str], str] = {}
+    for one in _rows(columns):
+        told = json.dumps([one, all_rules], sort_keys=True, default=str)
+        digest = hashlib.sha256(told.encode()).hexdigest()[:8]
+        place = str(one.get("entityname")), str(one.get("attributelogicalname"))
+        found[place] = f"{MASKED} {digest}"
+    return found
+
+
+def _rows(answer: Response) -> list[dict[str, Any]]:
+    """The rows, without annotations; none if the user may not read them."""
     try:
-        rules = answer.json().get("value") or []
+        rows = answer.json().get("value") or []
     except DataverseError:
-        return {}
-    return {(rule.get("entityname"), rule.get("attributelogicalname")): MASKED for rule in rules}
+        return []
+    shown = [{name: row[name] for name in row if "@" not in name} for row in rows]
+    return sorted(shown, key=repr)

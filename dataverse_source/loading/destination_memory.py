@@ -9,6 +9,7 @@ pipeline's working folder what it left, and the next one compares.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypedDict, cast
 
@@ -17,6 +18,7 @@ import dlt
 from dataverse_source.config.log import logger
 from dataverse_source.loading.destination_queries import (
     Query,
+    one_client,
     row_counts,
     schema_of,
     select,
@@ -150,9 +152,12 @@ class DestinationMemory:
     Attributes:
         rows: in the destination, by table.
         environments: those that other pipelines of the dataset have loaded, by pipeline.
+        is_in_step: whether the working folder and the destination are both as the last run here
+            left them; known once `moved` was called.
     """
 
     def __init__(self, pipeline: dlt.Pipeline) -> None:
+        self.is_in_step = False
         self.environments: dict[str, Sequence[Mapping[str, str]]] = {}
         self.rows = row_counts(pipeline, data_tables(pipeline))
         self._states = _states(pipeline)
@@ -163,17 +168,17 @@ class DestinationMemory:
     def moved(self, pipeline: dlt.Pipeline) -> Moved:
         """What has to be done as the destination is not as the last run left it."""
         memory = self._memory
-        found = what_moved(
-            memory,
-            Seen(
-                _state_hash(pipeline),
-                self._states,
-                memory is None or _has_load(pipeline, memory["load"]),
-                self.rows,
-                list(_without_columns(pipeline, list(self.rows))) if memory else [],
-                self._others,
-            ),
+        seen = Seen(
+            _state_hash(pipeline),
+            self._states,
+            memory is None or _has_load(pipeline, memory["load"]),
+            self.rows,
+            list(_without_columns(pipeline, list(self.rows))) if memory else [],
+            self._others,
         )
+        self.is_in_step = memory is not None and seen.has_load and seen.state == memory["state"]
+        self.is_in_step &= memory is not None and seen.states == memory["states"]
+        found = what_moved(memory, seen)
         for name in found.other_pipelines:
             other = other_pipeline(pipeline, name)
             self.environments[name] = other.environments
@@ -215,6 +220,30 @@ class DestinationMemory:
             compare=left.compare,
         )
         pipeline.set_local_state_val(KEY, memory)
+
+
+def look_at_destination(pipeline: dlt.Pipeline) -> tuple[DestinationMemory, Moved]:
+    """Looks at the destination, and takes its state where it is not the one in the working folder.
+
+    dlt takes the state when it runs, too; but then it is too late to compare it.
+
+    Raises:
+        DltException: the destination cannot be reached.
+    """
+    if _memory(pipeline) is not None:
+        with suppress(Exception):  # a destination that cannot be reached: dlt tells it below
+            looked = _look(pipeline)
+            if looked[0].is_in_step:
+                return looked
+    if pipeline.config.restore_from_destination and not pipeline.dev_mode:
+        pipeline.sync_destination()
+    return _look(pipeline)
+
+
+def _look(pipeline: dlt.Pipeline) -> tuple[DestinationMemory, Moved]:
+    with one_client(pipeline):
+        memory = DestinationMemory(pipeline)
+        return memory, memory.moved(pipeline)
 
 
 def counted_rows(pipeline: dlt.Pipeline) -> dict[str, int | None]:

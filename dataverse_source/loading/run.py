@@ -7,8 +7,8 @@ imported.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -101,7 +101,7 @@ def load(
 
 
 def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) -> LoadReport:
-    from dataverse_source.loading.destination_memory import DestinationMemory, counted_rows
+    from dataverse_source.loading.destination_memory import counted_rows, look_at_destination
     from dataverse_source.loading.destination_queries import one_client
     from dataverse_source.loading.environment_check import KEY
     from dataverse_source.loading.marked_rows import remove_marked_rows
@@ -127,12 +127,7 @@ def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) 
     with ExitStack() as stack:
         try:
             pipeline = settle_pending(pipeline)
-            if pipeline.config.restore_from_destination and not pipeline.dev_mode:
-                pipeline.sync_destination()  # as dlt does when it runs: the state to compare with
-                stack.enter_context(_synced(pipeline))
-            with one_client(pipeline):
-                memory = DestinationMemory(pipeline)
-                moved = memory.moved(pipeline)
+            memory, moved = look_at_destination(pipeline)
             run.reasons = {**outer.reasons, **moved.read_again}
             run.comparisons = {**outer.comparisons, **moved.compare}
             run.rows_before, run.environments = memory.rows, memory.environments
@@ -179,16 +174,6 @@ def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) 
     if failure is not None:
         raise failure
     return report
-
-
-@contextmanager
-def _synced(pipeline: dlt.Pipeline) -> Iterator[None]:
-    """Meanwhile dlt does not sync the pipeline with the destination: a run does it once."""
-    pipeline.config.restore_from_destination = False
-    try:
-        yield
-    finally:
-        pipeline.config.restore_from_destination = True
 
 
 def _failed(

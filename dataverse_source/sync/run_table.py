@@ -14,6 +14,7 @@ from dataverse_source.sync.full import read_all
 from dataverse_source.sync.landed import take_over
 from dataverse_source.sync.plan import Plan, make_plan, without_tracking
 from dataverse_source.sync.reconcile import is_due, reconcile
+from dataverse_source.sync.seen_columns import is_same, kind
 from dataverse_source.sync.state import TableState, TrackingRefusal, read_state, write_state
 from dataverse_source.sync.watch import counted
 from dataverse_source.sync.write.batches import large_batches
@@ -73,9 +74,9 @@ def choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
     before = state.hidden_columns
     hidden = before if run.hidden_columns is None else run.hidden_columns
     state = replace(state, hidden_columns=hidden, refused_columns=run.refused_columns)
-    if hidden and hidden != before:
+    if hidden and not is_same(before, hidden):
         _log_hidden(run, hidden)
-    same = before is None or hidden == before
+    same = before is None or is_same(before, hidden)
     if state.mode == plan.mode and state.columns == run.columns and same:
         logger.info("%s: %s", run.name, plan)
         return plan, state
@@ -96,8 +97,8 @@ def choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
 
 
 def _log_hidden(run: TableRun, hidden: Mapping[str, str]) -> None:
-    for access in sorted(set(hidden.values())):
-        names = ", ".join(sorted(name for name, found in hidden.items() if found == access))
+    for access in sorted(set(map(kind, hidden.values()))):
+        names = ", ".join(sorted(name for name, found in hidden.items() if kind(found) == access))
         logger.warning(
             "%s: column security: these columns are %s for the application user: %s. Give the user "
             "a column security profile that may read them, or leave the columns out "
