@@ -8,9 +8,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from dlt.common.schema.typing import TTableSchema
 from dlt.extract.hints import TResourceHints
 from dlt.extract.incremental import Incremental
 
@@ -27,6 +26,7 @@ from dataverse_source.loading.first_questions import FirstQuestions
 from dataverse_source.loading.item_file import ItemFile
 from dataverse_source.loading.left_over import announced
 from dataverse_source.loading.load_package import Package, current_package, is_selected
+from dataverse_source.loading.moved_table import MovedTable
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
 from dataverse_source.loading.progress import TableWatch, watched
 from dataverse_source.loading.row_counts import PackageCounter
@@ -36,13 +36,10 @@ from dataverse_source.loading.table_checks import Selection, select_tables
 from dataverse_source.loading.table_reading import check_name, hints_from_metadata
 from dataverse_source.loading.table_runs import WAITS, TableRuns
 from dataverse_source.loading.table_states import resource_state
-from dataverse_source.loading.user_rights import CHANGED
-from dataverse_source.loading.world_check import World
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.ranges import read_range
 from dataverse_source.sync.run_table import range_items, table_items
-from dataverse_source.sync.state import COMPARED
 from dataverse_source.sync.write.destination import NothingLoaded
 from dataverse_source.sync.write.dlt_thread import DltThread
 from dataverse_source.sync.write.items import Item
@@ -191,8 +188,8 @@ class Tables:
             return
         missing = None
         if loads:
-            missing = self._look_at_world(table, state, stored, world, package, run)
-            self._restart_if_moved(table, stored, state, package, run)
+            moved = MovedTable(table, state, stored, package, run)
+            missing = moved.follow(world, self._connection.organization_id)
         reading = _Reading(table, stored, package, run, incremental, missing)
         alone = not run.isolates and len(selected) <= 1
         if alone or reading.is_limited:
@@ -208,27 +205,6 @@ class Tables:
         connection = self._connection
         return connection.clock_offset if connection.settings.has_histories else timedelta()
 
-    def _look_at_world(
-        self,
-        table: Table,
-        state: dict[str, Any],
-        stored: dict[str, Any],
-        world: World,
-        package: Package,
-        run: RunContext,
-    ) -> str | None:
-        """Has a table compared if the environment is another one; the key of a row that is gone."""
-        name, finding = str(table.entity_set_name), world.newest.get(table.logical_name)
-        missing: str | None = stored.get("newest", {}).get("key") if finding == "gone" else None
-        if missing and stored.get("mode") == "cursor":
-            stored.pop(COMPARED, None)  # deleted, or never there
-        if world.rights:
-            rights = state.setdefault("rights", {})
-            if rights.get(table.logical_name, world.rights) != world.rights:
-                run.comparisons.setdefault(package.loaded_as(name), CHANGED)
-            rights[table.logical_name] = world.rights
-        return missing
-
     def _check_environment(self, package: Package, run: RunContext) -> None:
         """Once a load package, before the first table."""
         if package.source_state is None or package.load_id == self._checked:
@@ -237,43 +213,6 @@ class Tables:
         check_other_pipelines(run.environments, *ours)
         check_environment(package.source_state, *ours)
         self._checked = package.load_id
-
-    def _restart_if_moved(
-        self,
-        table: Table,
-        stored: dict[str, Any],
-        state: dict[str, Any],
-        package: Package,
-        run: RunContext,
-    ) -> None:
-        """Empties the table's state if it no longer describes the source or the destination."""
-        name = str(table.entity_set_name)
-        loaded_as = package.loaded_as(name)
-        organization = self._connection.organization_id
-        organizations: dict[str, str] = state.setdefault("organizations", {})
-        known = organizations.get(table.logical_name)
-        reason = run.reason_to_read_again(table.logical_name, loaded_as)
-        compared_for = run.reason_to_compare(table.logical_name, loaded_as)
-        if table.kind == "elastic":  # its rows can't be compared
-            reason, compared_for = reason or compared_for, None
-        if organization and known not in (None, organization):
-            reason = f"the environment is another one than before (organization id {organization})"
-        if stored and reason:
-            logger.warning("%s: %s; all its rows are read again", name, reason)
-            stored.clear()
-        elif stored.get("complete") and compared_for:
-            logger.warning("%s: %s; all its rows are compared", name, compared_for)
-            stored.pop(COMPARED, None)
-        if organization:
-            organizations[table.logical_name] = organization
-        if package.schema and not stored and loaded_as in package.schema.tables:
-            # A changed schema has dlt look at the destination's table, and repair it.
-            mark: dict[str, Any] = {
-                "name": loaded_as,
-                "columns": {},
-                "x-dataverse-read": package.load_id,
-            }
-            package.schema.update_table(cast("TTableSchema", mark))
 
     def _selected(self, package: Package) -> Iterator[Table]:
         """The tables that are read in this run."""

@@ -1,0 +1,106 @@
+"""Has a table compared or read again when something says that the world has moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from dlt.common.schema.typing import TTableSchema
+
+from dataverse_source.config.log import logger
+from dataverse_source.loading.load_package import Package
+from dataverse_source.loading.run_context import RunContext
+from dataverse_source.loading.user_rights import CHANGED
+from dataverse_source.loading.world_check import World
+from dataverse_source.metadata.model import Table
+from dataverse_source.sync.state import COMPARED
+
+
+@dataclass(frozen=True)
+class MovedTable:
+    """One table of a load package.
+
+    Attributes:
+        table: its overview entry.
+        state: of its resource.
+        stored: its own state, which is part of that.
+        package: that is being filled.
+        run: knows what was found out about the destination.
+    """
+
+    table: Table
+    state: dict[str, Any]
+    stored: dict[str, Any]
+    package: Package
+    run: RunContext
+
+    def follow(self, world: World, organization: str | None) -> str | None:
+        """Changes the table's state so that this run compares the table, or reads all its rows.
+
+        Args:
+            world: what was found out about the environment.
+            organization: id of its organization; None if it is not known.
+
+        Returns:
+            The key of the newest row that was read, if Dataverse does not have it now.
+        """
+        missing = self._missing_newest(world)
+        self._compare_for_other_rights(world.rights)
+        reason = self._of_another_organization(organization)
+        self._restart(reason)
+        self._mark_schema()
+        return missing
+
+    @property
+    def _loaded_as(self) -> str:
+        return self.package.loaded_as(str(self.table.entity_set_name))
+
+    def _missing_newest(self, world: World) -> str | None:
+        if world.newest.get(self.table.logical_name) != "gone":
+            return None
+        missing: str | None = self.stored.get("newest", {}).get("key")
+        if missing and self.stored.get("mode") == "cursor":
+            self.stored.pop(COMPARED, None)  # deleted, or never there
+        return missing
+
+    def _compare_for_other_rights(self, now: str | None) -> None:
+        if now:
+            rights = self.state.setdefault("rights", {})
+            if rights.get(self.table.logical_name, now) != now:
+                self.run.comparisons.setdefault(self._loaded_as, CHANGED)
+            rights[self.table.logical_name] = now
+
+    def _of_another_organization(self, organization: str | None) -> str | None:
+        if not organization:
+            return None
+        organizations: dict[str, str] = self.state.setdefault("organizations", {})
+        known = organizations.get(self.table.logical_name, organization)
+        organizations[self.table.logical_name] = organization
+        if known == organization:
+            return None
+        return f"the environment is another one than before (organization id {organization})"
+
+    def _restart(self, reason: str | None) -> None:
+        """Empties the table's state if it no longer describes the source or the destination."""
+        name, logical_name = self.table.entity_set_name, self.table.logical_name
+        reason = reason or self.run.reason_to_read_again(logical_name, self._loaded_as)
+        compared_for = self.run.reason_to_compare(logical_name, self._loaded_as)
+        if self.table.kind == "elastic":  # its rows can't be compared
+            reason, compared_for = reason or compared_for, None
+        if self.stored and reason:
+            logger.warning("%s: %s; all its rows are read again", name, reason)
+            self.stored.clear()
+        elif self.stored.get("complete") and compared_for:
+            logger.warning("%s: %s; all its rows are compared", name, compared_for)
+            self.stored.pop(COMPARED, None)
+
+    def _mark_schema(self) -> None:
+        """Has dlt look at the destination's table, and repair it, when its rows are read anew."""
+        schema = self.package.schema
+        if schema is not None and not self.stored and self._loaded_as in schema.tables:
+            mark: dict[str, Any] = {
+                "name": self._loaded_as,
+                "columns": {},
+                "x-dataverse-read": self.package.load_id,
+            }
+            schema.update_table(cast("TTableSchema", mark))
