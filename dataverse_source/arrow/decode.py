@@ -16,7 +16,7 @@ import pyarrow.json as pj
 
 from dataverse_source.arrow.decode_compiled import RawPage, read_compiled
 from dataverse_source.arrow.decode_exact import decode_exact
-from dataverse_source.arrow.keys import no_keys
+from dataverse_source.arrow.keys import no_keys, plain_ids
 from dataverse_source.arrow.page import (
     CONTEXT,
     DELETED_CONTEXT,
@@ -79,7 +79,9 @@ def decode_page(body: bytes, schema: TableSchema, *, delta: bool = False) -> Pag
     _check_keys(page, schema)
     # Dataverse gives a delta link on the last page of a chain only.
     more = False if page.more is None and page.delta_link and not page.next_link else page.more
-    return replace(page, rows=_with_whole_keys(page.rows, schema), more=more)
+    rows = _with_whole_keys(_with_plain_ids(page.rows, schema), schema)
+    deleted = plain_ids(page.deleted) if schema.fields_of_ids else page.deleted
+    return replace(page, rows=rows, deleted=deleted, more=more)
 
 
 def _check_members(body: bytes) -> None:
@@ -207,6 +209,17 @@ def _from_base64(values: pa.Array, target: pa.DataType) -> pa.Array:
         for text in values.to_pylist()
     ]
     return pa.array(decoded, target)
+
+
+def _with_plain_ids(rows: pa.Table, schema: TableSchema) -> pa.Table:
+    """``rows`` with one spelling of each id: keys and lookups are compared as text."""
+    for name in schema.fields_of_ids:
+        before = rows[name]
+        after = plain_ids(before)
+        if after is not before:
+            place = rows.schema.get_field_index(name)
+            rows = rows.set_column(place, schema.arrow.field(name), after)
+    return rows
 
 
 def _with_whole_keys(rows: pa.Table, schema: TableSchema) -> pa.Table:

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataverse_source.arrow.schema import TEXT
+from dataverse_source.arrow.schema import GUID_LENGTH, TEXT
 
 BETWEEN = " "
 """Between the columns of a key in one text."""
+
+_ANY_GUID = r"^\s*[{(]?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})[})]?\s*$"
+"""In all spellings that .NET knows but the one without hyphens."""
 
 
 def no_keys() -> pa.Array:
@@ -29,6 +32,19 @@ def joined(rows: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
     if len(parts) == 1:
         return parts[0]
     return pc.binary_join_element_wise(*parts, BETWEEN, null_handling="replace")
+
+
+def plain_ids(ids: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Ids as Dataverse writes most of them: without braces and blanks, in small letters.
+
+    Some deletions and some providers of virtual tables write them differently. What is no id stays
+    as it is.
+    """
+    is_long = (pc.max(pc.binary_length(ids)).as_py() or 0) > GUID_LENGTH
+    if not is_long and not pc.any(pc.not_equal(pc.ascii_lower(ids), ids)).as_py():
+        return ids
+    bare = pc.ascii_lower(pc.replace_substring_regex(ids, _ANY_GUID, r"\1"))
+    return pc.if_else(pc.match_substring_regex(ids, _ANY_GUID), bare, ids)
 
 
 def one_key(values: Sequence[object]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 from dlt.common.data_types import TDataType
@@ -105,6 +106,16 @@ class TableSchema:
     hints: dict[str, TColumnSchema]
     primary_key: str
     key: tuple[str, ...]
+
+    @cached_property
+    def fields_of_ids(self) -> tuple[str, ...]:
+        """Names of the columns that hold ids: the key's and those of lookups."""
+        return tuple(
+            one.name
+            for one in self.fields
+            if (one.column.type == "UniqueidentifierType" or one.column.is_lookup)
+            and one.wire_name == one.column.wire_name
+        )
 
 
 def table_schema(table: Table, columns: Sequence[Column], *, lengths: bool = False) -> TableSchema:
