@@ -189,7 +189,10 @@ def connection_with(settings: Settings) -> Connection:
     opened = the_world().connection._open()
     connection = Connection(settings, None)
     connection._opened = opened
-    opened[1]._reader._configured = settings.tables
+    reader = opened[1]._reader
+    if reader._configured != settings.tables:  # as a new process finds them out
+        reader._configured, reader._configured_tables = settings.tables, None
+        reader._by_configured_name = None
     opened[1]._queries = settings.queries
     opened[1]._compiled.clear()
     return connection
