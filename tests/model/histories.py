@@ -297,7 +297,8 @@ class Histories(PartMoves):
         self.world.new_process()
         schedule = self.schedules[self.turn]
         names = list(self.read.names)
-        return schedule.run(lambda: connection_with(self.settings), names, kill_at, landed)
+        with schedule.clock.shown():
+            return schedule.run(lambda: connection_with(self.settings), names, kill_at, landed)
 
     def _stored(self, logical_name: str) -> dict[str, Any]:
         return _stored(self.destination.state, logical_name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from unittest import mock
 
+from dataverse_source.client import client
 from dataverse_source.loading.load_package import seconds_ahead
 
 
@@ -38,8 +41,9 @@ class HostClock:
         self.offset = seconds_ahead(measured, self.offset)
         return package + timedelta(seconds=self.offset)
 
-    def as_datetime(self) -> type[datetime]:
-        """In place of the class that code asks for the time."""
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Meanwhile the client has its own time from this clock."""
         now = self.now
 
         class Clock(datetime):
@@ -47,4 +51,5 @@ class HostClock:
             def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
                 return now()
 
-        return Clock
+        with mock.patch.object(client, "datetime", Clock):
+            yield

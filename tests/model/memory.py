@@ -19,7 +19,6 @@ from unittest import mock
 
 import pyarrow as pa
 
-from dataverse_source.client import client
 from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.connection import Connection
@@ -339,7 +338,6 @@ class Schedule:
         with (
             mock.patch("dataverse_source.loading.tables.current_package", to_fill),
             mock.patch("dataverse_source.loading.tables.resource_state", state_of),
-            mock.patch.object(client, "datetime", self.clock.as_datetime()),
         ):
             for name in tables.names():
                 stored = state.setdefault(name, {})
