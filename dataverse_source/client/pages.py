@@ -39,6 +39,9 @@ class HasNextLink(Protocol):
 
 P = TypeVar("P", bound=HasNextLink)
 
+LOOKS = 4
+"""How often a full last page is asked for again before its missing next link is an error."""
+
 Fetch = Callable[[str, "int | None", bool], P]
 """Fetches the page at a URL: with so many rows at most; True: Dataverse gets no smaller page, so a
 query that is too heavy is tried again as often as any other."""
@@ -58,7 +61,7 @@ def follow_next_links(
 
     Raises:
         ProtocolError: a next link leads to another host, or in a circle; the last page says that
-            more rows follow, or is full and is not the last one.
+            more rows follow, or is full whatever size is asked for.
         DataverseError: from ``fetch``.
     """
     followed = _Followed()
@@ -69,10 +72,10 @@ def follow_next_links(
         followed.add(url)
         page = _page(fetch, url, size)
         if page.next_link is None:
-            _check_end(fetch, url, page, size.rows, base)
-            yield page
-            return
+            page = _confirmed(fetch, url, page, size.rows)
         yield page
+        if page.next_link is None:
+            return
         size.went_well()
         url = pinned(page.next_link, base)
 
@@ -123,25 +126,38 @@ def _page(fetch: Fetch[P], url: str, size: PageSize) -> P:
             told = True
 
 
-def _check_end(fetch: Fetch[P], url: str, page: P, rows: int | None, base: str) -> None:
-    """Checks that a page without a next link is the last one.
+def _confirmed(fetch: Fetch[P], url: str, page: P, rows: int | None) -> P:
+    """The page at ``url``, which has no next link, or what takes its place.
 
     A full page may be the last one by chance, or its next link is missing. So it is asked for
-    once more, with a row less: then the rest must come on a second page, and be one row.
+    again, now with a row less, now with as many: a page with a next link goes on, and one that is
+    not full is the last. Either takes the place of the first, so that a row that is created or
+    deleted meanwhile is no contradiction: the rows are those of the answer that is believed.
+
+    A full page without a next link every time is an error. A server that gives next links would
+    have to have a row created or deleted, in turns, between each two of these requests.
     """
+    asked, missing = rows, 0
+    while _may_be_cut_off(url, page, asked):
+        missing += 1
+        if rows is None or missing > LOOKS:
+            raise _cut_off(url, "it is full, and so is the same page of another size")
+        asked = (rows - 1 or 2) if asked == rows else rows
+        page = fetch(url, asked, True)
+    return page
+
+
+def _may_be_cut_off(url: str, page: HasNextLink, asked: int | None) -> bool:
+    """Whether a page of ``asked`` rows at most says neither that it is the last nor what follows.
+
+    Raises:
+        ProtocolError: it says that more rows follow, and not where.
+    """
+    if page.next_link is not None:
+        return False
     if page.more:
         raise _cut_off(url, "it says that more rows follow (morerecords)")
-    if page.more is False or rows is None or page.count < rows or not page.count:
-        return
-    other = rows - 1 or 2
-    first = fetch(url, other, True)
-    if first.next_link is None:
-        if first.count >= other:
-            raise _cut_off(url, "it is full, and so is the same page of another size")
-        return
-    second = fetch(pinned(first.next_link, base), other, True)
-    if second.next_link is not None or first.count + second.count > page.count:
-        raise _cut_off(url, "it is full, and more rows follow")
+    return page.more is None and asked is not None and 0 < asked <= page.count
 
 
 def _cut_off(url: str, why: str) -> ProtocolError:
