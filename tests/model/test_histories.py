@@ -8,7 +8,8 @@ from dataclasses import fields
 import pytest
 
 from dataverse_source.sandbox.switches import Switches
-from tests.model.histories import PartHistories, search
+from tests.model.histories import Histories, PartHistories, search
+from tests.model.scenes import SELECTED, Scene
 from tests.model.switchboard import LEFT_OUT, switch_values
 
 PARTS = 4
@@ -27,6 +28,39 @@ def test_random_histories(part: int) -> None:
 def test_random_histories_of_loads_in_parts() -> None:
     """What fails here is made shorter by ``python -m tests.model --parts --steps 8 --seed 0``."""
     search(HISTORIES, steps=8, start=0, shrink=False, kind=PartHistories)
+
+
+def test_a_rollup_column_that_is_not_selected_is_calculated_again() -> None:
+    """It moves the row's version, which a table by cursor shows after the next comparison."""
+    history = Histories()
+    scene = Scene(
+        names=("accounts",),
+        changing=("account",),
+        settings={
+            "accounts": {
+                "sync": "cursor",
+                "select": list(SELECTED["accounts"]),
+            }
+        },
+    )
+    try:
+        history.begin(
+            sweeps=None,
+            page_size=5,
+            scene=scene,
+            rows=4,
+            limit=None,
+            deletes="remove",
+            labels=False,
+            over_the_wire=False,
+            side_by_side=False,
+        )
+        history.wait(hours=2)  # the cursor's lookback reads younger rows again
+        history.run()
+        history.roll_up(number=1)
+        history.run()
+    finally:
+        history.teardown()
 
 
 def test_every_switch_is_turned_or_left_out_for_a_reason() -> None:
