@@ -48,6 +48,7 @@ def dataverse(
     page_size: int | None = dlt.config.value,
     lookback_seconds: float | None = dlt.config.value,
     audit: bool | None = dlt.config.value,
+    retained: Sequence[str] | None = dlt.config.value,
     max_concurrency: int | None = dlt.config.value,
     bucket: str | None = dlt.config.value,
     processes: int | None = dlt.config.value,
@@ -103,6 +104,8 @@ def dataverse(
         lookback_seconds: seconds by which a ``cursor`` read overlaps the previous run, so that rows
             committed late are not missed.
         audit: ``true`` loads ``audits``, and ``audit_changes``: a row for each changed column.
+        retained: entity set names of tables whose archived rows (long-term retention) are loaded,
+            each into ``<table>_retained``.
         max_concurrency: most requests in flight, 1 to 208.
         bucket: ``0/8`` to ``7/8``: only this eighth of the tables, by their logical names, for one
             of eight pipelines; the number of buckets must never change.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataverse_source.config.problems import Problems, misplaced_secret
-from dataverse_source.config.query_settings import query_settings
+from dataverse_source.config.query_settings import query_settings, retained_queries
 from dataverse_source.config.setting_names import SECTION, environment_variable
 from dataverse_source.config.settings import (
     OF_A_TABLE,
@@ -26,7 +26,7 @@ _EXAMPLES = {
 """The settings that must be set, each with an example."""
 
 
-_NAMES = ("tables", "exclude")
+_NAMES = ("tables", "exclude", "retained")
 
 
 def make_settings(**given: Any) -> Settings:
@@ -43,7 +43,8 @@ def make_settings(**given: Any) -> Settings:
     present = {name: value for name, value in given.items() if value is not None and value != ""}
     found = _checked("", present, frozenset(SETTINGS), problems)
     for name, example in _EXAMPLES.items():
-        needed = name != "tables" or not (found.get("queries") or found.get("audit"))
+        others = found.get("queries") or found.get("audit") or found.get("retained")
+        needed = name != "tables" or not others
         if needed and not found.get(name) and not problems.about(name):
             problems.found.append(_missing(name, example))
     found.setdefault("tables", ())
@@ -54,7 +55,11 @@ def make_settings(**given: Any) -> Settings:
     of_tables: dict[str, TableSettings] = {}
     explicit = set()
     for name, own in found.get("table_settings", {}).items():
-        if tables and name not in tables and not any(map(is_pattern, tables)):
+        if (
+            tables
+            and name not in (*tables, *found.get("retained", ()))
+            and not any(map(is_pattern, tables))
+        ):
             problems.found.append(table_not_loaded(name, tables))
         with problems.noted():
             if not isinstance(own, Mapping):
@@ -64,6 +69,8 @@ def make_settings(**given: Any) -> Settings:
             of_tables[name] = replace(defaults, **own)
             explicit |= {name} if "sync" in own else set()
     queries = query_settings(found.pop("queries", {}), defaults, _checked_value, problems)
+    archived = found.get("retained", ())
+    queries |= retained_queries(archived, defaults, of_tables, queries, problems)
     for name in found.get("exclude", ()):
         if name in tables:
             problems.found.append(_in_both(name))

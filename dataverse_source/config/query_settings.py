@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, time
 from typing import Any
@@ -12,8 +12,11 @@ from dataverse_source.config import values
 from dataverse_source.config.problems import Problems
 from dataverse_source.config.setting_names import SECTION
 from dataverse_source.config.table_settings import TableSettings
-from dataverse_source.config.values import MAX_PAGE_SIZE, Kind
+from dataverse_source.config.values import MAX_PAGE_SIZE, Kind, is_pattern
 from dataverse_source.errors import ConfigurationError, did_you_mean
+
+RETAINED = "_retained"
+"""What the names of tables for archived rows end with."""
 
 FORMS = ("fetchxml", "fetchxml_file", "view")
 """Settings of which each query has one: they say what it reads."""
@@ -71,6 +74,8 @@ class QuerySettings:
         parameters: values by name.
         primary_key: columns that tell rows apart; empty: see `dataverse_source.queries.keys`.
         rows: how its rows are read and written.
+        retained: it reads the archived rows of ``table``.
+        table_settings: of single tables; those of ``table`` choose the columns of archived rows.
     """
 
     name: str
@@ -81,10 +86,14 @@ class QuerySettings:
     parameters: Mapping[str, str] = field(default_factory=dict)
     primary_key: tuple[str, ...] = ()
     rows: TableSettings = field(default_factory=TableSettings)
+    retained: bool = False
+    table_settings: Mapping[str, TableSettings] = field(default_factory=dict)
 
     @property
     def place(self) -> str:
         """Where messages say that it is set."""
+        if self.retained:
+            return f"[{SECTION}] retained"
         return f"[{SECTION}.queries.{self.name}]"
 
 
@@ -160,6 +169,51 @@ def _one_query(name: str, own: Any, defaults: TableSettings, read: Read) -> Quer
     if "parameters" in values_:
         values_["parameters"] = _parameters(place, values_["parameters"])
     return QuerySettings(name, **values_, rows=replace(rows, sync="full", **of_rows))
+
+
+def retained_queries(
+    names: Sequence[str],
+    defaults: TableSettings,
+    of_tables: Mapping[str, TableSettings],
+    queries: Mapping[str, QuerySettings],
+    problems: Problems,
+) -> dict[str, QuerySettings]:
+    """A query for the archived rows of each table; problems are noted, and such are left out.
+
+    Args:
+        names: of the tables.
+        defaults: the settings of all tables.
+        of_tables: those of single tables.
+        queries: the configured ones.
+        problems: takes what is wrong.
+    """
+    found: dict[str, QuerySettings] = {}
+    for table in names:
+        name = f"{table}{RETAINED}"
+        with problems.noted():
+            if is_pattern(table):
+                raise ConfigurationError(
+                    f"retained has the pattern {table!r}",
+                    where=f"[{SECTION}] retained",
+                    remedy="Name each table: few tables are set up for retention.",
+                    setting="retained",
+                )
+            if name in queries:
+                raise _wrong(
+                    f"[{SECTION}.queries.{name}]",
+                    f"The query {name} is called like the table for the archived rows of {table}",
+                    "Give the query another name.",
+                )
+            own = of_tables.get(table, defaults)
+            rows = TableSettings(**{one: getattr(own, one) for one in _INHERITED})
+            found[name] = QuerySettings(
+                name,
+                table=table,
+                rows=replace(rows, sync="full"),
+                retained=True,
+                table_settings=of_tables,
+            )
+    return found
 
 
 def _parameters(place: str, given: Mapping[str, Any]) -> dict[str, str]:

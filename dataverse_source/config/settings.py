@@ -69,6 +69,15 @@ class Settings:
             "`true` loads `audits`, and `audit_changes`: a row for each changed column",
         ),
     )
+    retained: tuple[str, ...] = field(
+        default=(),
+        metadata=about(
+            values.names("a list of entity set names"),
+            "entity set names of tables whose archived rows (long-term retention) are loaded, each "
+            "into `<table>_retained`",
+            unset="none",
+        ),
+    )
     max_concurrency: int | None = field(
         default=None,
         metadata=about(
@@ -207,5 +216,6 @@ OF_THE_SOURCE = frozenset(name for name, one in SETTINGS.items() if one.for_all)
 OF_A_TABLE = frozenset(name for name, one in SETTINGS.items() if one.per_table)
 """Settings of ``[sources.dataverse.table_settings.<table>]``."""
 
-OF_A_CONNECTION = OF_THE_SOURCE - OF_A_TABLE - {"tables", "table_settings", "queries", "audit"}
+_OF_TABLES = frozenset({"tables", "table_settings", "queries", "audit", "retained"})
+OF_A_CONNECTION = OF_THE_SOURCE - OF_A_TABLE - _OF_TABLES
 """Settings that have nothing to do with tables."""

@@ -10,6 +10,7 @@ import dlt
 from dlt.common.exceptions import DltException
 
 from dataverse_source.client.counters import Counters
+from dataverse_source.config.query_settings import RETAINED
 from dataverse_source.errors import mask_secrets
 
 CHANGES = ("inserted", "updated", "unchanged", "deleted")
@@ -111,11 +112,23 @@ class LoadReport:
         lines: list[str] = []
         for table in self.tables:
             lines += [f"{table.name}: {change}" for change in table.schema_changes]
+        lines += self._archived
         lines += [f"{name}: left out, Dataverse cannot list it" for name in self.left_out]
         if self.counters.requests:
             lines.append(str(self.counters))
         lines.append(f"dataset {self.dataset} in {self.destination}")
         return [*lines, self.summary]
+
+    @property
+    def _archived(self) -> list[str]:
+        """What to say of deletes in tables whose archived rows are loaded, too."""
+        names = {one.name.lower(): one.name for one in self.tables}
+        return [
+            f"{one.name}: rows that retention archives count as deleted; "
+            f"{names[one.name.lower() + RETAINED]} has them"
+            for one in self.tables
+            if one.deleted and one.name.lower() + RETAINED in names
+        ]
 
     @property
     def summary(self) -> str:

@@ -11,6 +11,7 @@ from dataverse_source.errors import ConfigurationError, DataverseError, UnknownN
 from dataverse_source.metadata.model import Choice, Description, Table
 from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.queries.query import Query, compiled
+from dataverse_source.queries.retained import archived_rows_text
 from dataverse_source.queries.views import Client, view_text
 
 
@@ -135,7 +136,9 @@ class Catalogue:
                     setting="queries",
                 )
         text = settings.fetchxml
-        if text is None:
+        if settings.retained:
+            text = archived_rows_text(settings, self._reader.table(str(settings.table)))
+        elif text is None:
             text = view_text(self._client, settings, self._reader.resolve(str(settings.table)))
         query = compiled(settings, text, self._reader.table)
         if settings.view is not None:

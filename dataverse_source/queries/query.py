@@ -13,6 +13,9 @@ from dataverse_source.queries.columns import outputs_of
 from dataverse_source.queries.text import read_fetch, source_of
 from dataverse_source.queries.xml import Element, Source, written
 
+DATASOURCE = "retained"
+"""Docs "Long-term data retention": a query of the archived rows, in place of the live ones."""
+
 MOST_ROWS_OF_TOP = 5000
 """Docs "Limit results": ``top`` takes at most so many."""
 
@@ -38,6 +41,11 @@ class Query:
     origins: Mapping[str, tuple[Table, Column]]
     is_one_page: bool
     page_size: int | None = None
+
+    @property
+    def is_of_archived_rows(self) -> bool:
+        """Whether it reads what retention has archived."""
+        return self.fetch.attributes.get("datasource") == DATASOURCE
 
     @property
     def name(self) -> str:
@@ -96,8 +104,13 @@ def compiled(settings: QuerySettings, text: str, find_table: FindTable) -> Query
 
 def _paging(root: Element, source: Source) -> int | None:
     """Takes paging out of the text; returns the rows a page that it asks for."""
-    if root.attributes.get("datasource"):
-        raise source.error(f"datasource = {root.attributes['datasource']!r} is not supported", root)
+    rows_from = root.attributes.get("datasource")
+    if rows_from not in (None, DATASOURCE):
+        raise source.error(
+            f"there is no datasource {rows_from!r}",
+            root,
+            f"Write {DATASOURCE!r} for the rows that retention has archived, or remove it.",
+        )
     page, cookie = root.attributes.pop("page", "1"), root.attributes.pop("paging-cookie", "")
     if page.strip() != "1" or cookie:
         raise source.error(

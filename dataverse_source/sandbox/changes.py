@@ -23,6 +23,7 @@ def apply(sandbox: Controlled, changes: Iterable[Change]) -> list[Any]:
     ``{"create": "account", "values": {...}}`` (also ``created_on``, ``modified_on``), the
     result is the new row's key; ``{"update": "account", "key": "...", "values": {...}}`` (also
     ``modified_on``, ``touch``); ``{"delete": "account", "key": "..."}`` (also ``in_bulk``);
+    ``{"retain": "account", "key": "..."}``: retention archives the row;
     ``{"reserve": "version"}``, the result is a version number for a later ``create`` or
     ``update`` with ``version``; ``{"merge": "account", "kept": "...", "merged": "..."}``;
     ``{"recalculate": "account", "key": "...", "values": {...}}`` (rollup columns);
@@ -102,6 +103,10 @@ def _update(sandbox: Controlled, table: str, change: Change) -> None:
 def _delete(sandbox: Controlled, table: str, change: Change) -> None:
     in_bulk = bool(change.get("in_bulk", False))
     sandbox.store.delete(table, _needed(change, "key"), in_bulk=in_bulk)
+
+
+def _retain(sandbox: Controlled, table: str, change: Change) -> None:
+    sandbox.store.retain(table, _needed(change, "key"))
 
 
 def _reserve(sandbox: Controlled, _what: str, _change: Change) -> int:
@@ -219,6 +224,7 @@ _KINDS: dict[str, Callable[[Controlled, Any, Change], Any]] = {
     "create": _create,
     "update": _update,
     "delete": _delete,
+    "retain": _retain,
     "reserve": _reserve,
     "merge": _merge,
     "recalculate": _recalculate,

@@ -10,6 +10,7 @@ from dlt.common.configuration.resolve import inject_section
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.extract import DltSource
 
+from dataverse_source.config.query_settings import RETAINED
 from dataverse_source.config.setting_names import SECTION
 from dataverse_source.config.values import FLAG, mapping_in, names_in
 from dataverse_source.loading.catalog.resource import CATALOG
@@ -29,7 +30,7 @@ def settings_of(environment: str | None) -> Iterator[None]:
 
 
 def configured_tables(**given: Any) -> tuple[str, ...]:
-    """The names and patterns of the setting ``tables``, ``audits``, and those of queries."""
+    """The names and patterns of the setting ``tables``, ``audits``, queries, archived rows."""
     found = resolved(**given)
     names: tuple[str, ...] = ()
     queries: Mapping[str, Any] = {}
@@ -40,7 +41,10 @@ def configured_tables(**given: Any) -> tuple[str, ...]:
     audit: list[str] = []
     with contextlib.suppress(ValueError):
         audit = ["audits"] if FLAG.read(found.get("audit") or False) else []
-    return tuple(dict.fromkeys([*names, *audit, *queries]))
+    archived: list[str] = []
+    with contextlib.suppress(ValueError):
+        archived = [f"{name}{RETAINED}" for name in names_in(found.get("retained") or ())]
+    return tuple(dict.fromkeys([*names, *audit, *queries, *archived]))
 
 
 def source_for(tables: Sequence[str], *, environment: str | None = None, **given: Any) -> DltSource:

@@ -207,6 +207,11 @@ def test_sql(block: Block) -> None:
             'CREATE TABLE dataverse._dataverse_run_tables ("table" TEXT, started_at TIMESTAMPTZ, '
             "inserted BIGINT, updated BIGINT, deleted BIGINT)"
         )
+        database.execute("CREATE TABLE dataverse.accounts_retained (accountid TEXT, name TEXT)")
+        database.execute(
+            'CREATE TABLE dataverse._dataverse_deletions ("table" TEXT, key TEXT, '
+            "seen_at TIMESTAMPTZ)"
+        )
         database.execute("CREATE TABLE dataverse.audits (auditid TEXT, createdon TIMESTAMPTZ)")
         database.execute(
             'CREATE TABLE dataverse.audit_changes (auditid TEXT, "column" TEXT, "table" TEXT, '

@@ -11,6 +11,7 @@ from dataverse_source.sandbox.environment.callers import Caller, Depth
 from dataverse_source.sandbox.environment.environment import Environment
 from dataverse_source.sandbox.schema.tables import Schema, Table
 from dataverse_source.sandbox.store.layout import is_stored, literal, quote, sql_table
+from dataverse_source.sandbox.store.retained import archived_rows
 from dataverse_source.sandbox.store.values import json_text
 
 PARENT = "parentbusinessunitid"
@@ -30,9 +31,22 @@ def unit_column(table: Table) -> str | None:
     return column.name if column is not None and is_stored(column) else None
 
 
-def visible_rows(environment: Environment, caller: Caller, table: Table) -> str:
-    """SQL of a table's rows that the caller sees: the table itself, or a query in parentheses."""
+def visible_rows(
+    environment: Environment, caller: Caller, table: Table, *, retained: bool = False
+) -> str:
+    """SQL of a table's rows that the caller sees: the table itself, or a query in parentheses.
+
+    Args:
+        environment: the environment.
+        caller: who asks.
+        table: the table.
+        retained: its archived rows, in place of the live ones.
+    """
     condition = _condition(environment, caller, table)
+    if retained:
+        with environment.store.reading() as connection:
+            rows = archived_rows(connection, table)
+        return rows if condition is None else f"(SELECT * FROM {rows} WHERE {condition})"  # noqa: S608
     name = sql_table(table.logical_name)
     return name if condition is None else f"(SELECT rowid, * FROM {name} WHERE {condition})"  # noqa: S608
 

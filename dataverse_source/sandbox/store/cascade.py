@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dataverse_source.sandbox.schema.tables import OneToMany
+from dataverse_source.sandbox.store import retained
 from dataverse_source.sandbox.store.activities import POINTER, has_pointer
 from dataverse_source.sandbox.store.audit import DELETE, audited
 from dataverse_source.sandbox.store.errors import NoSuchRow
@@ -36,11 +37,13 @@ class Deletion:
         store: the rows.
         connection: the transaction's.
         writer: empties the lookups of rows that stay.
+        archives: the rows are moved to the long-term store: see ``retained``.
     """
 
     store: RowStore
     connection: sqlite3.Connection
     writer: Updates
+    archives: bool = False
 
     def delete(
         self, logical_name: str, key: str, cascaded: bool = False, partition_id: str | None = None
@@ -53,6 +56,8 @@ class Deletion:
         """
         store = self.store
         table = store.table(logical_name)
+        if self.archives:
+            retained.keep(self.connection, table, key)
         with audited(store, self.connection, table, key, DELETE):
             store.remove(table, key, cascaded=cascaded, partition_id=partition_id)
         if has_pointer(store.schema, table):

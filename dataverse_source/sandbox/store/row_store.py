@@ -18,6 +18,7 @@ from dataverse_source.sandbox.store.layout import (
     sql_table,
     stored_columns,
 )
+from dataverse_source.sandbox.store.retained import archived_rows
 from dataverse_source.sandbox.store.values import (
     SqlValue,
     decode,
@@ -155,6 +156,14 @@ class RowStore(Database):
         table = self.table(logical_name)
         return list(self._select(table, f"ORDER BY {quote(table.primary_id + '$')}", ()))
 
+    def retained_rows(self, logical_name: str) -> list[dict[str, Any]]:
+        """The rows that retention has archived, like ``rows``."""
+        table = self.table(logical_name)
+        with self.reading() as connection:
+            source = archived_rows(connection, table)
+            order = f"ORDER BY {quote(table.primary_id + '$')}"
+            return list(self._select(table, order, (), source))
+
     def count(self, logical_name: str) -> int:
         """How many rows a table has."""
         with self.reading() as connection:
@@ -162,12 +171,13 @@ class RowStore(Database):
             return int(connection.execute(statement).fetchone()[0])
 
     def _select(
-        self, table: Table, clause: str, parameters: tuple[SqlValue, ...]
+        self, table: Table, clause: str, parameters: tuple[SqlValue, ...], source: str = ""
     ) -> Iterator[dict[str, Any]]:
         columns = stored_columns(table)
         names = [name for column in columns for name in (column.name, *_target_name(column))]
         listed = ", ".join(quote(name) for name in names)
-        statement = f"SELECT {listed} FROM {sql_table(table.logical_name)} {clause}"  # noqa: S608
+        source = source or sql_table(table.logical_name)
+        statement = f"SELECT {listed} FROM {source} {clause}"  # noqa: S608
         with self.reading() as connection:
             found = connection.execute(statement, parameters).fetchall()
         by_name = table.by_name

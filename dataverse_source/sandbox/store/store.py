@@ -121,6 +121,19 @@ class Store(RowStore):
             deletion = cascade.Deletion(self, connection, self)
             deletion.delete(logical_name, parse_guid(key), in_bulk, partition_id)
 
+    def retain(self, logical_name: str, key: str) -> None:
+        """Moves a row, and those that a delete of it deletes, to the long-term store.
+
+        Change tracking sees deletes, such as those of a bulk delete job.
+
+        Raises:
+            NoSuchRow: there is no such row.
+            cascade.Restricted: a relationship forbids to delete it.
+        """
+        with self.transaction() as connection:
+            deletion = cascade.Deletion(self, connection, self, archives=True)
+            deletion.delete(logical_name, parse_guid(key), cascaded=True)
+
     def seed(self, logical_name: str, count: int, seed_number: int = 1) -> None:
         """Adds ``count`` made-up rows: the same ones for the same seed."""
         seed.seed_table(self, logical_name, count, seed_number)

@@ -36,6 +36,9 @@ LONGEST_URL = 32_768
 AGGREGATE_LIMIT = "0x8004e023"
 """AggregateQueryRecordLimit: an aggregate of more than 50,000 rows (docs: error codes)."""
 
+LIVE_ONLY = "only live data"
+"""In the answer of environments that refuse archived rows, as users have seen it."""
+
 PAGES_AHEAD = 2
 """Pages fetched or decoded in advance."""
 
@@ -214,7 +217,19 @@ class QueryReader(TableReader):
             raise
 
     def _explained(self, error: DataverseError) -> DataverseError:
-        """The error, with what to do about a limit of aggregates."""
+        """The error, with what to do about a limit of aggregates, or of archived rows."""
+        if isinstance(error, ResponseError) and self._query.is_of_archived_rows:
+            if LIVE_ONLY in str(error).lower():
+                error.what = f"Dataverse refuses to read the archived rows of {self.name}"
+                error.remedy = (
+                    "This environment does not give archived rows to the Web API yet. Remove the "
+                    "table from retained (or the query) until it does; no other table is affected."
+                )
+            elif error.status == 400:
+                error.remedy = error.remedy or (
+                    "See whether retention is set up for the table: its archived rows are read."
+                )
+            return error
         if isinstance(error, ResponseError) and (error.code or "").lower() == AGGREGATE_LIMIT:
             error.remedy = (
                 "Dataverse aggregates at most 50,000 rows. Load the table itself (tables) and "

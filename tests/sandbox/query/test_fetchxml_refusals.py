@@ -129,7 +129,8 @@ def test_numbers_as_strings() -> None:
 @pytest.mark.parametrize(
     ("xml", "more"),
     [
-        (entity(head="datasource='retained'"), ""),
+        (entity(head="datasource='archive'"), ""),
+        (entity(LINK.format("", ""), head="datasource='retained'"), ""),
         (entity(), "&$filter=new_count eq 1"),
         (entity(attributes="<attribute name='new_widgetid' rowaggregate='CountChildren'/>"), ""),
         (entity(attributes="<attribute name='new_madeon' alias='x' groupby='true' "

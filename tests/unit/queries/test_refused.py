@@ -73,7 +73,7 @@ NAME = '<attribute name="name"/>'
         (entity(NAME, page="2"), "line 1", "one page", "top"),
         (entity(NAME, top="6000"), "line 1", "at most 5000", ""),
         (entity(NAME, count="x"), "line 1", "count is a number", ""),
-        (entity(NAME, datasource="retained"), "line 1", "'retained'", ""),
+        (entity(NAME, datasource="archive"), "line 1", "'archive'", "'retained'"),
         (entity(NAME, aggregate="true"), "line 1", "needs an alias", ""),
         (entity('<attribute name="name" alias="n"/>', aggregate="1"), "line 1", "groupby", ""),
         (

@@ -107,6 +107,7 @@ class Fetch:
         total: the total number of rows is asked for.
         raw_order: choices are sorted by value, not by label.
         aggregate_limit: rows that an aggregate query may see.
+        retained: it reads the rows that retention has archived.
     """
 
     entity: Entity
@@ -119,6 +120,7 @@ class Fetch:
     total: bool = False
     raw_order: bool = False
     aggregate_limit: int | None = None
+    retained: bool = False
 
 
 def refused(message: str, code: str = INVALID_ARGUMENT) -> DataverseFault:
@@ -146,8 +148,9 @@ def parse_fetch(text: str) -> Fetch:
     entities = [child for child in root if child.tag == "entity"]
     if len(entities) != 1 or len(root) != 1:
         raise refused("Invalid FetchXML: 'fetch' takes exactly one 'entity' element.")
-    if root.get("datasource"):
-        raise not_there(f"datasource='{root.get('datasource')}'")
+    source = root.get("datasource")
+    if source and source != "retained":
+        raise not_there(f"datasource='{source}'")
     fetch = Fetch(
         entity=_entity(entities[0]),
         aggregate=_flag(root, "aggregate"),
@@ -159,6 +162,7 @@ def parse_fetch(text: str) -> Fetch:
         total=_flag(root, "returntotalrecordcount"),
         raw_order=_flag(root, "useraworderby"),
         aggregate_limit=_positive(root, "aggregatelimit"),
+        retained=bool(source),
     )
     if fetch.top is not None and (fetch.page or fetch.count or fetch.total):
         raise refused(

@@ -50,6 +50,7 @@ class Scope:
         variables: scopes of the lambda variables around.
         aliases: texts of the query's parameter aliases.
         security: what the request may read of secured columns.
+        retained: it reads archived rows, in place of the live ones.
     """
 
     environment: Environment
@@ -61,6 +62,7 @@ class Scope:
     security: ColumnSecurity
     variables: Mapping[str, Scope] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    retained: bool = False
 
     @property
     def schema(self) -> Schema:
@@ -70,7 +72,7 @@ class Scope:
     @property
     def rows(self) -> str:
         """SQL of the table's rows that the caller sees."""
-        return visible_rows(self.environment, self.caller, self.table)
+        return visible_rows(self.environment, self.caller, self.table, retained=self.retained)
 
     def is_hidden(self, column: Column) -> bool:
         """Whether column security hides a column of the table from the caller."""
