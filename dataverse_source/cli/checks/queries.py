@@ -11,6 +11,7 @@ from dataverse_source.errors import DataverseError
 from dataverse_source.metadata.reader import MetadataReader
 from dataverse_source.queries.catalogue import Catalogue
 from dataverse_source.queries.paging import Place, split, text_of
+from dataverse_source.queries.refusals import explained
 
 
 def check_queries(
@@ -27,6 +28,7 @@ def check_queries(
         return
     catalogue = Catalogue(MetadataReader(client), client, queries)
     for name in queries:
+        query = None
         try:
             query = catalogue.query(name)
             if query is None:
@@ -34,7 +36,8 @@ def check_queries(
             options = {"fetchXml": text_of(query, Place(), 1)}
             client.get(str(query.main.entity_set_name), query=options, parse=split)
         except DataverseError as error:
-            found.fail("query", name, error, query=name)
+            shown = error if query is None else explained(error, query)
+            found.fail("query", name, shown, query=name)
             continue
         key = ", ".join(query.table.key_columns)
         tables = sorted({table.logical_name for table, _ in query.origins.values()})

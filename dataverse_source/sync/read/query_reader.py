@@ -21,10 +21,10 @@ from dataverse_source.errors import (
     ConfigurationError,
     DataverseError,
     MalformedBodyError,
-    ResponseError,
 )
 from dataverse_source.queries.paging import COOKIE, MORE, Chain, PageBody, split, text_of
 from dataverse_source.queries.query import Query
+from dataverse_source.queries.refusals import explained
 from dataverse_source.sync.read.repeated_pages import checked
 from dataverse_source.sync.read.table_reader import ELASTIC_PAGE_SIZE, TableReader
 from dataverse_source.sync.read.workers import WorkerPool, prefetch
@@ -32,12 +32,6 @@ from dataverse_source.sync.read.workers import WorkerPool, prefetch
 LONGEST_URL = 32_768
 """Characters of a GET (docs: "Compose HTTP requests"); a request in a batch may have twice as many.
 """
-
-AGGREGATE_LIMIT = "0x8004e023"
-"""AggregateQueryRecordLimit: an aggregate of more than 50,000 rows (docs: error codes)."""
-
-LIVE_ONLY = "only live data"
-"""In the answer of environments that refuse archived rows, as users have seen it."""
 
 PAGES_AHEAD = 2
 """Pages fetched or decoded in advance."""
@@ -167,7 +161,7 @@ class QueryReader(TableReader):
             except DataverseError as error:
                 alone = self._query.is_one_page or (place.number > 1 and place.cookie is None)
                 if alone or not is_too_heavy(error) or not size.make_smaller(error):
-                    raise self._explained(error) from error.__cause__
+                    raise explained(error, self._query) from error.__cause__
                 logger.warning(
                     "%s: pages of %s rows are too much for Dataverse: reading smaller ones",
                     self.name,
@@ -215,25 +209,3 @@ class QueryReader(TableReader):
         except MalformedBodyError as error:
             error.where = error.where or self.name
             raise
-
-    def _explained(self, error: DataverseError) -> DataverseError:
-        """The error, with what to do about a limit of aggregates, or of archived rows."""
-        if isinstance(error, ResponseError) and self._query.is_of_archived_rows:
-            if LIVE_ONLY in str(error).lower():
-                error.what = f"Dataverse refuses to read the archived rows of {self.name}"
-                error.remedy = (
-                    "This environment does not give archived rows to the Web API yet. Remove the "
-                    "table from retained (or the query) until it does; no other table is affected."
-                )
-            elif error.status == 400:
-                error.remedy = error.remedy or (
-                    "See whether retention is set up for the table: its archived rows are read."
-                )
-            return error
-        if isinstance(error, ResponseError) and (error.code or "").lower() == AGGREGATE_LIMIT:
-            error.remedy = (
-                "Dataverse aggregates at most 50,000 rows. Load the table itself (tables) and "
-                "group in the destination, where there is no such limit. Or restrict the query by "
-                "a filter: sums and counts of parts can be added up, averages cannot."
-            )
-        return error
