@@ -207,6 +207,11 @@ def test_sql(block: Block) -> None:
             'CREATE TABLE dataverse._dataverse_run_tables ("table" TEXT, started_at TIMESTAMPTZ, '
             "inserted BIGINT, updated BIGINT, deleted BIGINT)"
         )
+        database.execute("CREATE TABLE dataverse.emails (activityid TEXT, subject TEXT)")
+        database.execute(
+            "CREATE TABLE dataverse.activityparties (activityid TEXT, partyid TEXT, "
+            "partyidtype TEXT, participationtypemaskname TEXT)"
+        )
         database.execute("CREATE TABLE dataverse.accounts_retained (accountid TEXT, name TEXT)")
         database.execute(
             'CREATE TABLE dataverse._dataverse_deletions ("table" TEXT, key TEXT, '
