@@ -39,7 +39,7 @@ def test_activities_and_their_parties(
     contact = store.create("contact", {"fullname": "Ann", "firstname": "Ann"})
     email = store.create("email", {"subject": "Offer"})
     for role in (1, 2):
-        values = {"activityid": email, "activityid@table": "activitypointer"}
+        values: dict[str, Any] = {"activityid": email, "activityid@table": "activitypointer"}
         values |= {"partyid": contact, "partyid@table": "contact", "participationtypemask": role}
         store.create("activityparty", values)
     emails = {one["activityid"] for one in store.rows("email")} - {email}
