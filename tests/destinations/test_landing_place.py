@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import dlt
 import pytest
 
@@ -18,6 +17,7 @@ from tests.support.comparing import assert_equal
 from tests.support.settings import credentials_of
 
 pytestmark = pytest.mark.destinations
+boto3 = pytest.importorskip("boto3")
 
 OWN = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
 
