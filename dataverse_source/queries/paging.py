@@ -104,15 +104,22 @@ def _page(members: dict[str, Any], rows: bytes) -> PageBody:
     return PageBody(rows, more, unquote(unquote(found[2])) if found and found[2] else None)
 
 
+_FOR_ARCHIVED_ROWS = (
+    'Write queries with datasource="retained" and a filter each, such as a year of createdon, in '
+    "place of retained."
+)
+
+
 class Chain:
     """Counts the pages of a query, and stops one that would not end.
 
     Args:
         name: of the query, for messages.
+        archived: it reads archived rows.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, *, archived: bool = False) -> None:
+        self._name, self._archived = name, archived
         self._seen: set[str] = set()
         self.place = Place()
 
@@ -143,9 +150,13 @@ class Chain:
                 f"The query has more than {MOST_WITHOUT_COOKIE:,} rows, and Dataverse gives no "
                 "paging cookie for it, which further pages need",
                 where=self._name,
-                why="queries with distinct, aggregates, and queries with a link that leads to many "
-                "rows have no paging cookie",
-                remedy="Begin with the table that has the many rows, and link it to the other one. "
+                why=None
+                if self._archived
+                else "queries with distinct, aggregates, and queries with a link that leads to "
+                "many rows have no paging cookie",
+                remedy=_FOR_ARCHIVED_ROWS
+                if self._archived
+                else "Begin with the table that has the many rows, and link it to the other one. "
                 "Remove distinct, and load rows in place of groups: the destination makes them "
                 "distinct (SELECT DISTINCT) and groups them. Or restrict the query by a filter, "
                 "such as a year each.",

@@ -84,7 +84,7 @@ class Switches:
             them, as the table's reference says; nothing; or the JSON cut off after 2,000
             characters.
         retained_data: answer to FetchXML with ``datasource="retained"``: the rows that retention
-            has archived, or an error.
+            has archived, an error, or the live rows, as of a server that does not know it.
         long_url: HTTP status for a URL over 32,768 characters.
     """
 
@@ -135,7 +135,7 @@ class Switches:
     bad_bearer_challenge: Literal["plain", "error"] = "plain"
     administration_mode: Literal["403", "403_page", "503"] = "403"
     audit_changedata: Literal["json", "csv", "empty", "cut"] = "json"
-    retained_data: Literal["answered", "refused"] = "answered"
+    retained_data: Literal["answered", "refused", "ignored"] = "answered"
     long_url: Literal["414", "400"] = "414"
     skiptoken_lifetime_seconds: int = 3600
 

@@ -83,6 +83,18 @@ def test_an_environment_that_refuses_fails_that_table_only(
         run(tables=[], retained=["accounts"])
 
 
+def test_live_rows_are_not_taken_for_archived_ones(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    sandbox.store.retain("account", sandbox.store.rows("account")[0]["accountid"])
+    run("contacts", retained=["accounts"])
+    before = archived(sandbox)
+    sandbox.switches = Switches(retained_data="ignored")
+    with pytest.raises(TablesFailedError, match=r"Of 20 rows .* as archived, 20 are live"):
+        run("contacts", retained=["accounts"])
+    assert in_destination(new_pipeline) == before
+
+
 def test_columns_are_those_of_the_table(
     run: Run, sandbox: Sandbox, new_pipeline: NewPipeline
 ) -> None:

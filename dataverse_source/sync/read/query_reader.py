@@ -25,6 +25,7 @@ from dataverse_source.errors import (
 from dataverse_source.queries.paging import COOKIE, MORE, Chain, PageBody, split, text_of
 from dataverse_source.queries.query import Query
 from dataverse_source.queries.refusals import explained
+from dataverse_source.sync.read.archived_rows import check_archived
 from dataverse_source.sync.read.repeated_pages import checked
 from dataverse_source.sync.read.table_reader import ELASTIC_PAGE_SIZE, TableReader
 from dataverse_source.sync.read.workers import WorkerPool, prefetch
@@ -143,15 +144,20 @@ class QueryReader(TableReader):
         read_any = False
         if self.schema.key:
             pages = checked(pages, self.name, self.schema.key)
+        unchecked = self._query.is_of_archived_rows
         for page in pages:
             signals.raise_if_signalled()
+            if unchecked and page.rows.num_rows:
+                unchecked = False
+                check_archived(self.client, self._query, page.rows)
             if page.rows.num_rows or not read_any:
                 read_any = True
                 yield page.rows
 
     def _bodies(self) -> Generator[tuple[str, PageBody], None, None]:
         """The pages, each with the text that asks for it when it is needed."""
-        chain, size = Chain(self.name), PageSize(self.page_size)
+        chain = Chain(self.name, archived=self._query.is_of_archived_rows)
+        size = PageSize(self.page_size)
         place = chain.place
         while True:
             rows = size.rows or self.page_size

@@ -73,11 +73,14 @@ def test_rights_hold_for_archived_rows() -> None:
             side.ask(address("new_widgets", ARCHIVED), caller=nobody)
 
 
-def test_the_switch_refuses_archived_rows() -> None:
+def test_the_switch() -> None:
     with reading(switches=Switches(retained_data="refused")) as side:
         status, _, message = refusal(side, "new_widgets", ARCHIVED)
         assert (status, message) == (400, "Only live data is supported in web api")
         assert rows(side, "new_widgets", entity()) == []
+    with reading(switches=Switches(retained_data="ignored")) as side:
+        side.store.create("new_widget", {"new_name": "live"})
+        assert [row["new_name"] for row in archived(side)] == ["live"]
 
 
 def test_the_delta_tells_a_delete() -> None:

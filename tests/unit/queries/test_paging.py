@@ -80,10 +80,13 @@ def test_a_cookie_that_comes_again() -> None:
     assert chain.next(PageBody(b"", False, "anything"), 5) is None
 
 
-def test_pages_without_a_cookie_end_at_50_000_rows() -> None:
-    chain = Chain("q")
+@pytest.mark.parametrize(
+    ("archived", "remedy"), [(False, "SELECT DISTINCT"), (True, 'datasource="retained"')]
+)
+def test_pages_without_a_cookie_end_at_50_000_rows(archived: bool, remedy: str) -> None:
+    chain = Chain("q", archived=archived)
     for _ in range(9):
         assert chain.next(PageBody(b"", True, None), 5000)
     with pytest.raises(ProtocolError, match="50,000") as caught:
         chain.next(PageBody(b"", True, None), 5000)
-    assert "SELECT DISTINCT" in str(caught.value.remedy)
+    assert remedy in str(caught.value.remedy)

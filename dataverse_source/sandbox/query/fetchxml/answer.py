@@ -151,7 +151,8 @@ def _retained(scope: Scope, fetch: Fetch) -> Scope:
         raise refused("Only live data is supported in web api")
     if fetch.aggregate or any(True for _ in all_links(fetch.entity)):
         raise not_there("link-entity and no aggregate for datasource='retained'")
-    return replace(scope, retained=True)
+    is_known = scope.environment.switches.retained_data == "answered"
+    return replace(scope, retained=is_known)
 
 
 def _refuse_beside(options: Options) -> None:
