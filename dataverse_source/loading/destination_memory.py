@@ -16,6 +16,7 @@ from typing import TypedDict, cast
 import dlt
 
 from dataverse_source.config.log import logger
+from dataverse_source.errors import PipelineError
 from dataverse_source.loading.destination_queries import (
     Query,
     one_client,
@@ -24,7 +25,11 @@ from dataverse_source.loading.destination_queries import (
     select,
     storage_of,
 )
-from dataverse_source.loading.other_pipelines import newest_loads_of_others, other_pipeline
+from dataverse_source.loading.other_pipelines import (
+    loads_in_dataset,
+    newest_loads_of_others,
+    other_pipeline,
+)
 from dataverse_source.loading.run_context import EVERY_TABLE
 
 KEY = "dataverse_source"
@@ -161,6 +166,7 @@ class DestinationMemory:
         self.environments: dict[str, Sequence[Mapping[str, str]]] = {}
         self.rows = row_counts(pipeline, data_tables(pipeline))
         self._states = _states(pipeline)
+        self._loads = loads_in_dataset(pipeline)
         self._others = newest_loads_of_others(pipeline)
         self._memory = _memory(pipeline)
         self._moved = Moved()
@@ -186,6 +192,30 @@ class DestinationMemory:
                 found.compare.setdefault(table, f"pipeline {name} loads it too, and has done so")
         self._moved = found
         return found
+
+    def others_have_loaded(self, pipeline: dlt.Pipeline, loads: Sequence[str]) -> bool:
+        """Whether another run has loaded into the dataset since this one looked.
+
+        Args:
+            pipeline: after the run.
+            loads: ids of the run's load packages.
+
+        Raises:
+            PipelineError: it was one of the same pipeline. Each of the two may have emptied what
+                the other was about to merge, and only one of their states is kept.
+        """
+        if self._loads is None or loads_in_dataset(pipeline) == self._loads + len(loads):
+            return False
+        now, own = _states(pipeline), _states(pipeline, loads)
+        if None not in (now, own, self._states) and now != cast(int, self._states) + cast(int, own):
+            raise PipelineError(
+                f"Another run of pipeline {pipeline.pipeline_name} has loaded at the same time, so "
+                "rows may be missing or doubled",
+                where=f"dataset {pipeline.dataset_name}",
+                remedy="Run again: the next run repairs the tables, by reading them again or by "
+                "comparing them. Have the scheduler start one run of a pipeline at a time.",
+            )
+        return True
 
     def record(
         self,
@@ -219,6 +249,19 @@ class DestinationMemory:
             read_again=left.read_again,
             compare=left.compare,
         )
+        pipeline.set_local_state_val(KEY, memory)
+
+
+def read_again_next_time(pipeline: dlt.Pipeline, reasons: Mapping[str, str]) -> None:
+    """Has the next run read tables in full, after `DestinationMemory.record`.
+
+    Args:
+        pipeline: that ran.
+        reasons: by table of the destination.
+    """
+    memory = _memory(pipeline)
+    if memory is not None:
+        memory["read_again"] = {**memory.get("read_again", {}), **reasons}
         pipeline.set_local_state_val(KEY, memory)
 
 

@@ -33,6 +33,16 @@ def newest_loads_of_others(pipeline: dlt.Pipeline) -> dict[str, str]:
     return {str(name): str(load) for name, load in found or ()}
 
 
+def loads_in_dataset(pipeline: dlt.Pipeline) -> int | None:
+    """How many load packages all pipelines have loaded into the dataset; None if unknown."""
+    schema = schema_of(pipeline)
+    if schema is None:
+        # A pipeline that may not take its state from the destination does not know what is there.
+        return 0 if pipeline.config.restore_from_destination else None
+    (found,) = select(pipeline, [Query(schema.loads_table_name, where="status = 0")])
+    return None if found is None else int(found[0][0]) if found else 0
+
+
 @dataclass(frozen=True)
 class OtherPipeline:
     """What the destination knows of another pipeline.

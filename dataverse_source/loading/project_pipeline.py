@@ -266,7 +266,8 @@ def _places(project: Project, name: str, destination: AnyDestination) -> list[Pa
     """What a new pipeline makes; what is inside of another comes first."""
     file = _duckdb_file(project, name, destination)
     files = [file, file.with_name(f"{file.name}.wal")] if file else []
-    return [*files, project.pipelines / name, project.pipelines, project.folder / ".dlt"]
+    own = [project.pipelines / name, project.pipelines / f".{name}.lock"]
+    return [*files, *own, project.pipelines, project.folder / ".dlt"]
 
 
 def _is_refused(error: Exception) -> bool:

@@ -84,18 +84,22 @@ def load(
             ``report`` says what was done to the others.
         DataverseError: the only table failed, or all tables failed for the same reason.
         ConfigurationError: dlt's ``raise_on_failed_jobs`` is off.
-        PipelineError: dlt or the destination failed.
+        PipelineError: dlt or the destination failed, or the pipeline runs twice at once.
         KeyboardInterrupt: a signal interrupted the run; its text says what is kept.
     """
+    from dataverse_source.loading.one_run import only_run
+    from dataverse_source.loading.own_staging import use_own_staging
     from dataverse_source.loading.several_sources import load_each, sources_of
 
     arguments = {name: value for name, value in locals().items() if name in ARGUMENTS and value}
     before = pipeline.refresh
     pipeline.refresh = refresh or before
     try:
-        return load_each(
-            [partial(_load, pipeline, one, arguments) for one in sources_of(pipeline, source)]
-        )
+        with only_run(pipeline):
+            use_own_staging(pipeline)
+            return load_each(
+                [partial(_load, pipeline, one, arguments) for one in sources_of(pipeline, source)]
+            )
     finally:
         pipeline.refresh = before
 
@@ -103,6 +107,7 @@ def load(
 def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) -> LoadReport:
     from dataverse_source.loading.destination_memory import counted_rows, look_at_destination
     from dataverse_source.loading.destination_queries import one_client
+    from dataverse_source.loading.doubled_rows import check_doubled_rows
     from dataverse_source.loading.environment_check import KEY
     from dataverse_source.loading.marked_rows import remove_marked_rows
     from dataverse_source.loading.packages import PackageLoop
@@ -137,7 +142,11 @@ def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) 
             stack.enter_context(one_client(pipeline))
             remove_marked_rows(pipeline)
             rows = counted_rows(pipeline)
-            memory.record(pipeline, rows, packages.load_ids, run.done(source.schema.naming))
+            others = memory.others_have_loaded(pipeline, packages.load_ids)
+            done = run.done(source.schema.naming)
+            memory.record(pipeline, rows, packages.load_ids, done)
+            if others:
+                check_doubled_rows(pipeline, [name for name in rows if name in done])
         except (DltException, DataverseError) as error:
             if was_interrupted(error):
                 interrupted = error

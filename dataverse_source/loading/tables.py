@@ -27,6 +27,7 @@ from dataverse_source.loading.item_file import ItemFile
 from dataverse_source.loading.left_over import announced
 from dataverse_source.loading.load_package import Package, current_package, is_selected
 from dataverse_source.loading.moved_table import MovedTable
+from dataverse_source.loading.own_staging import use_own_staging
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
 from dataverse_source.loading.progress import TableWatch, watched
 from dataverse_source.loading.row_counts import PackageCounter
@@ -37,6 +38,7 @@ from dataverse_source.loading.table_reading import check_name, hints_from_metada
 from dataverse_source.loading.table_runs import WAITS, TableRuns
 from dataverse_source.loading.table_states import resource_state
 from dataverse_source.metadata.model import Table
+from dataverse_source.sync.active_pipeline import active_pipeline
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.ranges import read_range
 from dataverse_source.sync.run_table import range_items, table_items
@@ -209,6 +211,9 @@ class Tables:
         """Once a load package, before the first table."""
         if package.source_state is None or package.load_id == self._checked:
             return
+        pipeline = active_pipeline()
+        if pipeline is not None:  # `load` has done so; dlt's own run has not begun to load yet
+            use_own_staging(pipeline)
         ours = self._connection.organization_id, self._connection.environment
         check_other_pipelines(run.environments, *ours)
         check_environment(package.source_state, *ours)

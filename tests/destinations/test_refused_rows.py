@@ -10,6 +10,7 @@ import dlt
 import pytest
 
 from dataverse_source import DataError, PipelineError, TablesFailedError
+from dataverse_source.loading.own_staging import own_layout
 from dataverse_source.sandbox import Sandbox
 from tests.destinations.conftest import Load
 from tests.support.comparing import assert_equal
@@ -56,7 +57,8 @@ def test_a_package_that_postgres_refuses(
     sandbox.store.update("account", keys(sandbox)[3], {"name": "New"})
     pipeline, _ = into(place, *BOTH)
     with pipeline.sql_client() as client:
-        copied_to = f'"{pipeline.dataset_name}_staging".accounts'
+        staging = own_layout(pipeline.pipeline_name) % pipeline.dataset_name
+        copied_to = f'"{staging}".accounts'
         client.execute_sql(f"ALTER TABLE {copied_to} ADD CHECK (name <> 'Refused')")
     sandbox.store.update("account", keys(sandbox)[3], {"name": "Refused"})
     sandbox.store.update("contact", keys(sandbox, "contact")[3], {"lastname": "New"})

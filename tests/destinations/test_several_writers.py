@@ -1,0 +1,147 @@
+"""Processes that load into one table of a server at the same time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import dlt
+import pytest
+
+from dataverse_source.sandbox import Sandbox
+from tests.support.comparing import assert_equal
+from tests.support.requests_sent import keys
+from tests.support.settings import secrets_of
+
+pytestmark = [pytest.mark.destinations, pytest.mark.slow]
+
+PATIENCE = 120
+"""Seconds in which a process has to come as far as its merge."""
+
+BACKFILL = """
+import json, sys
+from datetime import datetime
+import dlt
+from dataverse_source import dataverse, load
+
+given = json.loads(sys.argv[1])
+pipeline = dlt.pipeline(
+    given["name"],
+    destination=dlt.destinations.postgres(given["address"]),
+    dataset_name="dataverse",
+    pipelines_dir=given["pipelines"],
+)
+source = dataverse(**given["settings"])
+start, end = map(datetime.fromisoformat, given["range"])
+source.accounts.apply_hints(
+    incremental=dlt.sources.incremental("modifiedon", initial_value=start, end_value=end)
+)
+load(pipeline, source)
+"""
+
+
+@pytest.fixture
+def address(postgres_address: str, tmp_path: Path) -> str:
+    """A database of the test's own."""
+    import psycopg2
+
+    name = tmp_path.name.lower()
+    database = psycopg2.connect(postgres_address)
+    database.autocommit = True
+    with database.cursor() as cursor:
+        cursor.execute(f'CREATE DATABASE "{name}"')
+    database.close()
+    return f"{postgres_address.rpartition('/')[0]}/{name}"
+
+
+@pytest.fixture
+def start(
+    sandbox: Sandbox, address: str, tmp_path: Path
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the backfill of a range, by a pipeline and in a process of its own."""
+    settings = {
+        "environment_url": sandbox.environment_url,
+        "tables": ["accounts"],
+        "ca_bundle": sandbox.ca_bundle,
+    }
+    pipelines, started = str(tmp_path / "pipelines"), []
+
+    def start(name: str, first: datetime, last: datetime) -> subprocess.Popen[str]:
+        given = {"address": address, "pipelines": pipelines, "settings": settings, "name": name}
+        given["range"] = [str(one.replace(microsecond=0)) for one in (first, last)]
+        process = subprocess.Popen(
+            [sys.executable, "-c", BACKFILL, json.dumps(given)],
+            env={**os.environ, **secrets_of(sandbox)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_backfills_of_one_table_at_the_same_time(
+    sandbox: Sandbox,
+    address: str,
+    start: Callable[..., subprocess.Popen[str]],
+    tmp_path: Path,
+) -> None:
+    """With one staging dataset, the second one would empty what the first is about to merge."""
+    import psycopg2
+
+    for key in keys(sandbox):
+        sandbox.clock.advance(600)
+        sandbox.store.update("account", key, {"telephone1": "1"})
+    moments = sorted(row["modifiedon"] for row in sandbox.store.rows("account"))
+    edges = [moments[0], moments[20], moments[40], moments[-1] + timedelta(hours=1)]
+    ended(start("first", *edges[0:2]))
+    with closing(psycopg2.connect(address)) as database, database.cursor() as cursor:
+        cursor.execute("LOCK TABLE dataverse.accounts IN SHARE MODE")  # no merge gets any further
+        both = []
+        for number in (1, 2):
+            both.append(start(f"backfill_{number}", *edges[number : number + 2]))
+            wait_for_waiting(address, number, both)
+        database.rollback()
+    for one in both:
+        ended(one)
+    pipeline = dlt.pipeline(
+        "first",
+        destination=dlt.destinations.postgres(address),
+        dataset_name="dataverse",
+        pipelines_dir=str(tmp_path / "pipelines"),
+    )
+    assert_equal(pipeline, sandbox, "accounts")
+
+
+def wait_for_waiting(address: str, count: int, processes: Sequence[subprocess.Popen[str]]) -> None:
+    """Waits until so many sessions of the server wait for a lock."""
+    import psycopg2
+
+    ends = time.monotonic() + PATIENCE
+    sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with closing(psycopg2.connect(address)) as database, database.cursor() as cursor:
+        database.autocommit = True
+        while time.monotonic() < ends:
+            cursor.execute(sql)
+            if cursor.fetchall()[0][0] >= count:
+                return
+            for one in processes:
+                assert one.poll() is None, one.communicate()
+            time.sleep(0.1)
+    pytest.fail("no process waits for the lock")
+
+
+def ended(process: subprocess.Popen[str]) -> None:
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, errors
