@@ -138,6 +138,8 @@ class LoadReport:
         done = ", ".join(f"{number(add_up(loaded, word))} {word}" for word in words)
         failed = len(self.tables) - len(loaded)
         tables = f"{len(self.tables):,} table{'' if len(self.tables) == 1 else 's'}"
+        if not self.is_loaded:  # which tables would have failed is not known
+            return f"Ended early after {duration(self.seconds)}: {tables}, {done}"
         return f"Done in {duration(self.seconds)}: {tables}, {done}, {failed:,} failed"
 
 

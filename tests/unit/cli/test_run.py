@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.api.faults import Fault
 from tests.support.command_line import Cli
 
 AT = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
@@ -79,6 +80,19 @@ def test_a_table_that_fails(cli: Cli, configured: Sandbox, pipeline: str, folder
     assert "prvReadContact" in told.err
     assert "Traceback" not in told.err
     assert rows_in(folder, "accounts") == 60
+
+
+def test_the_only_table_fails(
+    cli: Cli, configured: Sandbox, pipeline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__DATAVERSE__PAGE_SIZE", "10")
+    configured.faults.plan(Fault("no_next_link"), path=r"select=[^&]*name", times=1000)
+    told = cli("run", "accounts", "--pipeline", pipeline)
+    assert told.code == 1
+    assert "is not the last one" in told.err
+    assert re.search(r"^Ended early after [\d.]+s: 1 table, ", told.out, re.MULTILINE)
+    assert "Done" not in told.out
+    assert "0 failed" not in told.out
 
 
 def test_a_destination_that_there_is_not(cli: Cli, configured: Sandbox, pipeline: str) -> None:
