@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         WrongSecretError,
     )
     from dataverse_source.loading.malloc import return_freed_memory
+    from dataverse_source.loading.memory import limit_duckdb_memory
     from dataverse_source.loading.preview import top_by_name
     from dataverse_source.loading.project_pipeline import attached_pipeline, project_pipeline
     from dataverse_source.loading.report import LoadReport
@@ -81,6 +82,7 @@ __all__ = [
     "dataverse",
     "dataverse_table",
     "finish_load",
+    "limit_duckdb_memory",
     "load",
     "load_bucket",
     "plan_load",
@@ -100,6 +102,7 @@ _MODULES = {
     "dataverse": "source",
     "dataverse_table": "source",
     "finish_load": "scale_out.parts",
+    "limit_duckdb_memory": "loading.memory",
     "load": "loading.run",
     "load_bucket": "scale_out.buckets",
     "plan_load": "scale_out.parts",

@@ -15,6 +15,7 @@ from dlt.common.exceptions import DltException
 from dataverse_source import (
     DataverseError,
     dataverse,
+    limit_duckdb_memory,
     load,
     project_pipeline,
     return_freed_memory,
@@ -32,7 +33,9 @@ def main() -> int:
     parser.add_argument("--top", type=int, metavar="N", help="print N accounts, load nothing")
     options = parser.parse_args()
     os.umask(0o077)  # files with rows and state are for this user only
-    return_freed_memory()  # of this process; leave it out in a process with other tasks
+    # For this process; leave both out in a process with other tasks.
+    return_freed_memory()
+    limit_duckdb_memory()
     try:
         if options.top is not None:
             print(top_by_name("accounts", options.top))

@@ -13,6 +13,7 @@ from dlt.common.exceptions import DltException
 from dataverse_source import (
     DataverseError,
     dataverse,
+    limit_duckdb_memory,
     load,
     project_pipeline,
     return_freed_memory,
@@ -23,7 +24,9 @@ from dataverse_source import (
 def main() -> int:
     """Run the pipeline; the exit code is 0 only if everything is loaded."""
     os.umask(0o077)  # files with rows and state are for this user only
-    return_freed_memory()  # of this process; leave it out in a process with other tasks
+    # For this process; leave both out in a process with other tasks.
+    return_freed_memory()
+    limit_duckdb_memory()
     try:
         with project_pipeline() as pipeline, show_progress(pipeline):
             print(load(pipeline, dataverse()))

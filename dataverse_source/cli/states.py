@@ -12,6 +12,7 @@ from dataverse_source.cli.options import Where
 from dataverse_source.config.log import logger
 from dataverse_source.errors import dataverse_error
 from dataverse_source.loading.destination_queries import Query, Rows, one_client, select
+from dataverse_source.loading.memory import limit_duckdb_memory
 from dataverse_source.loading.pipeline_errors import pipeline_error
 from dataverse_source.loading.project_pipeline import attached_pipeline
 from dataverse_source.sync.state import TableState, read_state, table_states
@@ -43,6 +44,7 @@ def attached(where: Where) -> dlt.Pipeline:
     Raises:
         ConfigurationError: it has never run.
     """
+    limit_duckdb_memory()
     return attached_pipeline(
         where.pipeline,
         destination=where.destination,

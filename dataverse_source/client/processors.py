@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from dataverse_source.config.control_groups import control_groups, text_of
 
 __all__ = ["available_processors"]
 
@@ -33,33 +35,19 @@ def _affinity() -> int:
 
 def _quota(root: Path) -> float:
     """The lowest quota of this process's control groups and those around them."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
-        return math.inf
-    quotas = [math.inf]
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, group = rest.partition(":")
-        read, mount = _quota_v2, root / "sys/fs/cgroup"
-        if controllers:
-            if "cpu" not in controllers.split(","):
-                continue
-            # Usually one mount for both controllers, with a link named after each.
-            read, mount = _quota_v1, mount / "cpu"
-        # A container may see the files of its own group at the root of the mount.
-        path = PurePosixPath(group.lstrip("/"))
-        quotas += (read(mount / one) for one in (path, *path.parents) if ".." not in one.parts)
-    return min(quotas)
+    read = {1: _quota_v1, 2: _quota_v2}
+    return min(
+        (read[version](group) for version, group in control_groups(root, "cpu")), default=math.inf
+    )
 
 
 def _quota_v2(group: Path) -> float:
-    quota, _, period = _text(group / "cpu.max").partition(" ")
+    quota, _, period = text_of(group / "cpu.max").partition(" ")
     return _processors(quota, period)
 
 
 def _quota_v1(group: Path) -> float:
-    return _processors(_text(group / "cpu.cfs_quota_us"), _text(group / "cpu.cfs_period_us"))
+    return _processors(text_of(group / "cpu.cfs_quota_us"), text_of(group / "cpu.cfs_period_us"))
 
 
 def _processors(quota: str, period: str) -> float:
@@ -69,10 +57,3 @@ def _processors(quota: str, period: str) -> float:
     except (ValueError, ZeroDivisionError):
         return math.inf
     return processors if processors > 0 else math.inf
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -258,8 +258,9 @@ def _duckdb_credentials(destination: AnyDestination) -> Any:
     """What names the DuckDB file; None: nothing does, so the pipeline's name does."""
     kind = destination.destination_name
     keys = (f"destination.{kind}.credentials", "destination.credentials")
-    given = [one.get(key) for key in keys for one in (dlt.secrets, dlt.config)]
-    return destination.config_params.get("credentials") or next(filter(None, given), None)
+    given: list[Any] = [one.get(key) for key in keys for one in (dlt.secrets, dlt.config)]
+    names = [one.get("database") if isinstance(one, Mapping) else one for one in given]
+    return destination.config_params.get("credentials") or next(filter(None, names), None)
 
 
 def _places(project: Project, name: str, destination: AnyDestination) -> list[Path]:

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
+from dataverse_source.config.memory import available_memory
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY = "256MB"
-"""Of all temporary databases of a process; what exceeds it is on disk."""
+MEMORY = 256_000_000
+"""Bytes of all temporary databases of a process, at most; what exceeds it is on disk."""
+
+LEAST_MEMORY = 100_000_000
 
 ROWS_AT_ONCE = 50_000
 """Rows that are inserted at once: a statement takes about as long as 5,000 rows."""
@@ -57,11 +61,18 @@ class SharedDatabase:
 
         folder = tempfile.TemporaryDirectory(prefix="dataverse-", ignore_cleanup_errors=True)
         more = str(Path(folder.name) / "more")
-        config: dict[str, Any] = {"memory_limit": MEMORY, "threads": 2, "temp_directory": more}
+        config: dict[str, Any] = {"memory_limit": f"{_memory()}B", "threads": 2}
+        config["temp_directory"] = more
         database = duckdb.connect(":memory:", config=config)
         database.execute("SET GLOBAL preserve_insertion_order = false")
         weakref.finalize(self, _close, database, folder)
         return database
+
+
+def _memory() -> int:
+    """Bytes: in a small container a quarter of its memory, but not less than DuckDB needs."""
+    memory = available_memory()
+    return MEMORY if memory is None else max(min(MEMORY, memory // 4), LEAST_MEMORY)
 
 
 def _close(database: DuckDBPyConnection, folder: tempfile.TemporaryDirectory[str]) -> None:

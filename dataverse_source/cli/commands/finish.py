@@ -37,11 +37,13 @@ def command(
     from dataverse_source.cli.commands.run import delete_loaded_files
     from dataverse_source.cli.progress import shown
     from dataverse_source.loading.malloc import return_freed_memory
+    from dataverse_source.loading.memory import limit_duckdb_memory
     from dataverse_source.loading.project_pipeline import project_pipeline
     from dataverse_source.scale_out.parts import finish_load
 
     screen.quiet, screen.results = quiet, results
     return_freed_memory()
+    limit_duckdb_memory()
     delete_loaded_files()
     with project_pipeline(
         where.pipeline,

@@ -80,11 +80,13 @@ def command(
     """
     from dataverse_source.config.log import logger
     from dataverse_source.loading.malloc import return_freed_memory
+    from dataverse_source.loading.memory import limit_duckdb_memory
     from dataverse_source.scale_out.sources import source_for
 
     screen.quiet = quiet
     screen.results = results
     return_freed_memory()
+    limit_duckdb_memory()
     delete_loaded_files()
     silence = logger.only_errors() if quiet else contextlib.nullcontext()
     given = {"environment_url": environment_url, "bucket": _bucket(bucket, tables)}
