@@ -44,10 +44,18 @@ def command(
 
 def _rows(connection: Connection, name: str, count: int) -> pa.Table:
     """The first rows by key, read and decoded as in a run."""
+    import pyarrow as pa
+
     from dataverse_source.loading.table_reading import labels_for, open_table
 
     reader = open_table(connection, name, page_size=count)
-    return labels_for(connection, reader).add_to(next(reader.batches()))
+    batches: list[pa.Table] = []
+    for batch in reader.batches():  # a page can be smaller than what was asked for
+        batches.append(batch)
+        if sum(one.num_rows for one in batches) >= count:
+            break
+    found = pa.concat_tables(batches).slice(0, count)
+    return labels_for(connection, reader).add_to(found)
 
 
 def _draw(console: Console, found: pa.Table) -> None:
