@@ -35,7 +35,8 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what is not in the sample."""
+    """Leaves out what is not in the sample; the longest come first, so none is waited for."""
+    items.sort(key=lambda item: _folder(item) != "model")
     worker: dict[str, Any] = getattr(config, "workerinput", {})
     if not worker.get("sample", _asked_for(config)):
         return
@@ -60,5 +61,8 @@ def _asked_for(config: pytest.Config) -> bool:
 def _is_long(item: pytest.Item) -> bool:
     if any(item.get_closest_marker(name) for name in ON_DEMAND):
         return False
-    folder = item.path.relative_to(TESTS).parts[0]
-    return folder in LONG_FOLDERS or item.get_closest_marker("slow") is not None
+    return _folder(item) in LONG_FOLDERS or item.get_closest_marker("slow") is not None
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).parts[0]

@@ -188,4 +188,5 @@ def test_a_chain_that_shrinks_twice_loses_and_doubles_nothing(tracked: bool) -> 
     assert len(keys) == len(set(keys)) == stored
     assert len(pages[0].rows) == 400
     assert asked[:3] == ["400", "400", "200"]
-    assert asked[-3:] == ["100", "99", "99"]  # the last page is full: is it the last one?
+    # The last page is full, so it is asked for again with a row less, and the last row by its link.
+    assert asked[-3:] == ["100", "99", "100"]
