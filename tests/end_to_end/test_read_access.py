@@ -149,7 +149,7 @@ def test_elastic_and_virtual_tables(
 def test_where_no_batch_is_taken_tables_are_refused_as_they_are_read(
     sandbox: Sandbox, new_source: NewSource, new_pipeline: NewPipeline
 ) -> None:
-    sandbox.faults.plan("redirect", path=r"/\$batch")
+    sandbox.faults.plan("redirect", path=r"/\$batch", times=1000)
     hide(sandbox, "contact")
     with pytest.raises(TablesFailedError, match="prvReadContact"):
         load(new_pipeline(), new_source("accounts", "contacts"))
