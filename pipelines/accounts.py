@@ -35,8 +35,8 @@ def main() -> int:
     os.umask(0o077)  # files with rows and state are for this user only
     # For this process; leave both out in a process with other tasks.
     return_freed_memory()
-    limit_duckdb_memory()
     try:
+        limit_duckdb_memory()
         if options.top is not None:
             print(top_by_name("accounts", options.top))
             return 0

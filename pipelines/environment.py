@@ -26,8 +26,8 @@ def main() -> int:
     os.umask(0o077)  # files with rows and state are for this user only
     # For this process; leave both out in a process with other tasks.
     return_freed_memory()
-    limit_duckdb_memory()
     try:
+        limit_duckdb_memory()
         with project_pipeline() as pipeline, show_progress(pipeline):
             print(load(pipeline, dataverse()))
     except (DataverseError, DltException, OSError) as error:  # of dlt: unreadable settings
