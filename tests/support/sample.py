@@ -65,4 +65,5 @@ def _is_long(item: pytest.Item) -> bool:
 
 
 def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(TESTS).parts[0]
+    """Its folder in tests/; empty for tests that lie elsewhere, as the decoder's do."""
+    return item.path.relative_to(TESTS).parts[0] if TESTS in item.path.parents else ""
