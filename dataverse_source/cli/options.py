@@ -31,6 +31,15 @@ class Where:
     dataset: str | None = None
     environment: str | None = None
 
+    @property
+    def place(self) -> dict[str, Any]:
+        """All but the name, as arguments of what makes, attaches or probes the pipeline."""
+        return {
+            "destination": self.destination,
+            "dataset": self.dataset,
+            "environment": self.environment,
+        }
+
 
 def _wants_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     screen = ctx.find_object(Screen)

@@ -45,12 +45,7 @@ def attached(where: Where) -> dlt.Pipeline:
         ConfigurationError: it has never run.
     """
     limit_duckdb_memory()
-    return attached_pipeline(
-        where.pipeline,
-        destination=where.destination,
-        dataset=where.dataset,
-        environment=where.environment,
-    )
+    return attached_pipeline(where.pipeline, **where.place)
 
 
 @contextmanager

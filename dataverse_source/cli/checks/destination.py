@@ -14,12 +14,7 @@ TITLE = "Destination"
 def check_destination(found: Findings, where: Where) -> None:
     """Adds the finding on the destination of the project's pipeline."""
     try:
-        place, exists = probe(
-            where.pipeline,
-            destination=where.destination,
-            dataset=where.dataset,
-            environment=where.environment,
-        )
+        place, exists = probe(where.pipeline, **where.place)
     except DataverseError as error:
         found.fail(STEP, TITLE, error)
         return

@@ -45,12 +45,7 @@ def command(
     return_freed_memory()
     limit_duckdb_memory()
     delete_loaded_files()
-    with project_pipeline(
-        where.pipeline,
-        destination=where.destination,
-        dataset=where.dataset,
-        environment=where.environment,
-    ) as pipeline:
+    with project_pipeline(where.pipeline, **where.place) as pipeline:
         try:
             with shown(screen, pipeline):
                 report = finish_load(

@@ -72,12 +72,7 @@ def command(
         return not only
 
     with (
-        project_pipeline(
-            where.pipeline,
-            destination=where.destination,
-            dataset=where.dataset,
-            environment=where.environment,
-        ) as pipeline,
+        project_pipeline(where.pipeline, **where.place) as pipeline,
         shown(screen, pipeline),
     ):
         plan = plan_load(

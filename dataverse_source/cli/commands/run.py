@@ -133,11 +133,10 @@ def _pipeline(bucket: str | None, where: Where) -> Iterator[dlt.Pipeline]:
     from dataverse_source.loading.project_pipeline import project_pipeline
     from dataverse_source.scale_out.buckets import bucket_pipeline
 
-    place = {"destination": where.destination, "dataset": where.dataset}
     if bucket is None:
-        made = project_pipeline(where.pipeline, environment=where.environment, **place)
+        made = project_pipeline(where.pipeline, **where.place)
     else:
-        made = bucket_pipeline(bucket, where.pipeline, environment=where.environment, **place)
+        made = bucket_pipeline(bucket, where.pipeline, **where.place)
     with made as pipeline:
         yield pipeline
 
@@ -147,8 +146,7 @@ def _load_catalog(where: Where, environment_url: str | None) -> None:
     from dataverse_source import load
     from dataverse_source.scale_out.buckets import catalog_pipeline, catalog_source
 
-    place = {"destination": where.destination, "dataset": where.dataset}
-    with catalog_pipeline(where.pipeline, environment=where.environment, **place) as pipeline:
+    with catalog_pipeline(where.pipeline, **where.place) as pipeline:
         load(
             pipeline,
             catalog_source(environment=where.environment, environment_url=environment_url),
