@@ -182,8 +182,11 @@ class DestinationMemory:
             list(_without_columns(pipeline, list(self.rows))) if memory else [],
             self._others,
         )
-        self.is_in_step = memory is not None and seen.has_load and seen.state == memory["state"]
-        self.is_in_step &= memory is not None and seen.states == memory["states"]
+        self.is_in_step = (
+            memory is not None
+            and seen.has_load
+            and (seen.state, seen.states) == (memory["state"], memory["states"])
+        )
         found = what_moved(memory, seen)
         for name in found.other_pipelines:
             other = other_pipeline(pipeline, name)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def is_guid(text: str) -> bool:
+    """Whether the text is an id, which is a literal without quotes."""
+    return _GUID.fullmatch(text) is not None
 
 
 def text_literal(text: str) -> str:

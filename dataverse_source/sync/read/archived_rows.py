@@ -6,19 +6,17 @@ show it: no document says that unknown parts of a query are refused.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from dataverse_source.errors import ProtocolError
+from dataverse_source.metadata.literals import is_guid
 from dataverse_source.queries.query import Query
 
 SAMPLE = 20
 """Rows that are looked for among the live ones; in one request."""
-
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Client(Protocol):
@@ -46,7 +44,7 @@ def check_archived(client: Client, query: Query, rows: pa.Table) -> None:
     key = query.main.primary_id
     if query.table.key_columns[:1] != (key,):
         return
-    keys = [one for one in rows.column(key).slice(0, SAMPLE).to_pylist() if _GUID.fullmatch(one)]
+    keys = [one for one in rows.column(key).slice(0, SAMPLE).to_pylist() if is_guid(one)]
     if not keys:
         return
     wanted = " or ".join(f"{key} eq {one}" for one in keys)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -19,7 +18,7 @@ from dataverse_source.client.urls import pinned
 from dataverse_source.config.settings import MAX_PAGE_SIZE, TableSettings
 from dataverse_source.errors import ProtocolError
 from dataverse_source.metadata.column_selection import holds_files
-from dataverse_source.metadata.literals import text_literal, text_literals
+from dataverse_source.metadata.literals import is_guid, text_literal, text_literals
 from dataverse_source.metadata.model import Column, Table
 from dataverse_source.sync.read.created_on import CREATED_ON, CreatedOnCounts
 from dataverse_source.sync.read.prefetch import PagePrefetch, link_at_the_end
@@ -43,8 +42,6 @@ FILE_PAGE_SIZE = 20
 
 ELASTIC_PAGE_SIZE = 500
 """Most rows in a page of an elastic table (docs: "Elastic tables")."""
-
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True)
@@ -214,7 +211,7 @@ class TableReader:
         """
         wanted_keys = keys.to_pylist()
         if self._key_column.type == "UniqueidentifierType":  # it refuses others in a filter
-            wanted_keys = [key for key in wanted_keys if _GUID.fullmatch(key)]
+            wanted_keys = [key for key in wanted_keys if is_guid(key)]
         for start in range(0, len(wanted_keys), KEYS_A_REQUEST):
             some = wanted_keys[start : start + KEYS_A_REQUEST]
             wanted = " or ".join(f"{self._key_column.wire_name} eq {_literal(key)}" for key in some)
@@ -373,4 +370,4 @@ def _prefer(columns: Sequence[Column], *, tracked: bool) -> list[str]:
 
 
 def _literal(key: str) -> str:
-    return key if _GUID.fullmatch(key) else text_literal(key)
+    return key if is_guid(key) else text_literal(key)

@@ -44,10 +44,10 @@ def fitted_lengths(
     hints: Mapping[str, TColumnSchema], abilities: Abilities | None
 ) -> dict[str, TColumnSchema]:
     """The hints with lengths of text that the destination has: none where a text is too long."""
-    dialect = abilities.dialect if abilities else None
-    longest = {"tsql": LONGEST_NVARCHAR, "redshift": 65_535}.get(dialect or "")
-    if longest is None:
+    if abilities is None or abilities.dialect not in ("tsql", "redshift"):
         return dict(hints)
+    dialect = abilities.dialect
+    longest = abilities.longest_text or LONGEST_NVARCHAR
     found: dict[str, TColumnSchema] = {}
     for name, hint in hints.items():
         length = hint.get("precision") if hint.get("data_type") == "text" else None
