@@ -96,9 +96,7 @@ class TableRuns:
             fingerprint(
                 connection.environment,
                 reader.schema,
-                reader.query.text
-                if isinstance(reader, QueryReader) and reader.query
-                else reader.settings.filter,
+                reader.condition,
                 labels.fingerprint,
                 history=reader.settings.history,
                 feed=reader.settings.write == "append",
@@ -219,7 +217,7 @@ class TableRuns:
 
 def _hidden_in_query(connection: Connection, reader: QueryReader) -> Mapping[str, str] | None:
     """The columns of a query that column security hides."""
-    origins = reader.query.origins if reader.query else {}
+    origins = reader.query.origins
     tables = {table.logical_name: table for table, column in origins.values() if column.secured}
     found = hidden_columns(connection.client, list(tables.values()))
     if found is None:

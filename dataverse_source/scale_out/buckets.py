@@ -77,6 +77,18 @@ def bucket_text(number: int, buckets: int) -> str:
     return f"{number}/{buckets}"
 
 
+def known_bucket(text: str) -> str:
+    """A bucket as the command line or a setting names it, such as ``3/8``.
+
+    Raises:
+        ConfigurationError: there is no such bucket.
+    """
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal()):
+        raise _no_bucket(text)
+    return bucket_text(int(number), int(count))
+
+
 @contextmanager
 def bucket_pipeline(
     bucket: str, name: str | None = None, *, environment: str | None = None, **where: Any

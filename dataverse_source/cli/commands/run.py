@@ -114,7 +114,7 @@ def _bucket(given: str | None, tables: Sequence[str]) -> str | None:
     import dlt
 
     from dataverse_source.config.setting_names import SECTION
-    from dataverse_source.scale_out.buckets import bucket_text
+    from dataverse_source.scale_out.buckets import known_bucket
 
     found = given or dlt.config.get(f"{SECTION}.bucket", str)
     if found is None:
@@ -123,9 +123,7 @@ def _bucket(given: str | None, tables: Sequence[str]) -> str | None:
         raise click.UsageError(
             "A bucket holds tables of the settings: leave TABLES out, or --bucket."
         )
-    number, _, count = found.partition("/")
-    known = number.isdecimal() and count.isdecimal()
-    return bucket_text(int(number), int(count)) if known else bucket_text(-1, 0)
+    return known_bucket(found)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pyarrow as pa
@@ -46,15 +46,20 @@ class QueryReader(TableReader):
         query: what is read.
     """
 
-    query: Query | None = None
+    query: Query = field(kw_only=True)
 
     @property
     def page_size(self) -> int:
         """Most rows in a page."""
         size = self.settings.page_size
-        if self._query.main.kind == "elastic":
+        if self.query.main.kind == "elastic":
             size = min(size, ELASTIC_PAGE_SIZE)
-        return min(size, self._query.page_size or size)
+        return min(size, self.query.page_size or size)
+
+    @property
+    def condition(self) -> str:
+        """Which rows it reads: the query."""
+        return self.query.text
 
     def rows_of_query(self, workers: WorkerPool) -> Iterator[pa.Table]:
         """All rows, in at least one batch.
@@ -121,53 +126,47 @@ class QueryReader(TableReader):
         return None
 
     @property
-    def _query(self) -> Query:
-        if self.query is None:
-            raise AssertionError("a reader of a query has one")
-        return self.query
-
-    @property
     def _entity_set(self) -> str:
-        return str(self._query.main.entity_set_name)
+        return str(self.query.main.entity_set_name)
 
     @cached_property
     def _old_names(self) -> dict[bytes, bytes]:
         """Names of columns of links as earlier versions of the Web API write them."""
         found = {}
-        for field in self.schema.fields:
-            old = field.wire_name.replace(".", "_x002e_", 1)
-            if old != field.wire_name and not field.wire_name.startswith("@"):
-                found[f'"{old}":'.encode()] = f'"{field.wire_name}":'.encode()
+        for one in self.schema.fields:
+            old = one.wire_name.replace(".", "_x002e_", 1)
+            if old != one.wire_name and not one.wire_name.startswith("@"):
+                found[f'"{old}":'.encode()] = f'"{one.wire_name}":'.encode()
         return found
 
     def _batches(self, pages: Iterator[Page]) -> Iterator[pa.Table]:
         read_any = False
         if self.schema.key:
             pages = checked(pages, self.name, self.schema.key)
-        unchecked = self._query.is_of_archived_rows
+        unchecked = self.query.is_of_archived_rows
         for page in pages:
             signals.raise_if_signalled()
             if unchecked and page.rows.num_rows:
                 unchecked = False
-                check_archived(self.client, self._query, page.rows)
+                check_archived(self.client, self.query, page.rows)
             if page.rows.num_rows or not read_any:
                 read_any = True
                 yield page.rows
 
     def _bodies(self) -> Generator[tuple[str, PageBody], None, None]:
         """The pages, each with the text that asks for it when it is needed."""
-        chain = Chain(self.name, archived=self._query.is_of_archived_rows)
+        chain = Chain(self.name, archived=self.query.is_of_archived_rows)
         size = PageSize(self.page_size)
         place = chain.place
         while True:
             rows = size.rows or self.page_size
             try:
-                text = text_of(self._query, place, rows)
+                text = text_of(self.query, place, rows)
                 page = self._fetched(text)
             except DataverseError as error:
-                alone = self._query.is_one_page or (place.number > 1 and place.cookie is None)
+                alone = self.query.is_one_page or (place.number > 1 and place.cookie is None)
                 if alone or not is_too_heavy(error) or not size.make_smaller(error):
-                    raise explained(error, self._query) from error.__cause__
+                    raise explained(error, self.query) from error.__cause__
                 logger.warning(
                     "%s: pages of %s rows are too much for Dataverse: reading smaller ones",
                     self.name,
@@ -175,7 +174,7 @@ class QueryReader(TableReader):
                 )
                 continue
             yield text, page
-            if self._query.is_one_page:
+            if self.query.is_one_page:
                 return
             following = chain.next(page, rows)
             if following is None:

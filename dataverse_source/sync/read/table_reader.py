@@ -180,6 +180,11 @@ class TableReader:
         schema = table_schema(self.table, columns)
         return replace(self, columns=columns, schema=schema, settings=settings)
 
+    @property
+    def condition(self) -> str | None:
+        """Which rows it reads; None: all."""
+        return self.settings.filter
+
     def count(self) -> int | None:
         """About how many rows the table has; None if that is not known, as with a filter.
 
