@@ -52,11 +52,12 @@ def load_bucket(
         DataverseError: see `load`.
     """
     from dataverse_source.loading.run import load
+    from dataverse_source.scale_out.sources import source_of
 
     bucket = bucket_text(number, buckets)
     where = {"destination": destination, "dataset": dataset, "environment": environment}
     with bucket_pipeline(bucket, pipeline, **where) as made:
-        report = load(made, _source(environment, {**settings, "bucket": bucket}))
+        report = load(made, source_of(environment, {**settings, "bucket": bucket}))
     if number == 0:
         with catalog_pipeline(pipeline, **where) as made:
             load(made, catalog_source(environment=environment, **settings))
@@ -118,16 +119,9 @@ def catalog_pipeline(
 def catalog_source(*, environment: str | None = None, **settings: Any) -> DltSource:
     """The source of the tables that describe those of all buckets."""
     from dataverse_source.loading.catalog.resource import CATALOG
+    from dataverse_source.scale_out.sources import source_of
 
-    return _source(environment, {**settings, "bucket": EVERY_TABLE}).with_resources(CATALOG)
-
-
-def _source(environment: str | None, settings: dict[str, Any]) -> DltSource:
-    from dataverse_source.source import dataverse
-
-    given = {name: value for name, value in settings.items() if value is not None}
-    source = dataverse.with_args(name=environment) if environment else dataverse
-    return source(**given)
+    return source_of(environment, {**settings, "bucket": EVERY_TABLE}).with_resources(CATALOG)
 
 
 @contextmanager

@@ -177,12 +177,10 @@ def _source(table: str, environment: str | None, settings: Mapping[str, Any]) ->
 
     from dataverse_source.config.values import names_in
     from dataverse_source.scale_out.buckets import EVERY_TABLE
-    from dataverse_source.scale_out.sources import configured_tables, settings_of
-    from dataverse_source.source import dataverse
+    from dataverse_source.scale_out.sources import configured_tables, settings_of, source_of
 
-    given = {name: value for name, value in settings.items() if value is not None}
-    given["bucket"] = EVERY_TABLE
     with settings_of(environment):
-        configured = names_in(given.pop("tables", None) or configured_tables())
-    source = dataverse.with_args(name=environment) if environment else dataverse
-    return cast("TableSource", source(tables=[*dict.fromkeys([*configured, table])], **given))
+        configured = names_in(settings.get("tables") or configured_tables())
+    tables = [*dict.fromkeys([*configured, table])]
+    given = {**settings, "bucket": EVERY_TABLE, "tables": tables}
+    return cast("TableSource", source_of(environment, given))

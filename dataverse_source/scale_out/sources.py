@@ -47,6 +47,21 @@ def configured_tables(**given: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*names, *audit, *queries, *archived]))
 
 
+def source_of(environment: str | None, given: Mapping[str, Any]) -> DltSource:
+    """The source of one of several environments, or of the only one.
+
+    Args:
+        environment: its name.
+        given: settings of `dataverse`; None means not given.
+
+    Raises:
+        ConfigurationError: settings are missing, unknown or invalid.
+    """
+    known = {name: value for name, value in given.items() if value is not None}
+    source = dataverse.with_args(name=environment) if environment else dataverse
+    return source(**known)
+
+
 def source_for(tables: Sequence[str], *, environment: str | None = None, **given: Any) -> DltSource:
     """The source for these tables, or for the configured ones if none are given.
 
@@ -58,11 +73,10 @@ def source_for(tables: Sequence[str], *, environment: str | None = None, **given
     Raises:
         ConfigurationError: settings are missing, unknown or invalid.
     """
-    explicit = {name: value for name, value in given.items() if value is not None}
-    source = dataverse.with_args(name=environment) if environment else dataverse
     if not tables:
-        return source(**explicit)
+        return source_of(environment, given)
     # The source has all tables and selects some, so that table_settings of others are accepted.
     with settings_of(environment):
         everything = [*dict.fromkeys([*configured_tables(), *tables])]
-    return source(tables=everything, **explicit).with_resources(*tables, CATALOG)
+    found = source_of(environment, {**given, "tables": everything})
+    return found.with_resources(*tables, CATALOG)

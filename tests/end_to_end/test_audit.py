@@ -15,25 +15,16 @@ from dataverse_source.loading.verification import loaded_tables, verify
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.switches import Switches
 from dataverse_source.sync import audit_changes
-from tests.support.comparing import assert_equal
+from tests.support.comparing import all_rows, assert_equal
 from tests.support.loads import NewPipeline, Run
 
 Change = tuple[str, str, str, "str | None", "str | None"]
 
 
-def rows_of(pipeline: dlt.Pipeline, table: str) -> list[dict[str, Any]]:
-    with (
-        pipeline.sql_client() as client,
-        client.execute_query(f"SELECT * FROM {client.make_qualified_table_name(table)}") as cursor,
-    ):
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
-
-
 def changes(pipeline: dlt.Pipeline, key: str) -> set[Change]:
     """(operation, column, old, new) of one row's audit, each change once."""
-    audits = {row["auditid"]: row for row in rows_of(pipeline, "audits")}
-    found = [row for row in rows_of(pipeline, "audit_changes") if row["key"] == key]
+    audits = {row["auditid"]: row for row in all_rows(pipeline, "audits")}
+    found = [row for row in all_rows(pipeline, "audit_changes") if row["key"] == key]
     assert len({(row["auditid"], row["column"]) for row in found}) == len(found)
     assert {row["auditid"] for row in found} <= audits.keys()
     return {
@@ -83,7 +74,7 @@ def test_each_changed_column_is_a_row(
     assert ("account", "1", "description", None, text) in found
     labels = {
         row["new_label"]
-        for row in rows_of(new_pipeline(), "audit_changes")
+        for row in all_rows(new_pipeline(), "audit_changes")
         if row["column"] == "industrycode"
     }
     assert labels == {"Accounting"}
@@ -97,7 +88,7 @@ def test_purged_rows_stay_and_new_ones_come(
     store, clock = audited.store, audited.clock
     key = store.create("account", {"name": "first"})
     run(tables=[], audit=True)
-    before = {row["auditid"] for row in rows_of(new_pipeline(), "audits")}
+    before = {row["auditid"] for row in all_rows(new_pipeline(), "audits")}
 
     clock.advance(3600 * 24)
     for row in store.rows("audit"):
@@ -107,7 +98,7 @@ def test_purged_rows_stay_and_new_ones_come(
     run(tables=[], audit=True)
     (asked, *_) = [one.query for one in audited.requests if one.path.endswith("/audits")]
     assert "createdon%20ge" in asked
-    rows = {row["auditid"]: row for row in rows_of(new_pipeline(), "audits")}
+    rows = {row["auditid"]: row for row in all_rows(new_pipeline(), "audits")}
     assert before < rows.keys()
     assert ("account", "2", "name", "first", "second") in changes(new_pipeline(), key)
     connection = new_source("audits").connection
@@ -120,11 +111,11 @@ def test_purged_rows_stay_and_new_ones_come(
     late = {"action": 2, "operation": 2, "objecttypecode": "account", "changedata": None}
     late_key = store.create("audit", late, created_on=clock.now() - timedelta(hours=2))
     run(tables=[], audit=True)
-    assert late_key in {row["auditid"] for row in rows_of(new_pipeline(), "audits")}
+    assert late_key in {row["auditid"] for row in all_rows(new_pipeline(), "audits")}
 
     # a new column has all rows read again: those that are purged stay all the same
     run(tables=[], audit=True, labels=True)
-    assert before < {row["auditid"] for row in rows_of(new_pipeline(), "audits")}
+    assert before < {row["auditid"] for row in all_rows(new_pipeline(), "audits")}
 
 
 def test_without_the_setting_audits_is_a_table(

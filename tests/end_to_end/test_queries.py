@@ -6,7 +6,6 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
-import dlt
 import pytest
 
 from dataverse_source import ConfigurationError, ProtocolError, ResponseError, TablesFailedError
@@ -19,6 +18,7 @@ from dataverse_source.sandbox.query.fetchxml import answer as fetch_answer
 from dataverse_source.sandbox.schema import schema_changes
 from dataverse_source.sandbox.switches import Switches
 from tests.support.command_line import Cli
+from tests.support.comparing import all_rows
 from tests.support.loads import NewPipeline, NewSource, Run
 
 JOIN = """<fetch><entity name="contact"><attribute name="fullname"/>
@@ -38,15 +38,6 @@ DISTINCT = """<fetch distinct="true"><entity name="account"><attribute name="ind
 <attribute name="statecode"/></entity></fetch>"""
 LONG = """<fetch><entity name="account"><attribute name="name"/><filter type="or">
 <condition attribute="name" operator="not-null"/>{conditions}</filter></entity></fetch>"""
-
-
-def loaded(pipeline: dlt.Pipeline, table: str) -> list[dict[str, Any]]:
-    with (
-        pipeline.sql_client() as client,
-        client.execute_query(f"SELECT * FROM {client.make_qualified_table_name(table)}") as cursor,
-    ):
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
 
 def joined(sandbox: Sandbox) -> dict[str, tuple[Any, ...]]:
@@ -79,12 +70,12 @@ def test_a_join_equals_the_sandbox(
         "pairs": {"fetchxml": MANY, "page_size": 3},
     }
     report = run(tables=[], queries=queries)
-    rows = {row["contactid"]: row for row in loaded(new_pipeline(), "people")}
+    rows = {row["contactid"]: row for row in all_rows(new_pipeline(), "people")}
     assert {key: tuple(row[name] for name in JOINED) for key, row in rows.items()} == joined(
         sandbox
     )
     assert any(row["a_name"] is None for row in rows.values())
-    pairs = loaded(new_pipeline(), "pairs")
+    pairs = all_rows(new_pipeline(), "pairs")
     linked = [one for one in joined(sandbox).values() if one[3] is not None]
     assert len(pairs) == len({(row["accountid"], row["c_contactid"]) for row in pairs})
     assert sorted((row["name"], row["c_fullname"]) for row in pairs) == sorted(
@@ -98,7 +89,7 @@ def test_a_join_equals_the_sandbox(
     account = sandbox.store.create("account", {"name": "another", "revenue": Decimal("1.25")})
     sandbox.store.update("contact", contact, {"parentcustomerid": account})
     run(tables=[], queries=queries)
-    rows = {row["contactid"]: row for row in loaded(new_pipeline(), "people")}
+    rows = {row["contactid"]: row for row in all_rows(new_pipeline(), "people")}
     assert {key: tuple(row[name] for name in JOINED) for key, row in rows.items()} == joined(
         sandbox
     )
@@ -123,7 +114,7 @@ def test_aggregates_and_distinct_equal_the_sandbox(
     by_industry = defaultdict(list)
     for row in accounts:
         by_industry[row["industrycode"]].append(row["revenue"])
-    found = {row["industry"]: row for row in loaded(new_pipeline(), "groups")}
+    found = {row["industry"]: row for row in all_rows(new_pipeline(), "groups")}
     assert found.keys() == by_industry.keys()
     for industry, revenues in by_industry.items():
         known = [Decimal(one) for one in revenues if one is not None]
@@ -131,12 +122,12 @@ def test_aggregates_and_distinct_equal_the_sandbox(
         assert (row["n"], row["total"]) == (len(revenues), sum(known) if known else None)
         if known:
             assert abs(row["mean"] - sum(known) / len(known)) < Decimal("0.0000001")
-    kinds = loaded(new_pipeline(), "kinds")
+    kinds = all_rows(new_pipeline(), "kinds")
     shown = sorted(str((row["industrycode"], row["statecode"])) for row in kinds)
     assert shown == sorted({str((one["industrycode"], one["statecode"])) for one in accounts})
     assert {row["statecodename"] for row in kinds} == {"Active", "Inactive"}
     ranked = sorted(accounts, key=lambda row: row["revenue"] or Decimal(-1), reverse=True)
-    best = {row["accountid"] for row in loaded(new_pipeline(), "best")}
+    best = {row["accountid"] for row in all_rows(new_pipeline(), "best")}
     assert best == {row["accountid"] for row in ranked[:3]}
 
 
@@ -144,14 +135,14 @@ def test_a_view_is_read_as_it_is_now(run: Run, sandbox: Sandbox, new_pipeline: N
     queries = {"active": {"table": "accounts", "view": "active accounts"}}
     run(tables=[], queries=queries)
     active = {row["accountid"] for row in sandbox.store.rows("account") if row["statecode"] == 0}
-    assert {row["accountid"] for row in loaded(new_pipeline(), "active")} == active
+    assert {row["accountid"] for row in all_rows(new_pipeline(), "active")} == active
 
     (view,) = sandbox.store.rows("savedquery")
     changed = view["fetchxml"].replace("<filter>", '<attribute name="revenue"/><filter>')
     changed = changed.replace("value='0'", "value='1'")
     sandbox.store.update("savedquery", view["savedqueryid"], {"fetchxml": changed})
     run(tables=[], queries=queries)
-    rows = {row["accountid"]: row["revenue"] for row in loaded(new_pipeline(), "active")}
+    rows = {row["accountid"]: row["revenue"] for row in all_rows(new_pipeline(), "active")}
     assert rows == {
         row["accountid"]: row["revenue"]
         for row in sandbox.store.rows("account")
@@ -174,7 +165,7 @@ def test_fetchxml_that_is_too_long_for_a_url(
     one = '<condition attribute="name" operator="eq" value="a name of no account at all"/>'
     text = LONG.format(conditions=one * 250)
     run(tables=[], queries={"long": {"fetchxml": text, "page_size": 25}})
-    assert len(loaded(new_pipeline(), "long")) == sandbox.store.count("account")
+    assert len(all_rows(new_pipeline(), "long")) == sandbox.store.count("account")
     assert [one.path for one in sandbox.requests if one.path.endswith("/accounts")]
     assert max(len(one.query) for one in sandbox.requests) < 32_768
 
@@ -212,7 +203,7 @@ def test_a_damaged_page_is_read_again(
         run(tables=[], queries={"people": {"fetchxml": JOIN}})
     failed.pop()
     run(tables=[], queries={"people": {"fetchxml": JOIN, "page_size": 15}})
-    assert len(loaded(new_pipeline(), "people")) == sandbox.store.count("contact")
+    assert len(all_rows(new_pipeline(), "people")) == sandbox.store.count("contact")
 
 
 def test_the_limit_of_aggregates_is_explained(
@@ -231,13 +222,13 @@ def test_a_query_whose_column_is_gone_fails_alone(
     text = "<fetch><entity name='account'><attribute name='new_taxnumber'/></entity></fetch>"
     queries = {"taxes": {"fetchxml": text}, "people": {"fetchxml": JOIN}}
     run("contacts", queries=queries)
-    before = loaded(new_pipeline(), "taxes")
+    before = all_rows(new_pipeline(), "taxes")
     schema = sandbox.store.schema
     sandbox.store.change_schema(schema_changes.without_column(schema, "account", "new_taxnumber"))
     with pytest.raises(TablesFailedError, match="no column 'new_taxnumber'") as caught:
         run("contacts", queries=queries)
     assert list(caught.value.failures) == ["taxes"]
-    assert loaded(new_pipeline(), "taxes") == before
+    assert all_rows(new_pipeline(), "taxes") == before
     source = new_source("contacts", queries=queries).with_resources("people")
     assert list(source.selected_resources) == ["people"]
 

@@ -10,9 +10,8 @@ from dataverse_source import ConfigurationError, ResponseError, TablesFailedErro
 from dataverse_source.loading.verification import loaded_tables, verify
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.switches import Switches
-from tests.end_to_end.test_queries import loaded
 from tests.support.command_line import Cli
-from tests.support.comparing import assert_equal
+from tests.support.comparing import all_rows, assert_equal
 from tests.support.loads import NewPipeline, Run
 from tests.support.places import ROOT
 
@@ -26,7 +25,7 @@ def archived(sandbox: Sandbox) -> set[tuple[Any, ...]]:
 
 
 def in_destination(new_pipeline: NewPipeline) -> set[tuple[Any, ...]]:
-    rows = loaded(new_pipeline(), "accounts_retained")
+    rows = all_rows(new_pipeline(), "accounts_retained")
     return {tuple(row[one] for one in SHOWN) for row in rows}
 
 
@@ -158,7 +157,7 @@ def test_a_query_of_archived_rows(run: Run, sandbox: Sandbox, new_pipeline: NewP
         for row in sandbox.store.retained_rows("account")
         if row["name"] == first["name"]
     }
-    assert {row["accountid"] for row in loaded(new_pipeline(), "old")} == wanted
+    assert {row["accountid"] for row in all_rows(new_pipeline(), "old")} == wanted
 
 
 def test_commands_know_the_table(

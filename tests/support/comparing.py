@@ -16,14 +16,19 @@ LABELLED = CHOICE_TYPES | {"Boolean", "MultiSelectPicklist"}
 YES_NO = {0: "No", 1: "Yes"}
 
 
-def destination_rows(pipeline: dlt.Pipeline, table: str, key: str) -> RowBatch:
-    """The rows of ``table`` by key; a key that comes twice fails."""
+def all_rows(pipeline: dlt.Pipeline, table: str) -> list[dict[str, Any]]:
+    """The rows of ``table``, in any order."""
     with (
         pipeline.sql_client() as client,
         client.execute_query(f"SELECT * FROM {client.make_qualified_table_name(table)}") as cursor,
     ):
         names = [column[0] for column in cursor.description]
-        rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+        return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+
+def destination_rows(pipeline: dlt.Pipeline, table: str, key: str) -> RowBatch:
+    """The rows of ``table`` by key; a key that comes twice fails."""
+    rows = all_rows(pipeline, table)
     by_key = {row[key]: row for row in rows}
     assert len(by_key) == len(rows), f"{len(rows) - len(by_key)} keys of {table} come twice"
     return by_key
