@@ -151,5 +151,5 @@ def _no_bucket(text: str) -> ConfigurationError:
     return ConfigurationError(
         f"There is no bucket {text}",
         where="bucket",
-        remedy="Buckets are numbered from 0: the eight of eight buckets are 0/8 to 7/8.",
+        remedy="Buckets are numbered from 0: if there are eight, they are 0/8 to 7/8.",
     )

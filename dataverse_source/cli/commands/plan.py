@@ -114,16 +114,17 @@ def draw_forecast(console: Console, table: str, found: Mapping[str, Any]) -> Non
     rows = found["rows"]
     console.print(f"{table}: {'about ' if rows else ''}{_number(rows)} rows")
     console.print(
-        f"  rows: {found['requests']:,} requests, {_time(found['execution_seconds'])} of execution "
-        "time if all pages take as long as the first"
+        f"  rows: {_of(found['requests'], 'request')}, {_time(found['execution_seconds'])} of "
+        "execution time if all pages take as long as the first"
     )
     shares = f"{_of(found['users'], 'application user')} and {_of(found['servers'], 'web server')}"
     console.print(
-        f"  limits: at least {_time(found['seconds'])} for {shares} ({found['bound_by']})"
+        f"  time: at least {_time(found['seconds'])} with {shares}, by the limit on "
+        f"{found['bound_by']}"
     )
     console.print(
-        f"  keys: {found['key_requests']:,} requests one after the other, before the parts and "
-        "once more at the end"
+        f"  keys: {_of(found['key_requests'], 'request')}, one after the other, before the parts; "
+        "as many again at the end"
     )
 
 
