@@ -18,6 +18,7 @@ from dataverse_source.sync.cursor import first_watermark
 from dataverse_source.sync.plan import Plan, without_tracking
 from dataverse_source.sync.read.created_on import CREATED_ON, CreatedOnCounts
 from dataverse_source.sync.read.table_reader import VERSION
+from dataverse_source.sync.seen_columns import NOT_KNOWN, is_same
 from dataverse_source.sync.state import TableState, TrackingRefusal
 
 PLAN_AGAIN = "Plan the load again; parts that were read for this plan are of no use any more."
@@ -102,7 +103,7 @@ def take_over(run: TableRun, plan: Plan, state: TableState) -> tuple[TableRun, T
             f"the plan was to sync it by {before.mode}, and now it is {plan.mode}: {plan.reason}",
         )
     hidden = state.hidden_columns
-    if None not in (hidden, before.hidden_columns) and hidden != before.hidden_columns:
+    if hidden != NOT_KNOWN and not is_same(before.hidden_columns, hidden):
         raise _changed(run, "column security has changed since the plan")
     return run, replace(before, landed=landed.plan, refused_columns=run.refused_columns)
 

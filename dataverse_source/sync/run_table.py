@@ -14,7 +14,7 @@ from dataverse_source.sync.full import read_all
 from dataverse_source.sync.landed import take_over
 from dataverse_source.sync.plan import Plan, make_plan, without_tracking
 from dataverse_source.sync.reconcile import is_due, reconcile
-from dataverse_source.sync.seen_columns import is_same, kind
+from dataverse_source.sync.seen_columns import NOT_KNOWN, is_same, kind
 from dataverse_source.sync.state import TableState, TrackingRefusal, read_state, write_state
 from dataverse_source.sync.watch import counted
 from dataverse_source.sync.write.batches import large_batches
@@ -74,9 +74,9 @@ def choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
     before = state.hidden_columns
     hidden = before if run.hidden_columns is None else run.hidden_columns
     state = replace(state, hidden_columns=hidden, refused_columns=run.refused_columns)
-    if hidden and not is_same(before, hidden):
-        _log_hidden(run, hidden)
-    same = before is None or is_same(before, hidden)
+    same = is_same(before, hidden)
+    if run.hidden_columns and not same:
+        _log_hidden(run, run.hidden_columns)
     if state.mode == plan.mode and state.columns == run.columns and same:
         logger.info("%s: %s", run.name, plan)
         return plan, state
@@ -93,7 +93,10 @@ def choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
             "%s: its columns, filter or environment have changed; all its rows are read again",
             run.name,
         )
-    return plan, state.restarted(plan.mode, run.columns)
+    state = state.restarted(plan.mode, run.columns)
+    if run.hidden_columns is None:  # what is hidden from the rows that are read now?
+        state = replace(state, hidden_columns=NOT_KNOWN)
+    return plan, state
 
 
 def _log_hidden(run: TableRun, hidden: Mapping[str, str]) -> None:

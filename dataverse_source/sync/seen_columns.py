@@ -9,6 +9,9 @@ HIDDEN = "hidden"
 MASKED = "masked"
 """Followed by a fingerprint of the masking rules: another rule shows other texts."""
 
+NOT_KNOWN: Mapping[str, str] = {"": "not known"}
+"""Rows were read while it could not be found out; no column has this name."""
+
 
 def kind(access: str) -> str:
     """`HIDDEN` or `MASKED`, without the fingerprint."""
@@ -16,7 +19,11 @@ def kind(access: str) -> str:
 
 
 def is_same(before: Mapping[str, str] | None, now: Mapping[str, str] | None) -> bool:
-    """Whether columns are seen as before; older states have no fingerprints."""
-    if before is None or now is None or before.keys() != now.keys():
-        return before == now
+    """Whether columns are seen as before; older states have no fingerprints.
+
+    None is no column: a state without hidden columns stores nothing of them.
+    """
+    before, now = before or {}, now or {}
+    if before.keys() != now.keys():
+        return False
     return all(access in (now[name], kind(now[name])) for name, access in before.items())

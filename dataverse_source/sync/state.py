@@ -118,7 +118,7 @@ class TableState:
         reread_by: the last run that had to read all rows again.
         tracking_refusal: Dataverse does not track the table's changes.
         hidden_columns: columns whose values column security hid or masked when the rows were
-            read, each with which of the two; None: not known, as an earlier version read them.
+            read, each with which of the two; `NOT_KNOWN` if that could not be found out.
         refused_columns: columns of the metadata that Dataverse refuses in queries.
         newest: the newest row that has been read; None: not known.
         more: another load package has to follow in the same run.

@@ -12,7 +12,7 @@ from dataverse_source.sandbox.http.messages import Request, Response
 from dataverse_source.sandbox.schema.schema_changes import with_column_changed
 from tests.support.comparing import destination_rows
 from tests.support.loads import Run
-from tests.support.rewriting import rewriting
+from tests.support.rewriting import refusal, rewriting
 
 NewPipeline = Callable[[], dlt.Pipeline]
 
@@ -54,6 +54,57 @@ def test_a_column_becomes_hidden_and_visible_again(
     secure(sandbox, secured=False)
     run(sync=sync)
     assert len(phones(new_pipeline())) == 60
+
+
+@pytest.mark.parametrize("sync", ["changes", "cursor"])
+def test_the_first_column_of_a_table_becomes_hidden(
+    sandbox: Sandbox, run: Run, new_pipeline: NewPipeline, sync: str
+) -> None:
+    """The state of a table without hidden columns says nothing of them."""
+
+    def birthdates() -> set[object]:
+        rows = destination_rows(new_pipeline(), "contacts", "contactid").values()
+        return {row["birthdate"] for row in rows}
+
+    run("contacts", sync=sync)
+    assert birthdates() != {None}
+    schema = with_column_changed(sandbox.store.schema, "contact", "birthdate", secured=True)
+    sandbox.store.change_schema(schema)
+    run("contacts", sync=sync)
+    assert birthdates() == {None}
+    profile = frozenset({"contact.birthdate"})
+    sandbox.users.change(sandbox.client_id, readable_columns=profile)
+    run("contacts", sync=sync)
+    assert birthdates() != {None}
+    sandbox.users.change(sandbox.client_id, readable_columns=frozenset())
+    run("contacts", sync=sync)
+    assert birthdates() == {None}
+
+
+def test_rows_are_read_again_once_it_is_known_what_was_hidden(
+    sandbox: Sandbox, run: Run, new_pipeline: NewPipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    def rule(request: Request, rest: str) -> Response | None:
+        if rest == "$batch" and b"maskingrules" in request.body:
+            return refusal(403, "0x80040220", "Batches are not allowed here")
+        return None
+
+    fill(sandbox)
+    secure(sandbox, secured=True)
+    with rewriting(rule):
+        run()
+        assert phones(new_pipeline()) == {None}
+        profile = frozenset({"account.telephone1"})
+        sandbox.users.change(sandbox.client_id, readable_columns=profile)
+        caplog.clear()
+        run()
+        assert "read again" not in caplog.text
+    run()
+    assert len(phones(new_pipeline())) == 60
+    assert "column security has changed; all its rows are read again" in caplog.text
+    caplog.clear()
+    run()
+    assert "read again" not in caplog.text
 
 
 def test_a_masked_column_is_named(
