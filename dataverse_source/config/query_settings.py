@@ -72,7 +72,7 @@ class QuerySettings:
         table: of the view.
         view: its name or id.
         parameters: values by name.
-        primary_key: columns that tell rows apart; empty: see `dataverse_source.queries.keys`.
+        primary_key: columns that tell rows apart; empty: found from the links of the query.
         rows: how its rows are read and written.
         retained: it reads the archived rows of ``table``.
         table_settings: of single tables; those of ``table`` choose the columns of archived rows.

@@ -206,7 +206,7 @@ def _with_queries(settings: Settings, problems: Problems) -> Settings:
     """The settings with the texts of queries that are in files, all checked."""
     if not settings.queries:
         return settings
-    from dataverse_source.queries.text import with_text
+    from dataverse_source.metadata.queries.text import with_text
 
     folder, found = Path(dlt.current.run_context().run_dir), {}
     for name, query in settings.queries.items():

@@ -27,8 +27,8 @@ from dataverse_source.errors import ResponseError
 from dataverse_source.loading.adapters import Adapters
 from dataverse_source.metadata.buckets import is_in
 from dataverse_source.metadata.cache import MetadataCache
+from dataverse_source.metadata.queries.catalogue import Catalogue
 from dataverse_source.metadata.reader import MetadataReader
-from dataverse_source.queries.catalogue import Catalogue
 from dataverse_source.sync.active_pipeline import active_pipeline
 
 SANDBOX_NOTICE = (

@@ -18,7 +18,7 @@ from dataverse_source.loading.table_names import check_column_names, check_table
 from dataverse_source.loading.table_runs import TableRuns
 from dataverse_source.metadata.buckets import in_bucket
 from dataverse_source.metadata.model import Table
-from dataverse_source.queries.catalogue import Catalogue
+from dataverse_source.metadata.queries.catalogue import Catalogue
 from dataverse_source.sync.abilities import UPSERT, destination_abilities
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.plan import make_plan

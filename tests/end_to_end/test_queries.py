@@ -11,7 +11,7 @@ import pytest
 from dataverse_source import ConfigurationError, ProtocolError, ResponseError, TablesFailedError
 from dataverse_source.arrow.decode import decode_page
 from dataverse_source.errors import MalformedBodyError
-from dataverse_source.queries import paging
+from dataverse_source.metadata.queries import paging
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.query.collection import aggregates
 from dataverse_source.sandbox.query.fetchxml import answer as fetch_answer

@@ -19,8 +19,8 @@ from dataverse_source.config.checks import make_settings
 from dataverse_source.config.settings import Settings
 from dataverse_source.credentials import token_source
 from dataverse_source.loading.connection import Connection
+from dataverse_source.metadata.queries.catalogue import Catalogue
 from dataverse_source.metadata.reader import MetadataReader
-from dataverse_source.queries.catalogue import Catalogue
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.api.limits import LimitSettings
 from dataverse_source.sandbox.environment.clock import Clock

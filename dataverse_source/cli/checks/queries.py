@@ -8,10 +8,10 @@ from dataverse_source.cli.checks.findings import Findings
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.config.query_settings import QuerySettings
 from dataverse_source.errors import DataverseError
+from dataverse_source.metadata.queries.catalogue import Catalogue
+from dataverse_source.metadata.queries.paging import Place, split, text_of
+from dataverse_source.metadata.queries.refusals import explained
 from dataverse_source.metadata.reader import MetadataReader
-from dataverse_source.queries.catalogue import Catalogue
-from dataverse_source.queries.paging import Place, split, text_of
-from dataverse_source.queries.refusals import explained
 
 
 def check_queries(

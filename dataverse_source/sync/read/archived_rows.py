@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dataverse_source.errors import ProtocolError
 from dataverse_source.metadata.literals import is_guid
-from dataverse_source.queries.query import Query
+from dataverse_source.metadata.queries.query import Query
 
 SAMPLE = 20
 """Rows that are looked for among the live ones; in one request."""

@@ -22,9 +22,9 @@ from dataverse_source.errors import (
     DataverseError,
     MalformedBodyError,
 )
-from dataverse_source.queries.paging import COOKIE, MORE, Chain, PageBody, split, text_of
-from dataverse_source.queries.query import Query
-from dataverse_source.queries.refusals import explained
+from dataverse_source.metadata.queries.paging import COOKIE, MORE, Chain, PageBody, split, text_of
+from dataverse_source.metadata.queries.query import Query
+from dataverse_source.metadata.queries.refusals import explained
 from dataverse_source.sync.read.archived_rows import check_archived
 from dataverse_source.sync.read.repeated_pages import checked
 from dataverse_source.sync.read.table_reader import ELASTIC_PAGE_SIZE, TableReader

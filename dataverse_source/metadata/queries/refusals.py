@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataverse_source.errors import DataverseError, ResponseError
-from dataverse_source.queries.query import Query
+from dataverse_source.metadata.queries.query import Query
 
 AGGREGATE_LIMIT = "0x8004e023"
 """AggregateQueryRecordLimit: an aggregate of more than 50,000 rows (docs: error codes)."""

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from dataverse_source.errors import MalformedBodyError, ProtocolError
-from dataverse_source.queries.query import Query
-from dataverse_source.queries.xml import written
+from dataverse_source.metadata.queries.query import Query
+from dataverse_source.metadata.queries.xml import written
 
 COOKIE = "Microsoft.Dynamics.CRM.fetchxmlpagingcookie"
 MORE = "Microsoft.Dynamics.CRM.morerecords"

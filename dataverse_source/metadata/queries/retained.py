@@ -7,9 +7,9 @@ from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import ConfigurationError
 from dataverse_source.metadata.column_selection import select_columns
 from dataverse_source.metadata.model import Table
+from dataverse_source.metadata.queries.query import DATASOURCE
+from dataverse_source.metadata.queries.xml import Element, written
 from dataverse_source.metadata.table_selection import matches_pattern
-from dataverse_source.queries.query import DATASOURCE
-from dataverse_source.queries.xml import Element, written
 
 
 def archived_rows_text(settings: QuerySettings, table: Table) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from dataverse_source.metadata.column_selection import readable_columns
 from dataverse_source.metadata.model import Column, Table
-from dataverse_source.queries.check import Checker, Joined
-from dataverse_source.queries.xml import Element, Source
+from dataverse_source.metadata.queries.check import Checker, Joined
+from dataverse_source.metadata.queries.xml import Element, Source
 
 WHOLE_NUMBERS = frozenset({"IntegerType", "BigIntType"})
 

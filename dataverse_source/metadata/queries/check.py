@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from dataverse_source.errors import UnknownNameError, did_you_mean
 from dataverse_source.metadata.model import Table
-from dataverse_source.queries import elements
-from dataverse_source.queries.xml import Element, Source
+from dataverse_source.metadata.queries import elements
+from dataverse_source.metadata.queries.xml import Element, Source
 
 FindTable = Callable[[str], Table]
 """The table of a logical name, with its columns; raises UnknownNameError."""

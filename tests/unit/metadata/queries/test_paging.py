@@ -8,10 +8,18 @@ from pathlib import Path
 import pytest
 
 from dataverse_source.errors import MalformedBodyError, ProtocolError
-from dataverse_source.queries.paging import COOKIE, MORE, Chain, PageBody, Place, split, text_of
-from dataverse_source.queries.xml import Source, parse
+from dataverse_source.metadata.queries.paging import (
+    COOKIE,
+    MORE,
+    Chain,
+    PageBody,
+    Place,
+    split,
+    text_of,
+)
+from dataverse_source.metadata.queries.xml import Source, parse
 from tests.support.places import ROOT
-from tests.unit.queries.compiling import entity, query
+from tests.unit.metadata.queries.compiling import entity, query
 
 EXCHANGES = ROOT / "tests" / "fixtures" / "microsoft-docs" / "exchanges.jsonl"
 ROWS = [{"name": 'a "value":[] b', "n": 1}, {"name": "]}"}]

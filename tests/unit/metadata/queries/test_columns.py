@@ -7,8 +7,8 @@ import pytest
 
 from dataverse_source.arrow.schema import table_schema
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.queries.query import Query
-from tests.unit.queries.compiling import CONTACTS, PRIMARY, entity, query
+from dataverse_source.metadata.queries.query import Query
+from tests.unit.metadata.queries.compiling import CONTACTS, PRIMARY, entity, query
 
 NAME = '<attribute name="name"/>'
 GROUPS = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dataverse_source.config.query_settings import QuerySettings
 from dataverse_source.errors import ConfigurationError, did_you_mean
-from dataverse_source.queries.xml import Element, Source, is_text, parse
+from dataverse_source.metadata.queries.xml import Element, Source, is_text, parse
 
 _PARAMETER = re.compile(r"\{([A-Za-z_]\w*)\}")
 """``{name}``; the id of a row in braces has hyphens."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from dataverse_source.config.query_settings import QuerySettings
 from dataverse_source.errors import ConfigurationError, did_you_mean
 from dataverse_source.metadata.model import QUERY, Column, Table
-from dataverse_source.queries.check import Checker, FindTable, Joined
-from dataverse_source.queries.columns import outputs_of
-from dataverse_source.queries.text import read_fetch, source_of
-from dataverse_source.queries.xml import Element, Source, written
+from dataverse_source.metadata.queries.check import Checker, FindTable, Joined
+from dataverse_source.metadata.queries.columns import outputs_of
+from dataverse_source.metadata.queries.text import read_fetch, source_of
+from dataverse_source.metadata.queries.xml import Element, Source, written
 
 DATASOURCE = "retained"
 """Docs "Long-term data retention": a query of the archived rows, in place of the live ones."""

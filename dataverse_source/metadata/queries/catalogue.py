@@ -9,10 +9,10 @@ from dataclasses import replace
 from dataverse_source.config.query_settings import QuerySettings
 from dataverse_source.errors import ConfigurationError, DataverseError, UnknownNameError
 from dataverse_source.metadata.model import Choice, Description, Table
+from dataverse_source.metadata.queries.query import Query, compiled
+from dataverse_source.metadata.queries.retained import archived_rows_text
+from dataverse_source.metadata.queries.views import Client, view_text
 from dataverse_source.metadata.reader import MetadataReader
-from dataverse_source.queries.query import Query, compiled
-from dataverse_source.queries.retained import archived_rows_text
-from dataverse_source.queries.views import Client, view_text
 
 
 class Catalogue:

@@ -7,7 +7,7 @@ from typing import Any
 from dataverse_source.config.checks import make_settings
 from dataverse_source.errors import UnknownNameError, did_you_mean
 from dataverse_source.metadata.model import Column, Table
-from dataverse_source.queries.query import Query, compiled
+from dataverse_source.metadata.queries.query import Query, compiled
 
 
 def _columns(**types: str) -> tuple[Column, ...]:

@@ -23,7 +23,7 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass
 class Element:
-    """An element; changed by `dataverse_source.queries.rewrite` before it is sent.
+    """An element; changed by `dataverse_source.metadata.queries.rewrite` before it is sent.
 
     Attributes:
         tag: its name.

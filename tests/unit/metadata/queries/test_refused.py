@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from dataverse_source.config.query_settings import QuerySettings
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.queries.text import read_fetch, source_of
-from dataverse_source.queries.xml import Element, Source, is_text, parse, written
-from tests.unit.queries.compiling import CONTACTS, PRIMARY, entity, query
+from dataverse_source.metadata.queries.text import read_fetch, source_of
+from dataverse_source.metadata.queries.xml import Element, Source, is_text, parse, written
+from tests.unit.metadata.queries.compiling import CONTACTS, PRIMARY, entity, query
 
 SOURCE = Source("q", "here")
 NAME = '<attribute name="name"/>'
