@@ -6,83 +6,20 @@ import dataclasses
 import inspect
 import json
 import re
-import traceback
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import dlt
 import pytest
-from dlt.common.configuration.container import Container
-from dlt.common.configuration.providers import (
-    ConfigTomlProvider,
-    EnvironProvider,
-    SecretsTomlProvider,
-)
-from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from dataverse_source import (
     ConfigurationError,
-    DataverseCredentials,
     dataverse,
     dataverse_table,
     top_by_name,
 )
 from dataverse_source.config.settings import OF_THE_SOURCE, SETTINGS, Settings, TableSettings
-from dataverse_source.loading.configuration import DataverseConfiguration, configured, resolved
-from tests.support.servers import CLIENT, SECRET, TENANT
-
-URL = "https://contoso.crm4.dynamics.com"
-SECTION = "SOURCES__DATAVERSE__"
-RIGHT = f"""
-[sources.dataverse]
-environment_url = "{URL}"
-tables = ["accounts", "contacts"]
-"""
-SIGN_IN = f"""
-[sources.dataverse.credentials]
-tenant_id = "{TENANT}"
-client_id = "{CLIENT}"
-client_secret = "{SECRET}"
-"""
-
-Files = Callable[..., Path]
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    """Writes dlt's files and has dlt read them."""
-
-    def write(config: str | None = None, secrets: str | None = SIGN_IN) -> Path:
-        for name, text in (("config.toml", config), ("secrets.toml", secrets)):
-            (tmp_path / name).unlink(missing_ok=True)
-            if text is not None:
-                (tmp_path / name).write_text(text, encoding="utf-8")
-        providers = [
-            EnvironProvider(),
-            SecretsTomlProvider(str(tmp_path)),
-            ConfigTomlProvider(str(tmp_path)),
-        ]
-        context = Container()[PluggableRunContext].providers
-        monkeypatch.setattr(context, "providers", providers)
-        return tmp_path
-
-    return write
-
-
-def refused(**given: Any) -> ConfigurationError:
-    with pytest.raises(ConfigurationError) as caught:
-        dataverse(**given)
-    text = str(caught.value)
-    assert SECRET not in text
-    return caught.value
-
-
-def settings_of(**given: Any) -> tuple[Settings, DataverseCredentials]:
-    settings, credentials = configured(None, **resolved(**given))
-    assert isinstance(credentials, DataverseCredentials)
-    return settings, credentials
-
+from dataverse_source.loading.configuration import DataverseConfiguration
+from tests.support.servers import CLIENT, SECRET
+from tests.unit.loading.configuring import RIGHT, SECTION, SIGN_IN, URL, Files, refused, settings_of
 
 IN_PYTHON_ONLY = {
     "credentials",
@@ -297,33 +234,6 @@ def test_a_section_of_ones_own(files: Files, monkeypatch: pytest.MonkeyPatch) ->
     assert (resource.name, resource.section) == ("accounts", "sales")
 
 
-CONNECTION_STRING = (
-    "AuthType=ClientSecret;Url={url};ClientId={client};ClientSecret=its;TenantId=t.com"
-)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ['{"client_id": "%s", "client_secret": "its", "tenant_id": "t.com"}', CONNECTION_STRING],
-)
-def test_credentials_may_be_text(files: Files, text: str) -> None:
-    client = "11111111-2222-3333-4444-555555555555"
-    given = text.format(url=URL, client=client) if "{url}" in text else text % client
-    files(None, f"[sources.dataverse]\ncredentials = '{given}'\n")
-    place = {} if "Url" in given else {"environment_url": URL}
-    for one in (given, None):
-        settings, found = configured(one, **{**resolved(**place), "tables": ["accounts"]})
-        assert settings.environment_url == URL
-        assert isinstance(found, DataverseCredentials)
-        assert (found.client_id, found.tenant_id) == (client, "t.com")
-
-
-@pytest.mark.parametrize("text", ["hello", '{"clientid": 1}', "AuthType=OAuth;Url=x"])
-def test_text_that_holds_no_credentials(files: Files, text: str) -> None:
-    files(RIGHT, None)
-    assert "neither settings nor an object with get_token" in str(refused(credentials=text))
-
-
 @pytest.mark.parametrize("tables", ["accounts, contacts", '["accounts", "contacts"]'])
 def test_variables_are_text(files: Files, monkeypatch: pytest.MonkeyPatch, tables: str) -> None:
     files(None)
@@ -361,57 +271,12 @@ def test_a_variable_of_a_table_wins_over_the_file_but_not_over_python(
     assert settings_of(table_settings=given)[0].of_table("accounts").sync == "changes"
 
 
-def test_credentials_in_the_wrong_file(files: Files) -> None:
-    files(RIGHT + SIGN_IN, None)
-    text = str(refused())
-    assert "Move the table to .dlt/secrets.toml" in text
-
-
-@pytest.mark.parametrize("given", [SECRET, 5, ["x"]])
-def test_credentials_of_another_kind(files: Files, given: Any) -> None:
-    files(RIGHT, None)
-    text = str(refused(credentials=given))
-    assert "neither settings nor an object with get_token" in text
-
-
-def test_credentials_given_in_python_are_completed_from_files(files: Files) -> None:
-    files(RIGHT)
-    _, found = configured({"client_id": "another"}, **resolved())
-    assert isinstance(found, DataverseCredentials)
-    assert (found.client_id, found.tenant_id) == ("another", TENANT)
-
-
-@pytest.mark.parametrize(
-    ("credentials", "words"),
-    [
-        ('client_id = "x"\ncertificate_path = "/no/file.pem"', ["/no/file.pem"]),
-        ('client_id = "x"\nassertion_path = "/no/token"', ["/no/token", "assertion_path"]),
-        (
-            'auth_type = "secret"\ntenant_id = "Contoso Ltd"\nauthority_host = "http://x.example"',
-            ["Unknown auth_type 'secret'", "client_secret", "neither the id of a tenant"],
-        ),
-    ],
-)
-def test_the_sign_in_is_checked_as_far_as_no_request_is_needed(
-    files: Files, credentials: str, words: list[str]
-) -> None:
-    files(RIGHT, f"[sources.dataverse.credentials]\n{credentials}\n")
-    text = str(refused())
-    for word in words:
-        assert word in text
-
-
 def test_an_address_that_can_not_be_right_beside_other_mistakes(files: Files) -> None:
     files("[sources.dataverse]\nenvironment_url = 'https//contoso.crm4.dynamics.com'\n")
     text = str(refused(credentials=5))
     assert "no :// between https and the host" in text
     assert "Missing setting tables" in text
     assert "neither settings nor an object with get_token" in text
-
-
-def test_the_sandbox_needs_no_credentials(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
-    files('[sources.dataverse]\nenvironment_url = "sandbox"\n', None)
-    assert "accounts" in dataverse(tables=["accounts"]).resources
 
 
 def test_the_preview_needs_no_tables(files: Files) -> None:
@@ -422,36 +287,6 @@ def test_the_preview_needs_no_tables(files: Files) -> None:
     assert "Missing setting environment_url" in text
     assert "page_sze" in text
     assert "Missing setting tables" not in text
-
-
-@pytest.mark.parametrize("name", ["tables", "exclude", "page_size", "api_version"])
-def test_a_secret_of_an_older_form_is_not_shown(files: Files, name: str) -> None:
-    files(RIGHT)
-    secret = "fz~X3C.1u-_7Xq8s~5l.0Q7YhN2gk.D3_b"
-    error = refused(**{name: [secret] if name in ("tables", "exclude") else secret})
-    everything = "".join(traceback.format_exception(error)) + repr(error.args) + repr(vars(error))
-    assert "secret" in str(error)
-    assert secret not in everything
-
-
-@pytest.mark.parametrize(
-    "name", ["environment_url", "tables", "api_version", "ca_bundle", "exclude"]
-)
-@pytest.mark.parametrize("secret", [SECRET, "eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl"])
-def test_a_secret_in_another_setting_is_not_shown(files: Files, name: str, secret: str) -> None:
-    files(RIGHT)
-    error = refused(**{name: [secret] if name in ("tables", "exclude") else secret})
-    everything = "".join(traceback.format_exception(error)) + repr(error.args) + repr(vars(error))
-    assert f"Setting {name} contains a secret" in everything
-    assert secret not in everything
-
-
-def test_the_secret_of_the_sign_in_is_masked_in_any_form(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files(RIGHT, SIGN_IN.replace(SECRET, "of-no-known-form-1"))
-    error = refused(tables=["of-no-known-form-1"], page_size="of-no-known-form-1")
-    assert "of-no-known-form-1" not in "".join(traceback.format_exception(error))
 
 
 def test_a_table_is_either_named_or_excluded(files: Files) -> None:
