@@ -41,19 +41,21 @@ WITH package AS (
     SELECT
         key,
         arg_max(version, coalesce(try_cast(version AS BIGINT), 0)) AS version,
-        bool_or(deleted) AS deleted
+        bool_or(deleted) AS deleted,
+        bool_or(NOT deleted) AS has_row
     FROM written GROUP BY key
 ), before AS (
     SELECT key, any_value(version) AS version FROM loaded GROUP BY key
 )
 SELECT
-    count(*) FILTER (NOT p.deleted AND b.key IS NULL),
+    count(*) FILTER (b.key IS NULL AND (NOT p.deleted OR ($keeps AND p.has_row))),
     count(*) FILTER (NOT p.deleted AND b.key IS NOT NULL),
     count(*) FILTER (NOT p.deleted AND p.version = b.version),
     count(*) FILTER (b.key IS NOT NULL AND (p.deleted OR (p.key IS NULL AND $replaces)))
 FROM package AS p FULL JOIN before AS b ON p.key = b.key
 """
-"""The newest of several rows of one key stays, and a deletion is newer than all of them."""
+"""The newest of several rows of one key stays, and a deletion is newer than all of them. Where
+deleted rows are kept, a row that came and went within the package is inserted."""
 
 
 @dataclass(frozen=True)
@@ -180,8 +182,9 @@ class PackageCounter:
             why = error.__cause__ or error
             logger.info("%s: its changes are not counted: %s", self._run.name, why)
             return UNKNOWN + RowCounts(self._read)
+        keeps = self._run.settings.deletes == "keep"
         ((inserted, again, unchanged, deleted),) = database.ask(
-            _COUNTS, {"replaces": self._replaces}
+            _COUNTS, {"replaces": self._replaces, "keeps": keeps}
         )
         if self._version is None and again:  # nothing tells whether these rows have changed
             return RowCounts(self._read, inserted, None, None, deleted)

@@ -108,6 +108,21 @@ def test_by_key_and_by_all_keys(
     assert numbers(run()) == (3, 50, 5, 58)
 
 
+@pytest.mark.parametrize(
+    ("deletes", "expected"), [("keep", (1, 0, 0, 61)), ("remove", (0, 0, 0, 60))]
+)
+def test_a_row_that_comes_and_goes_during_a_run(
+    run: Run, sandbox: Sandbox, deletes: str, expected: Numbers
+) -> None:
+    settings = {"sync": "cursor", "deletes": deletes, "reconcile_interval": 0}
+    run(**settings)
+    sandbox.clock.advance(600)
+    key = sandbox.store.create("account", {"name": "Came and went"})
+    sandbox.hooks.on(r"/accounts\?.*modifiedon", lambda: sandbox.store.delete("account", key))
+    assert numbers(run(**settings)) == expected
+    assert sandbox.hooks.ran == 1
+
+
 def test_without_a_version_changes_are_unknown(run: Run, sandbox: Sandbox) -> None:
     settings = {"table_settings": {"accounts": {"select": ["name"], "sync": "full"}}}
     run(**settings)
