@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,44 @@ def test_the_environment_is_restored(
     change_one(sandbox, 2)
     run(**settings)
     assert len(assert_equal(new_pipeline(), sandbox, "accounts")) == 60
+
+
+@pytest.mark.parametrize("sync", ["changes", "cursor"])
+@pytest.mark.parametrize("newest", ["changed again", "deleted"])
+def test_the_newest_row_of_a_restored_environment_says_nothing(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, sync: str, newest: str
+) -> None:
+    """As many numbers have been given again as the last run knew."""
+    sandbox.back_up("monday")
+    sandbox.store.create("account", {"name": "Of Tuesday"})
+    for number in range(10):
+        change_one(sandbox, number)
+    run(sync=sync)
+    sandbox.clock.advance(3600)
+    sandbox.restore("monday")
+    key = keys(sandbox)[9]
+    for number in range(10, 40):
+        change_one(sandbox, number)
+    if newest == "deleted":
+        sandbox.store.delete("account", key)
+    else:
+        sandbox.store.update("account", key, {"name": "Changed again"})
+    run(sync=sync)
+    assert_equal(new_pipeline(), sandbox, "accounts")
+
+
+def test_a_row_that_is_dated_by_hand_has_its_table_compared_once_at_most(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    later = sandbox.clock.now() + timedelta(hours=2)
+    key = keys(sandbox)[0]
+    sandbox.store.update("account", key, {"name": "Of the future"}, modified_on=later)
+    for _ in range(4):
+        run()
+        sandbox.clock.advance(3600)
+        assert_equal(new_pipeline(), sandbox, "accounts")
+    assert caplog.text.count("all its rows are compared") <= 1
+    assert "read again" not in caplog.text
 
 
 def test_other_tables_of_a_restored_environment_are_compared(

@@ -39,6 +39,9 @@ MASK = "[0-9a-m]"
 FILTERED = frozenset({"account", "accounts", "contact", "contacts"})
 NO_HISTORY = frozenset({"new_sensorreading", "accountleadscollection"})
 """An elastic table; and one whose rows are no more than keys."""
+RESTORE_HOURS = 0.1
+"""An environment is away for minutes when it is restored or copied over."""
+
 SECURED = (
     ("account", "new_taxnumber"),
     ("account", "numberofemployees"),
@@ -242,5 +245,6 @@ class WorldMoves(RuleBasedStateMachine):
         self._environment_replaced()
 
     def _environment_replaced(self) -> None:
+        self.life.wait(RESTORE_HOURS)
         self.life.dead.clear()
         self.world.connection.metadata.refresh()
