@@ -49,6 +49,9 @@ def dataverse(
     lookback_seconds: float | None = dlt.config.value,
     audit: bool | None = dlt.config.value,
     retained: Sequence[str] | None = dlt.config.value,
+    files: Sequence[str] | None = dlt.config.value,
+    files_url: str | None = dlt.config.value,
+    files_deletes: str | None = dlt.config.value,
     max_concurrency: int | None = dlt.config.value,
     bucket: str | None = dlt.config.value,
     processes: int | None = dlt.config.value,
@@ -106,6 +109,12 @@ def dataverse(
         audit: ``true`` loads ``audits``, and ``audit_changes``: a row for each changed column.
         retained: entity set names of tables whose archived rows (long-term retention) are loaded,
             each into ``<table>_retained``.
+        files: files to store: ``annotations`` (notes), ``activitymimeattachments`` (e-mails), or
+            file and image columns (``accounts.new_contract``); their tables are loaded, too.
+        files_url: folder or bucket (``s3://``, ``abfss://``, ``gs://``) in which ``files`` are
+            stored.
+        files_deletes: what becomes of the bytes of files that are gone or replaced: ``keep`` or
+            ``remove``.
         max_concurrency: most requests in flight, 1 to 208.
         bucket: ``0/8`` to ``7/8``: only this eighth of the tables, by their logical names, for one
             of eight pipelines; the number of buckets must never change.

@@ -10,7 +10,7 @@ import contextlib
 import math
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import requests
@@ -27,6 +27,7 @@ __all__ = [
     "decompressed",
     "in_turn",
     "is_compressed",
+    "pieces",
     "receive",
 ]
 
@@ -38,6 +39,9 @@ LARGE = 2**18
 MOST_BYTES = 2**28
 """Bytes that a body may have, as received and decompressed. Pages are some tens of megabytes
 large; a larger page is asked for once more with fewer rows."""
+
+PIECE = 2**17
+"""Bytes that are read at a time of a body that is not kept whole."""
 
 MOST_TIMES = 100
 """How many times its compressed size a body may become, beyond `FREE_BYTES`. gzip makes rows 5 to
@@ -83,21 +87,43 @@ def receive(answer: requests.Response, most: int) -> bytes:
     if announced.isascii() and announced.isdigit() and int(announced[:19]) > most:
         answer.close()
         raise _too_large(most)
-    try:
+    with _network_errors():
         received = answer.raw.read(most + 1, decode_content=False) or b""
         # Only a read that brings nothing says whether the body is shorter than announced.
         received += answer.raw.read(1, decode_content=False) or b""
+    if len(received) > most:
+        answer.close()
+        raise _too_large(most)
+    answer.raw.release_conn()
+    return received
+
+
+def pieces(answer: requests.Response) -> Iterator[bytes]:
+    """The body of an answer that was asked for with ``stream=True``, piece by piece.
+
+    Raises:
+        requests.RequestException: the connection broke, or the body is shorter than announced.
+    """
+    while True:
+        with _network_errors():
+            piece = answer.raw.read(PIECE, decode_content=False)
+        if not piece:
+            answer.raw.release_conn()
+            return
+        yield piece
+
+
+@contextlib.contextmanager
+def _network_errors() -> Iterator[None]:
+    """Errors of urllib3 become those of requests."""
+    try:
+        yield
     except urllib3.exceptions.SSLError as error:
         raise requests.exceptions.SSLError(error) from error
     except urllib3.exceptions.ReadTimeoutError as error:
         raise requests.exceptions.ReadTimeout(error) from error
     except urllib3.exceptions.HTTPError as error:
         raise requests.exceptions.ChunkedEncodingError(error) from error
-    if len(received) > most:
-        answer.close()
-        raise _too_large(most)
-    answer.raw.release_conn()
-    return received
 
 
 def in_turn(data: bytes, encoding: str | None, parse: Callable[[bytes], T]) -> T:

@@ -28,23 +28,22 @@ from dataverse_source.client.body import TooLargeError
 from dataverse_source.client.connection_errors import network_fault, within
 from dataverse_source.client.counters import CostsByPath, Counters, TableCosts
 from dataverse_source.client.deadline import LONGEST_ANSWER
+from dataverse_source.client.download import LONGEST_DOWNLOAD, Sink, received
 from dataverse_source.client.page_size import is_too_heavy
 from dataverse_source.client.pages import HasNextLink, follow_next_links
+from dataverse_source.client.requests_made import entity_set, get_request, preferences
 from dataverse_source.client.responses import Response
 from dataverse_source.client.retry import USUAL_POLICY, RetryPolicy, TransientError, pause
 from dataverse_source.client.session import HEADERS, timeouts
 from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, Permit
 from dataverse_source.client.token_source import TokenSource
 from dataverse_source.client.urls import environment_base, pinned, request_url
-from dataverse_source.errors import ProtocolError, printable, safe_url
+from dataverse_source.errors import ProtocolError, safe_url
 
 __all__ = ["Counters", "DataverseClient", "HasNextLink", "environment_base"]
 
 T = TypeVar("T")
 P = TypeVar("P", bound=HasNextLink)
-
-RATE_LIMIT = "x-ms-ratelimit-"
-"""Prefix of the headers with the remaining budget (docs: "Service protection API limits")."""
 
 
 class DataverseClient:
@@ -187,7 +186,7 @@ class DataverseClient:
             AuthenticationError: the login service refused.
         """
         url = self._absolute(url_or_path, query)
-        return self._answer(_get(url, prefer, page_size), parse)
+        return self._answer(get_request(url, prefer, page_size), parse)
 
     def get_json(
         self,
@@ -214,7 +213,7 @@ class DataverseClient:
         request = requests.Request(
             "POST",
             self.url("$batch"),
-            headers={**headers, **_prefer([CONTINUE_ON_ERROR], None)},
+            headers={**headers, **preferences([CONTINUE_ON_ERROR], None)},
             data=to_body(urls, requests_, boundary),
         )
         return self._answer(request, lambda body: read_batch(body, urls))
@@ -247,15 +246,34 @@ class DataverseClient:
         """
 
         def fetch(link: str, rows: int | None, retry_heavy: bool) -> P:
-            request = _get(self._absolute(link, None), prefer, rows)
+            request = get_request(self._absolute(link, None), prefer, rows)
             return self._answer(request, parse, retry_heavy=retry_heavy)
 
         return follow_next_links(
             fetch, url, base=self.environment_url, rows=page_size, before=before
         )
 
+    def download(self, path: str, sink: Sink, query: Mapping[str, str] | None = None) -> None:
+        """Hands the body of an answer to ``sink``, piece by piece; after a fault it asks again.
+
+        Args:
+            path: below the Web API's root.
+            sink: takes the body, and says with which headers to ask.
+            query: see `url`.
+
+        Raises:
+            DataverseError: see `get`.
+        """
+        url = self.url(path, query)
+        self._answer(requests.Request("GET", url), lambda _nothing: None, sink=sink)
+
     def _answer(
-        self, request: requests.Request, parse: Callable[[bytes], T], *, retry_heavy: bool = True
+        self,
+        request: requests.Request,
+        parse: Callable[[bytes], T],
+        *,
+        retry_heavy: bool = True,
+        sink: Sink | None = None,
     ) -> T:
         """What ``parse`` makes of the answer to a request, which is tried as often as needed.
 
@@ -263,12 +281,13 @@ class DataverseClient:
             request: without a token.
             parse: makes the result of the body.
             retry_heavy: see `responses.check`.
+            sink: takes the body in place of ``parse``.
         """
-        throttled, name = False, _entity_set(str(request.url))
+        throttled, name = False, entity_set(str(request.url))
 
         def send(token: str, permit: Permit) -> Response:
             try:
-                return self._send(request, token, permit)
+                return self._send(request, token, permit, sink)
             except TransientError as failure:
                 if not retry_heavy and is_too_heavy(failure.error):
                     failure.attempts = responses.TRIES_BEFORE_SMALLER
@@ -285,7 +304,7 @@ class DataverseClient:
                 try:
                     if responses.token_refused(response):
                         response = send(self._tokens.renew(token), permit)
-                    responses.check(response, retry_heavy=retry_heavy)
+                    responses.check(response, retry_heavy=retry_heavy, partial=sink is not None)
                 except ProtocolError as error:
                     raise responses.located(error, response) from error.__cause__
             try:
@@ -315,16 +334,18 @@ class DataverseClient:
             raise ValueError("a query can be given with a path only, not with a URL")
         return pinned(url_or_path, self.environment_url)
 
-    def _send(self, request: requests.Request, token: str, permit: Permit) -> Response:
+    def _send(
+        self, request: requests.Request, token: str, permit: Permit, sink: Sink | None
+    ) -> Response:
         """One request, without a retry."""
         url = str(request.url)
         with self._lock:
             self._counters = replace(self._counters, requests=self._counters.requests + 1)
-        self._by_path.add(_entity_set(url), requests=1)
+        self._by_path.add(entity_set(url), requests=1)
         request = requests.Request(
             request.method,
             self.environment_url,
-            headers={**HEADERS, **request.headers},
+            headers={**HEADERS, **request.headers, **(sink.headers if sink else {})},
             data=request.data,
         )
         began = time.monotonic()
@@ -333,7 +354,7 @@ class DataverseClient:
             return network_fault(error, url, setting="environment_url")
 
         try:
-            with within(self._longest, url, fault):
+            with within(LONGEST_DOWNLOAD if sink else self._longest, url, fault):
                 prepared = self._session.prepare_request(request)
                 prepared.headers["Authorization"] = f"Bearer {token}"
                 prepared.url = url  # after preparing: requests would encode links anew
@@ -343,13 +364,13 @@ class DataverseClient:
                     allow_redirects=False,
                     **self._ways,
                 )
-                received = body.receive(answer, body.MOST_BYTES)
+                content = received(answer, sink) if sink else body.receive(answer, body.MOST_BYTES)
         except TooLargeError as error:
             error.where = safe_url(url)
             raise
         permit.answered(time.monotonic() - began, answer.headers)
         self._note(answer.headers)
-        return Response(url, answer.status_code, answer.headers, received)
+        return Response(url, answer.status_code, answer.headers, content)
 
     @cached_property
     def _ways(self) -> dict[str, Any]:
@@ -363,13 +384,7 @@ class DataverseClient:
         if date is not None:
             self._server_time = date
             self._clock_offset = date - datetime.now(timezone.utc)
-        limits = {name.lower(): text for name, text in headers.items()}
-        limits = {
-            name: printable(text[:50])
-            for name, text in limits.items()
-            if name.startswith(RATE_LIMIT)
-        }
-        self._rate_limits = limits or self._rate_limits
+        self._rate_limits = responses.rate_limits(headers) or self._rate_limits
 
     def _count_retry(self, failure: TransientError, seconds: float) -> None:
         with self._lock:
@@ -380,18 +395,3 @@ class DataverseClient:
                 throttled=old.throttled + failure.throttled,
                 seconds_waited=old.seconds_waited + (seconds if failure.held is None else 0.0),
             )
-
-
-def _entity_set(url: str) -> str:
-    """The last part of the path."""
-    return url.partition("?")[0].rpartition("/")[2]
-
-
-def _get(url: str, prefer: Sequence[str], page_size: int | None) -> requests.Request:
-    return requests.Request("GET", url, headers=_prefer(prefer, page_size))
-
-
-def _prefer(preferences: Sequence[str], page_size: int | None) -> dict[str, str]:
-    size = [] if page_size is None else [f"odata.maxpagesize={page_size}"]
-    values = [*size, *preferences]
-    return {"Prefer": ", ".join(values)} if values else {}

@@ -12,9 +12,23 @@ from typing import Any, TypeVar
 
 from dataverse_source.client import body, error_responses, page_size, retry
 from dataverse_source.client.retry import TransientError
-from dataverse_source.errors import DataverseError, MalformedBodyError, ProtocolError, safe_url
+from dataverse_source.errors import (
+    DataverseError,
+    MalformedBodyError,
+    ProtocolError,
+    printable,
+    safe_url,
+)
 
-__all__ = ["TRIES_BEFORE_SMALLER", "Response", "check", "json_object", "located", "token_refused"]
+__all__ = [
+    "TRIES_BEFORE_SMALLER",
+    "Response",
+    "check",
+    "json_object",
+    "located",
+    "rate_limits",
+    "token_refused",
+]
 
 T = TypeVar("T")
 
@@ -22,6 +36,9 @@ TRIES_BEFORE_SMALLER = 2
 """Tries of a page that fails as heavy queries do, and others too, before a smaller one is tried."""
 
 PARTIAL_CONTENT = 206
+
+RATE_LIMIT = "x-ms-ratelimit-"
+"""Prefix of the headers with the remaining budget (docs: "Service protection API limits")."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +97,26 @@ class Response:
         )
 
 
+def rate_limits(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers with the remaining budget, by name in small letters."""
+    limits = {name.lower(): text for name, text in headers.items()}
+    return {
+        name: printable(text[:50]) for name, text in limits.items() if name.startswith(RATE_LIMIT)
+    }
+
+
 def token_refused(response: Response) -> bool:
     """Whether another token may help."""
     return response.status == 401 and not error_responses.is_set_up(response.error())
 
 
-def check(response: Response, *, retry_heavy: bool) -> None:
+def check(response: Response, *, retry_heavy: bool, partial: bool = False) -> None:
     """Raises what is wrong with an answer, by its status and its headers.
 
     Args:
         response: the answer.
         retry_heavy: whether to send a query that was too heavy once more as it is.
+        partial: a part of the answer may have been asked for.
 
     Raises:
         TransientError: the same request may succeed later.
@@ -105,7 +131,8 @@ def check(response: Response, *, retry_heavy: bool) -> None:
         )
     if response.status >= 400:
         raise _refused(response, retry_heavy=retry_heavy)
-    if response.status == PARTIAL_CONTENT or "Content-Range" in response.headers:
+    is_part = response.status == PARTIAL_CONTENT or "Content-Range" in response.headers
+    if is_part and not partial:
         raise MalformedBodyError("Only a part of the answer came")
     if "html" in (response.headers.get("Content-Type") or "").lower():
         raise TransientError(_web_page(response))

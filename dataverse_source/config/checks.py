@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from dataverse_source.config.file_settings import check_file_settings, tables_of_files
 from dataverse_source.config.problems import Problems, misplaced_secret
 from dataverse_source.config.query_settings import query_settings, retained_queries
 from dataverse_source.config.setting_names import SECTION, environment_variable
@@ -26,7 +27,7 @@ _EXAMPLES = {
 """The settings that must be set, each with an example."""
 
 
-_NAMES = ("tables", "exclude", "retained")
+_NAMES = ("tables", "exclude", "retained", "files")
 
 
 def make_settings(**given: Any) -> Settings:
@@ -43,13 +44,16 @@ def make_settings(**given: Any) -> Settings:
     present = {name: value for name, value in given.items() if value is not None and value != ""}
     found = _checked("", present, frozenset(SETTINGS), problems)
     for name, example in _EXAMPLES.items():
-        others = found.get("queries") or found.get("audit") or found.get("retained")
-        needed = name != "tables" or not others
+        others = [found.get(one) for one in ("queries", "audit", "retained", "files")]
+        needed = name != "tables" or not any(others)
         if needed and not found.get(name) and not problems.about(name):
             problems.found.append(_missing(name, example))
     found.setdefault("tables", ())
     if found.get("audit") and not {"audit", "audits"} & {*found["tables"]}:
         found["tables"] = (*found["tables"], "audits")
+    check_file_settings(found, problems)
+    of_files = tables_of_files(found.get("files", ()))
+    found["tables"] = tuple(dict.fromkeys((*found["tables"], *of_files)))
     defaults = TableSettings(**{name: found.pop(name) for name in OF_A_TABLE & found.keys()})
     tables = found.get("tables", ())
     of_tables: dict[str, TableSettings] = {}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from typing import Literal
 
 from dataverse_source.config import values
 from dataverse_source.config.query_settings import QuerySettings
@@ -20,6 +21,8 @@ from dataverse_source.config.table_settings import TableSettings, about
 from dataverse_source.config.values import MAX_PAGE_SIZE, Kind
 
 __all__ = ["MAX_PAGE_SIZE", "SETTINGS", "Settings", "TableSettings"]
+
+FilesDeletes = Literal["keep", "remove"]
 
 SANDBOX = "sandbox"
 """The environment_url that starts the local sandbox in place of a real environment."""
@@ -76,6 +79,30 @@ class Settings:
             "entity set names of tables whose archived rows (long-term retention) are loaded, each "
             "into `<table>_retained`",
             unset="none",
+        ),
+    )
+    files: tuple[str, ...] = field(
+        default=(),
+        metadata=about(
+            values.names("a list such as annotations, accounts.new_contract"),
+            "files to store: `annotations` (notes), `activitymimeattachments` (e-mails), or file "
+            "and image columns (`accounts.new_contract`); their tables are loaded, too",
+            unset="none",
+        ),
+    )
+    files_url: str | None = field(
+        default=None,
+        metadata=about(
+            values.text("a folder, or the URL of a bucket"),
+            "folder or bucket (`s3://`, `abfss://`, `gs://`) in which `files` are stored",
+            unset="required with `files`",
+        ),
+    )
+    files_deletes: FilesDeletes = field(
+        default="keep",
+        metadata=about(
+            values.one_of("keep", "remove"),
+            "what becomes of the bytes of files that are gone or replaced: `keep` or `remove`",
         ),
     )
     max_concurrency: int | None = field(
@@ -216,6 +243,9 @@ OF_THE_SOURCE = frozenset(name for name, one in SETTINGS.items() if one.for_all)
 OF_A_TABLE = frozenset(name for name, one in SETTINGS.items() if one.per_table)
 """Settings of ``[sources.dataverse.table_settings.<table>]``."""
 
-_OF_TABLES = frozenset({"tables", "table_settings", "queries", "audit", "retained"})
+_OF_TABLES = frozenset(
+    {"tables", "table_settings", "queries", "audit", "retained", "files", "files_url"}
+    | {"files_deletes"}
+)
 OF_A_CONNECTION = OF_THE_SOURCE - OF_A_TABLE - _OF_TABLES
 """Settings that have nothing to do with tables."""

@@ -128,6 +128,7 @@ class PackageLoop:
             raise error
         run = self._run
         run.pending.clear()
+        run.file_work.clear()
         table = failed_table(error, run, self._source.schema.naming)
         failure = pipeline_error(self._pipeline, error)
         if self._pipeline.has_pending_data:

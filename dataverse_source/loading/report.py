@@ -40,6 +40,10 @@ class TableReport:
         schema_changes: what has changed in its metadata, such as ``column added: code (String)``.
         error: why it failed; None if it did not.
         seconds_waited: time in which its requests were held back, by limits or faults.
+        files_stored: files of its rows that were stored.
+        files_size: their bytes.
+        files_failed: files of its rows that could not be read; the next run tries again.
+        files_gone: files that its rows no longer have.
     """
 
     name: str
@@ -59,6 +63,10 @@ class TableReport:
     schema_changes: tuple[str, ...] = ()
     error: str | None = None
     seconds_waited: float = 0.0
+    files_stored: int = 0
+    files_size: int = 0
+    files_failed: int = 0
+    files_gone: int = 0
 
     def __str__(self) -> str:
         """One line: what was done, and the rows now."""
@@ -66,6 +74,27 @@ class TableReport:
             return f"{self.name}: failed"
         done = (f"{number(getattr(self, word))} {word}" for word in CHANGES)
         return f"{self.name}: {', '.join(done)}, {number(self.rows_now)} rows now"
+
+    @property
+    def about_files(self) -> str:
+        """One line about its files; empty if none has changed."""
+        if not (self.files_stored or self.files_failed or self.files_gone):
+            return ""
+        text = f"{self.name}: {self.files_stored:,} files stored ({size(self.files_size)})"
+        text += f", {self.files_gone:,} gone" if self.files_gone else ""
+        if self.files_failed:
+            text += f", {self.files_failed:,} failed: _dataverse_files says why"
+        return text
+
+
+def size(count: int) -> str:
+    """A number of bytes for people, such as ``3.4 MB``."""
+    shown, unit = float(count), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if shown < 1000:
+            break
+        shown, unit = shown / 1000, larger
+    return f"{count:,} bytes" if unit == "bytes" else f"{shown:.1f} {unit}"
 
 
 def number(value: int | None) -> str:
@@ -112,6 +141,7 @@ class LoadReport:
         lines: list[str] = []
         for table in self.tables:
             lines += [f"{table.name}: {change}" for change in table.schema_changes]
+        lines += [table.about_files for table in self.tables if table.about_files]
         lines += self._archived
         lines += [f"{name}: left out, Dataverse cannot list it" for name in self.left_out]
         if self.counters.requests:

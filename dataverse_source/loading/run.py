@@ -109,6 +109,7 @@ def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) 
     from dataverse_source.loading.destination_queries import one_client
     from dataverse_source.loading.doubled_rows import check_doubled_rows
     from dataverse_source.loading.environment_check import KEY
+    from dataverse_source.loading.file_loading import remove_files
     from dataverse_source.loading.marked_rows import remove_marked_rows
     from dataverse_source.loading.packages import PackageLoop
     from dataverse_source.loading.recovery import settle_pending
@@ -141,6 +142,7 @@ def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) 
                 packages.run()
             stack.enter_context(one_client(pipeline))
             remove_marked_rows(pipeline)
+            remove_files(run)
             rows = counted_rows(pipeline)
             others = memory.others_have_loaded(pipeline, packages.load_ids)
             done = run.done(source.schema.naming)

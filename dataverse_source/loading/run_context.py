@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -22,13 +22,31 @@ from dataverse_source.arrow.keys import no_keys
 from dataverse_source.client.counters import Counters, TableCosts
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
+from dataverse_source.files.place import FilesPlace
 from dataverse_source.loading.progress import Observer
 from dataverse_source.loading.row_counts import RowCounts
 from dataverse_source.sync.context import Landed
 from dataverse_source.sync.temporary_database import SharedDatabase
+from dataverse_source.sync.write.file_rows import FileCounts
 
 EVERY_TABLE = "*"
 """Means all tables, in `RunContext.reasons` and `RunContext.comparisons`."""
+
+
+@dataclass
+class FileWork:
+    """What a load package does to the files of one table.
+
+    Attributes:
+        place: where they are.
+        counts: what was done.
+        removals: files whose bytes are to be removed when the package is loaded: table, key and
+            column, with the digest of the bytes that stay.
+    """
+
+    place: FilesPlace
+    counts: FileCounts = field(default_factory=FileCounts)
+    removals: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
 
 
 @configspec
@@ -57,6 +75,9 @@ class RunContext(ContainerInjectableContext):
         left_out: tables that patterns match but Dataverse cannot list, with the reason.
         pending: what the load package that is being filled does, by logical name.
         counts: what the loaded packages have done, by logical name.
+        file_work: what the load package that is being filled does to files, by logical name.
+        files_tried: key and column of files that the run has tried to store, likewise.
+        files_done: what the loaded packages have done to files, likewise.
         rows_read: rows that have been read, loaded or not, by entity set name.
         rows_there: about how many rows Dataverse has of tables that are read in full, by logical
             name; None if it does not say.
@@ -85,6 +106,9 @@ class RunContext(ContainerInjectableContext):
     left_out: dict[str, str] = field(default_factory=dict)
     pending: dict[str, RowCounts] = field(default_factory=dict)
     counts: dict[str, RowCounts] = field(default_factory=dict)
+    file_work: dict[str, FileWork] = field(default_factory=dict)
+    files_done: dict[str, list[FileWork]] = field(default_factory=dict)
+    files_tried: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     schema_changes: dict[str, list[str]] = field(default_factory=dict)
     rows_read: dict[str, int] = field(default_factory=dict)
     rows_there: dict[str, int | None] = field(default_factory=dict)
@@ -123,6 +147,9 @@ class RunContext(ContainerInjectableContext):
         for name, counts in self.pending.items():
             self.counts[name] = self.counts.get(name, RowCounts()) + counts
         self.pending.clear()
+        for name, work in self.file_work.items():
+            self.files_done.setdefault(name, []).append(work)
+        self.file_work.clear()
         self.up_to_date |= set(self.names.values()) if tables is None else tables
 
     def done(self, naming: NamingConvention) -> set[str]:
@@ -143,6 +170,7 @@ class RunContext(ContainerInjectableContext):
             return
         logger.error("%s was not loaded: %s", name, error.what)  # the run ends with all of it
         self.pending.pop(logical_name, None)
+        self.file_work.pop(logical_name, None)
         self.failures[logical_name] = name, error
 
     def leave_out(self, name: str, pattern: str, error: DataverseError) -> None:

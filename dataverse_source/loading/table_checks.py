@@ -11,11 +11,14 @@ from dataverse_source.config.settings import Settings
 from dataverse_source.errors import ConfigurationError, DataverseError, UnknownNameError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.destination_limits import check_limits
+from dataverse_source.loading.file_loading import FilesOfSource, check_files
 from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
 from dataverse_source.loading.run_context import RunContext
 from dataverse_source.loading.table_names import check_column_names, check_table_name
+from dataverse_source.loading.table_reading import names_of
 from dataverse_source.loading.table_runs import TableRuns
+from dataverse_source.loading.wanted_files import files_of
 from dataverse_source.metadata.buckets import in_bucket
 from dataverse_source.metadata.model import Table
 from dataverse_source.metadata.queries.catalogue import Catalogue
@@ -47,7 +50,11 @@ class Selection:
 
 
 def select_tables(
-    connection: Connection, runs: TableRuns, package: Package, run: RunContext
+    connection: Connection,
+    runs: TableRuns,
+    package: Package,
+    run: RunContext,
+    files: FilesOfSource,
 ) -> Selection:
     """The tables of a source: each once, and by its own name rather than by a pattern.
 
@@ -72,6 +79,7 @@ def select_tables(
         selection.failures[name] = name, found
         selection.tables[name] = []
     check_table_settings(connection.settings, selection.tables, connection.metadata)
+    files.open()
     runs.abilities = destination_abilities()  # once: dlt resolves the configuration for it
     for name, tables in selection.tables.items():
         selection.tables[name] = []
@@ -101,6 +109,10 @@ def _check(
     if schema is not None:
         check_table_name(table, selection.all, schema)
     run = runs.new(table.logical_name, package)
+    if table.kind != "query":
+        names = names_of(runs.connection, run.reader.table)
+        columns = files_of(runs.connection.settings, names, run.reader.table)
+        check_files(run, columns, in_load=in_load, deletes=runs.connection.settings.files_deletes)
     if schema is not None:
         check_column_names(run, schema.naming)
     check_table(run, in_load=in_load)

@@ -13,6 +13,7 @@ from dlt.extract.state import get_current_pipe
 
 from dataverse_source.sync.audit_changes import AUDIT_CHANGES
 from dataverse_source.sync.write.destination import DELETIONS
+from dataverse_source.sync.write.file_table import FILES
 from dataverse_source.sync.write.items import Item
 
 
@@ -32,7 +33,7 @@ class Reads(Protocol):
         """Whether the rows of a table are loaded; if not, they only feed transformers."""
 
 
-BESIDE = {"records": DELETIONS, "changes": AUDIT_CHANGES}
+BESIDE = {"records": DELETIONS, "changes": AUDIT_CHANGES, "files": FILES}
 """Tables that a resource fills beside its own, by the kind of their items."""
 
 

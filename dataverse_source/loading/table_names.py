@@ -16,6 +16,7 @@ from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.write import history
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import DELETIONS
+from dataverse_source.sync.write.file_table import FILES
 
 DLT_COLUMNS = ("_dlt_id", "_dlt_load_id")
 """Columns that dlt adds; the second one to every Parquet file if it is configured to."""
@@ -30,7 +31,8 @@ def check_table_name(table: Table, others: Iterable[Table], schema: Schema) -> N
     naming = schema.naming
     name = str(table.entity_set_name)
     shown = naming.normalize_table_identifier(name)
-    own = {naming.normalize_table_identifier(one) for one in (*TABLE_NAMES, *HISTORY, DELETIONS)}
+    beside = (*TABLE_NAMES, *HISTORY, DELETIONS, FILES)
+    own = {naming.normalize_table_identifier(one) for one in beside}
     # dlt takes every name with its prefix for one of its own tables, those to come included.
     if shown in own or shown.startswith(naming.normalize_table_identifier(DLT_NAME_PREFIX)):
         raise DataError(

@@ -14,8 +14,10 @@ from dataverse_source.arrow.labels import NO_LABELS, Labels
 from dataverse_source.arrow.schema import table_schema
 from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import ConfigurationError, DataverseError
+from dataverse_source.files.columns import with_needed
 from dataverse_source.loading.catalog.resource import table_labels, table_references
 from dataverse_source.loading.connection import Connection
+from dataverse_source.loading.wanted_files import files_of
 from dataverse_source.metadata.column_selection import select_columns
 from dataverse_source.metadata.model import Table
 from dataverse_source.metadata.table_selection import matches_pattern
@@ -59,6 +61,8 @@ def open_table(
     settings = connection.adapters.settings(table, settings)
     selected = select_columns(table, settings.select, settings.exclude_columns)
     selected = connection.adapters.columns(table, selected)
+    files = files_of(connection.settings, names_of(connection, table), table)
+    selected = with_needed(table, selected, files)
     columns = tuple(one for one in selected if one.name not in without)
     if table.is_log and connection.settings.audit:
         _check_audit(table, [one.name for one in columns])

@@ -71,7 +71,17 @@ def table_reports(
             tuple(run.schema_changes.get(by_logical_name[logical], ())),
             None if failure is None else failure[1].what,
             round(costs.seconds_waited, 3),
+            **_files(run, logical),
         )
+
+
+def _files(run: RunContext, logical_name: str) -> dict[str, int]:
+    """What was done to the files of a table."""
+    counts = [work.counts for work in run.files_done.get(logical_name, ())]
+    return {
+        f"files_{word}": sum(getattr(one, word) for one in counts)
+        for word in ("stored", "size", "failed", "gone")
+    }
 
 
 def _present(pipeline: dlt.Pipeline, tables: list[str]) -> dict[str, int | None]:

@@ -18,6 +18,7 @@ from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.table_reading import audit_changes, labels_for, names_of, open_table
 from dataverse_source.loading.table_resource import TableResource
 from dataverse_source.loading.user_hints import check_columns
+from dataverse_source.loading.wanted_files import files_of
 from dataverse_source.sync.abilities import Abilities
 from dataverse_source.sync.changes import has_expired
 from dataverse_source.sync.context import TableRun
@@ -42,7 +43,7 @@ class TableRuns:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self._connection = self.connection = connection
         self._workers = WorkerPool()
         self._retention: Retention | None = None
         self._run_id = secrets.token_hex(4)
@@ -101,6 +102,7 @@ class TableRuns:
                 history=reader.settings.history,
                 feed=reader.settings.write == "append",
                 types=types,
+                files=self._files(reader),
             ),
             self._retention,
             labels,
@@ -120,6 +122,14 @@ class TableRuns:
             is_sample=wanted is not None and wanted.limit is not None,
             audit_changes=audit_changes(connection, reader),
         )
+
+    def _files(self, reader: TableReader) -> list[str]:
+        """The columns of a table whose files are stored, and where; for the fingerprint."""
+        settings, table = self._connection.settings, reader.table
+        if table.kind == "query" or not settings.files:
+            return []
+        columns = files_of(settings, names_of(self._connection, table), table)
+        return [f"{one.name} in {settings.files_url}" for one in columns]
 
     def after_refusal(
         self,

@@ -22,6 +22,7 @@ from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.contracts import was_kept_out
 from dataverse_source.loading.delete_limit import limit_deletes
 from dataverse_source.loading.environment_check import check_environment, check_other_pipelines
+from dataverse_source.loading.file_loading import FilesOfSource
 from dataverse_source.loading.first_questions import FirstQuestions
 from dataverse_source.loading.item_file import ItemFile
 from dataverse_source.loading.left_over import announced
@@ -93,6 +94,7 @@ class Tables:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._runs = TableRuns(connection)
+        self._files = FilesOfSource(connection.settings)
         self._dlt_thread = DltThread()
         self._scheduler = TableScheduler(lambda: connection.client.concurrency, self._dlt_thread)
         self._lock = threading.Lock()
@@ -277,19 +279,24 @@ class Tables:
                 stored.clear()
         for attempt in range(MOST_ATTEMPTS):
             try:
-                return take(_items(reading, run, stored))
+                return take(_items(reading, self._with_files(run, reading), stored))
             except ResponseError as error:
                 changed = self._runs.after_refusal(run, reading.package, error, attempt)
                 if changed is None:
                     raise
                 run = changed
-        return take(_items(reading, run, stored))
+        return take(_items(reading, self._with_files(run, reading), stored))
+
+    def _with_files(self, run: TableRun, reading: _Reading) -> TableRun:
+        return replace(run, files=self._files.of_table(run, reading.package, reading.run))
 
     def _table(self, name: str, package: Package, run: RunContext) -> Table | None:
         """The table of a name, None if it failed; the first call checks all of the source."""
         with self._lock:
             if self._selection is None:
-                self._selection = select_tables(self._connection, self._runs, package, run)
+                self._selection = select_tables(
+                    self._connection, self._runs, package, run, self._files
+                )
             for logical_name, (shown, error) in self._selection.failures.items():
                 run.record_failure(logical_name, shown, error)
             if name not in self._selection.failures:

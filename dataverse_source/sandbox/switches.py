@@ -85,6 +85,13 @@ class Switches:
             characters.
         retained_data: answer to FetchXML with ``datasource="retained"``: the rows that retention
             has archived, an error, or the live rows, as of a server that does not know it.
+        blocked_file: HTTP status for a file that a scan or a rule has blocked (AttachmentBlocked).
+        empty_file: answer to the download of a file without bytes: 204, 200 with nothing, or 416
+            where a range is asked for.
+        range_of_whole_file: a range of a file that cannot be fetched in blocks: refused with
+            0x80090017, or answered with the whole file.
+        content_range: whether a part of a file says with ``Content-Range`` which one it is; the
+            docs print ``x-ms-file-size`` and ``x-ms-chunk-size`` alone.
         long_url: HTTP status for a URL over 32,768 characters.
     """
 
@@ -136,6 +143,10 @@ class Switches:
     administration_mode: Literal["403", "403_page", "503"] = "403"
     audit_changedata: Literal["json", "csv", "empty", "cut"] = "json"
     retained_data: Literal["answered", "refused", "ignored"] = "answered"
+    blocked_file: Literal["400", "403"] = "400"
+    empty_file: Literal["204", "200", "416"] = "204"
+    range_of_whole_file: Literal["refused", "whole"] = "refused"
+    content_range: Literal["given", "absent"] = "given"
     long_url: Literal["414", "400"] = "414"
     skiptoken_lifetime_seconds: int = 3600
 

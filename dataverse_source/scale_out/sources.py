@@ -10,6 +10,7 @@ from dlt.common.configuration.resolve import inject_section
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.extract import DltSource
 
+from dataverse_source.config.file_settings import tables_of_files
 from dataverse_source.config.query_settings import RETAINED
 from dataverse_source.config.setting_names import SECTION
 from dataverse_source.config.values import FLAG, mapping_in, names_in
@@ -30,7 +31,7 @@ def settings_of(environment: str | None) -> Iterator[None]:
 
 
 def configured_tables(**given: Any) -> tuple[str, ...]:
-    """The names and patterns of the setting ``tables``, ``audits``, queries, archived rows."""
+    """The names and patterns of ``tables``, ``audits``, tables of files, queries, archives."""
     found = resolved(**given)
     names: tuple[str, ...] = ()
     queries: Mapping[str, Any] = {}
@@ -44,7 +45,10 @@ def configured_tables(**given: Any) -> tuple[str, ...]:
     archived: list[str] = []
     with contextlib.suppress(ValueError):
         archived = [f"{name}{RETAINED}" for name in names_in(found.get("retained") or ())]
-    return tuple(dict.fromkeys([*names, *audit, *queries, *archived]))
+    of_files: list[str] = []
+    with contextlib.suppress(ValueError):
+        of_files = tables_of_files(names_in(found.get("files") or ()))
+    return tuple(dict.fromkeys([*names, *audit, *of_files, *queries, *archived]))
 
 
 def source_of(environment: str | None, given: Mapping[str, Any]) -> DltSource:

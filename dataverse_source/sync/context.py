@@ -78,6 +78,11 @@ class Destination(Protocol):
             keys: of the rows; None: all rows.
         """
 
+    def matching(
+        self, columns: Sequence[str | None], column: str, value: str
+    ) -> Iterator[Sequence[Sequence[Any]]] | None:
+        """As `rows`: those with this text in a column."""
+
     def tables(
         self, columns: Sequence[str], keys: Sequence[str] | None = None
     ) -> Iterator[pa.Table] | None:
@@ -105,6 +110,19 @@ class Destination(Protocol):
 
     def columns(self) -> Mapping[str, TColumnSchema]:
         """The columns that dlt knows of the table, by name."""
+
+
+class Files(Protocol):
+    """Stores the files of a table's rows; gives rows of the table of files."""
+
+    def of(self, rows: pa.Table, *, replace: bool) -> Iterator[pa.Table]:
+        """The files of rows that have come; ``replace``: all rows come."""
+
+    def gone(self, keys: pa.Array) -> Iterator[pa.Table]:
+        """The files of rows that Dataverse no longer has."""
+
+    def rest(self, read_again: Callable[[pa.Array], Iterator[pa.Table]]) -> Iterator[pa.Table]:
+        """What is left after the last row; ``read_again`` reads rows by key."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +167,7 @@ class TableRun:
         column_hints: column hints of the user that change types.
         landed: its rows, if they have been read before, in parts.
         audit_changes: makes a second table of the rows: one row a changed column.
+        files: stores the files of its rows; None if none are wanted.
         is_sample: only the first pages are taken; they come one by one, and no state is stored.
     """
 
@@ -174,6 +193,7 @@ class TableRun:
     is_sample: bool = False
     landed: Landed | None = None
     audit_changes: AuditChanges | None = None
+    files: Files | None = None
 
     @property
     def settings(self) -> TableSettings:

@@ -7,7 +7,7 @@ describes rows that are not in the destination. The names of the stored fields d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -256,6 +256,7 @@ def fingerprint(
     history: bool = False,
     feed: bool = False,
     types: Mapping[str, Mapping[str, Any]] | None = None,
+    files: Sequence[str] = (),
 ) -> str:
     """Changes when the rows come from another place or in another form than before.
 
@@ -269,6 +270,7 @@ def fingerprint(
         history: whether all versions of the rows are kept.
         feed: whether the table is a change feed.
         types: type hints of the user by column.
+        files: columns whose files are stored, and where.
     """
     parts = [
         f"{field.wire_name}:{field.arrow_type}:{field.column.metadata_id}"
@@ -277,6 +279,7 @@ def fingerprint(
     parts += [labels] if labels else []
     parts += ["history"] if history else []
     parts += ["feed"] if feed else []
+    parts += [f"file {one}" for one in files]
     parts += [f"{column} as {sorted(hint.items())}" for column, hint in (types or {}).items()]
     name = str(schema.table.entity_set_name)
     text = "\n".join([environment, name, condition or "", *sorted(parts)])

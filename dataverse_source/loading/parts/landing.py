@@ -14,16 +14,9 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 import dlt
-from dlt.common.configuration import resolve_configuration
-from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.exceptions import MissingDependencyException
-from dlt.common.storages import FilesystemConfiguration
-from dlt.common.storages.fsspec_filesystem import fsspec_from_config
 
-from dataverse_source.errors import ConfigurationError, printable
-
-SECTIONS = ("destination", "filesystem")
-"""Where dlt keeps the credentials of buckets: ``[destination.filesystem.credentials]``."""
+from dataverse_source.errors import ConfigurationError
+from dataverse_source.files.place import opened
 
 PLAN = "plan.json"
 
@@ -51,19 +44,7 @@ class Landing:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        given = FilesystemConfiguration(bucket_url=self.url)
-        try:
-            config = resolve_configuration(given, sections=SECTIONS)
-            self._files, self._root = fsspec_from_config(config)
-        except (ConfigurationException, MissingDependencyException, ValueError) as error:
-            raise ConfigurationError(
-                "The landing place cannot be opened",
-                where=f"landing_url, {printable(self.url)}",
-                why=printable(str(error).strip().split("\n")[0]),
-                remedy="Give a folder, or the URL of a bucket: its credentials stand in "
-                "[destination.filesystem.credentials] of .dlt/secrets.toml, as for dlt's "
-                "destination filesystem, and its package is installed with dlt's extra (dlt[s3]).",
-            ) from None
+        self._files, self._root, config = opened(self.url, "landing place", "landing_url")
         self._is_local = config.is_local_filesystem
 
     @property

@@ -42,7 +42,12 @@ from dataverse_source.sandbox.schema.tables import Table
 from dataverse_source.sandbox.store.values import json_text
 from dataverse_source.sandbox.writes import actions
 from dataverse_source.sandbox.writes.bulk_writes import is_bulk_write
-from dataverse_source.sandbox.writes.files import answer_download, answer_in_base64, is_download
+from dataverse_source.sandbox.writes.files import (
+    answer_download,
+    answer_in_base64,
+    is_download,
+    refuse_blocked,
+)
 from dataverse_source.sandbox.writes.write_paths import WritePath
 from dataverse_source.sandbox.writes.writes import Writer
 
@@ -166,6 +171,7 @@ class _Read:
         if column is not None and names[1:] == ["$value"] and column.type in ("File", "Image"):
             return answer_download(self.environment, self.caller, self.request, table, key, column)
         if column is not None and names[1:] == ["$value"]:
+            refuse_blocked(self.environment, table, key, column)
             return single.answer_raw_value(self._query(table), key, column)
         step = navigation(self.environment.schema, table, name)
         if isinstance(step, Single):

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from dataverse_source.sandbox.schema.tables import LOOKUP_TYPES, Column, Table
-from dataverse_source.sandbox.store.activities import on_seeded
+from dataverse_source.sandbox.store import activities, documents
 from dataverse_source.sandbox.store.guids import TICKS_PER_MILLISECOND, ticks_at
 from dataverse_source.sandbox.store.layout import (
     create_indexes,
@@ -83,7 +83,8 @@ def seed_table(store: RowStore, logical_name: str, count: int, seed: int) -> Non
             connection.execute(statement)
         for name in ("spine", *(f"templates{group}" for group in range(len(sizes)))):
             connection.execute(f"DROP TABLE temp.{name}")
-        on_seeded(store, connection, table)
+        activities.on_seeded(store, connection, table)
+        documents.on_seeded(connection, table)
         _fill_empty_lookups(store, connection, table)
 
 

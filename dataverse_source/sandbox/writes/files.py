@@ -22,12 +22,27 @@ from dataverse_source.sandbox.query.filter.keys import no_such_row
 from dataverse_source.sandbox.query.syntax.odata import bad_query
 from dataverse_source.sandbox.query.syntax.options import read_options
 from dataverse_source.sandbox.schema.tables import Column, Table
-from dataverse_source.sandbox.writes.file_store import OCTETS, File, file_of, keep, put_file
+from dataverse_source.sandbox.writes.file_store import (
+    OCTETS,
+    File,
+    file_of,
+    keep,
+    put_file,
+    rule_of,
+)
 
 __all__ = ["CHUNK", "put_file", "put_image"]
 
 CHUNK = 4 * 1024 * 1024
 """Bytes of a block: ``x-ms-chunk-size: 4194304`` in the docs' sample."""
+
+BLOCKED = "0x80043e09"
+BLOCKED_TEXT = (
+    "The attachment is either not a valid type or is too large. It cannot be uploaded or "
+    "downloaded."
+)
+NO_BLOCKS = "0x80090017"
+"""Chunked downloads are not supported (docs page "Use file column data")."""
 
 EXPOSED = "Access-Control-Expose-Headers"
 
@@ -68,7 +83,7 @@ def put_image(
     }
     with store.transaction():
         store.update(logical_name, key, values)
-        keep(store, File(image_id, name, "image/png", full))
+        keep(store, File(image_id, name, "image/png", full, len(full)))
     return image_id
 
 
@@ -83,17 +98,44 @@ def answer_download(
     """``GET <set>(<key>)/<column>/$value``: 200, or 206 with ``Range``; 204 when it is empty.
 
     Raises:
-        DataverseFault: there is no such row (404), or nothing in that range (416).
+        DataverseFault: there is no such row (404), nothing in that range (416), or the file is
+            blocked.
     """
     row = _row(environment, caller, table, key)
     if _is_hidden(environment, caller, table, column) or row[column.name] is None:
         return Response(204, b"", {"OData-Version": "4.0"})
+    refuse_blocked(environment, table, key, column)
     if column.type == "Image" and read_options(request.query).get("size") != "full":
         thumbnail = base64.b64decode(row[column.name])
-        return _whole(File("", f"{column.name}.png", "image/png", thumbnail))
-    file = file_of(environment.store, row, column)
-    asked = request.headers.get("range")
-    return _whole(file) if asked is None else _part(file, asked)
+        return _whole(File("", f"{column.name}.png", "image/png", thumbnail, len(thumbnail)))
+    asked, switches = request.headers.get("range"), environment.switches
+    size = file_of(environment.store, row, column, 0, 0).size
+    if size == 0 and switches.empty_file == "204":
+        return Response(204, b"", {"OData-Version": "4.0"})
+    if size == 0 and switches.empty_file == "200":
+        asked = None
+    if asked is not None and _is_whole_only(environment, table, key, column):
+        if switches.range_of_whole_file == "refused":
+            raise _no_blocks()
+        asked = None
+    if asked is None:
+        return _whole(file_of(environment.store, row, column))
+    start, end = _range(asked, size)
+    answer = _part(file_of(environment.store, row, column, start, end - start + 1), start)
+    if switches.content_range == "absent":
+        del answer.headers["Content-Range"]
+    return answer
+
+
+def refuse_blocked(environment: Environment, table: Table, key: str, column: Column) -> None:
+    """Refuses a blocked file.
+
+    Raises:
+        DataverseFault: it is one (AttachmentBlocked in the error code list).
+    """
+    if rule_of(environment.store, table.logical_name, key, column.name) == "blocked":
+        status = int(environment.switches.blocked_file)
+        raise DataverseFault(status, BLOCKED, BLOCKED_TEXT)
 
 
 def is_download(request: Request, column: Column) -> bool:
@@ -140,13 +182,14 @@ def begin_blocks(
     row = _row(environment, caller, table, key)
     if _is_hidden(environment, caller, table, column) or row[column.name] is None:
         raise DataverseFault(404, "0x80040217", f"No file attachment found for {name}.")
-    file = file_of(environment.store, row, column)
+    refuse_blocked(environment, table, key, column)
+    file = file_of(environment.store, row, column, 0, 0)
     place = json.dumps([table.logical_name, key, column.name])
     return {
-        "FileSizeInBytes": len(file.content),
+        "FileSizeInBytes": file.size,
         "FileName": file.name,
         "FileContinuationToken": base64.b64encode(place.encode()).decode(),
-        "IsChunkingSupported": True,
+        "IsChunkingSupported": not _is_whole_only(environment, table, key, column),
     }
 
 
@@ -166,8 +209,19 @@ def read_block(
         column = table.by_name[name]
     except (ValueError, KeyError, TypeError):
         raise bad_query("The FileContinuationToken is not valid.") from None
-    file = file_of(environment.store, _row(environment, caller, table, key), column)
-    return base64.b64encode(file.content[offset : offset + length]).decode()
+    row = _row(environment, caller, table, key)
+    file = file_of(environment.store, row, column, offset, length)
+    if _is_whole_only(environment, table, key, column) and (offset or length < file.size):
+        raise _no_blocks()
+    return base64.b64encode(file.content).decode()
+
+
+def _is_whole_only(environment: Environment, table: Table, key: str, column: Column) -> bool:
+    return rule_of(environment.store, table.logical_name, key, column.name) == "whole_only"
+
+
+def _no_blocks() -> DataverseFault:
+    return DataverseFault(400, NO_BLOCKS, "Chunked downloads are not supported for this file.")
 
 
 def _row(environment: Environment, caller: Caller, table: Table, key: str) -> dict[str, Any]:
@@ -187,26 +241,35 @@ def _whole(file: File) -> Response:
     return Response(200, file.content, _headers(file))
 
 
-def _part(file: File, asked: str) -> Response:
-    match, size = _RANGE.fullmatch(asked.replace(" ", "")), len(file.content)
+def _range(asked: str, size: int) -> tuple[int, int]:
+    """First and last byte of a range, of at most a block.
+
+    Raises:
+        DataverseFault: there is nothing in that range (416).
+    """
+    match = _RANGE.fullmatch(asked.replace(" ", ""))
     start = int(match[1]) if match else size
     end = min(int(match[2]) if match and match[2] else size - 1, size - 1, start + CHUNK - 1)
     if start > end:
         raise DataverseFault(416, "0x80060888", f"The range '{asked}' is not satisfiable.")
+    return start, end
+
+
+def _part(file: File, start: int) -> Response:
     headers = {
         **_headers(file),
         "x-ms-chunk-size": str(CHUNK),
-        "Content-Range": f"bytes {start}-{end}/{size}",
+        "Content-Range": f"bytes {start}-{start + len(file.content) - 1}/{file.size}",
         EXPOSED: "x-ms-file-size; x-ms-file-name; x-ms-chunk-size; mimetype",
     }
-    return Response(206, file.content[start : end + 1], headers)
+    return Response(206, file.content, headers)
 
 
 def _headers(file: File) -> dict[str, str]:
     return {
         "Content-Type": OCTETS,
         "OData-Version": "4.0",
-        "x-ms-file-size": str(len(file.content)),
+        "x-ms-file-size": str(file.size),
         # Headers hold ASCII only.
         "x-ms-file-name": quote(file.name, safe=" ()[]'!,;=+&@$-_.~"),
         "mimetype": file.mime,

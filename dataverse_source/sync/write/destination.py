@@ -96,6 +96,14 @@ class LoadedTable:
             return iter(())
         return self._select(self._name, columns, self._present(), keys)
 
+    def matching(
+        self, columns: Sequence[str | None], column: str, value: str
+    ) -> Iterator[Sequence[Row]] | None:
+        """As `rows`: those with this text in a column."""
+        if self._pipeline.refresh:
+            return iter(())
+        return self._select(self._name, columns, (column, value))
+
     def tables(
         self, columns: Sequence[str], keys: Sequence[str] | None = None
     ) -> Iterator[pa.Table] | None:
@@ -309,6 +317,15 @@ class NothingLoaded:
         self,
         columns: Sequence[str | None],  # noqa: ARG002
         keys: Sequence[str] | None = None,  # noqa: ARG002
+    ) -> Iterator[Sequence[Row]] | None:
+        """None: there is no destination."""
+        return None
+
+    def matching(
+        self,
+        columns: Sequence[str | None],  # noqa: ARG002
+        column: str,  # noqa: ARG002
+        value: str,  # noqa: ARG002
     ) -> Iterator[Sequence[Row]] | None:
         """None: there is no destination."""
         return None

@@ -27,7 +27,7 @@ from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import TableState
-from dataverse_source.sync.write import history
+from dataverse_source.sync.write import file_table, history
 from dataverse_source.sync.write.column_types import cast_to
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import DELETIONS
@@ -60,14 +60,15 @@ class Item:
     Attributes:
         data: the rows.
         kind: what they are: rows of the table; keys of rows to be removed from it; records of
-            deleted rows, for the table `DELETIONS`; or changes, for the table `AUDIT_CHANGES`.
+            deleted rows, for the table `DELETIONS`; changes, for the table `AUDIT_CHANGES`; or
+            files, for the table `FILES`.
         replaces: this item and the table's others replace its rows.
         hints: of the table, with its first item; they create or change the destination's table.
         remove: with the first item: makes an item that removes further rows, by key.
     """
 
     data: pa.Table
-    kind: Literal["rows", "tombstones", "records", "changes"] = "rows"
+    kind: Literal["rows", "tombstones", "records", "changes", "files"] = "rows"
     replaces: bool = False
     hints: TResourceHints | None = None
     remove: Callable[[pa.Array], Item] | None = None
@@ -98,6 +99,7 @@ class TableWriter:
         self._has_mark = True
         self._replaces = False
         self._recorded = run.destination.recorded()
+        self._files = run.files
         self._records = self._keeps or len(self._recorded) > 0
         self._keys: list[pa.Array] = []
         self._deleted: list[pa.Array] = []
@@ -115,12 +117,19 @@ class TableWriter:
                 yield self._rows(output)
                 if self._run.audit_changes is not None:
                     yield self._changes(self._run.audit_changes, output.table)
+                if self._files is not None:
+                    found = self._files.of(output.table, replace=output.replace)
+                    yield from map(self._of_files, found)
                 continue
             logger.info("%s: %d rows were deleted in Dataverse", self._run.name, len(output.keys))
             if self._records:
                 self._deleted.append(output.keys)
             if not self._keeps:
                 yield self.tombstones(output.keys)
+            if self._files is not None:
+                yield from map(self._of_files, self._files.gone(output.keys))
+        if self._files is not None:
+            yield from map(self._of_files, self._files.rest(self._run.reader.rows_of))
         if self._records:
             yield from self._deletions()
         return outputs.result
@@ -147,6 +156,9 @@ class TableWriter:
     def _changes(self, changes: AuditChanges, rows: pa.Table) -> Item:
         hints_ = audit_changes.hints(self._strategy, self._run.table_format)
         return Item(changes.of(rows), "changes", hints=hints_)
+
+    def _of_files(self, rows: pa.Table) -> Item:
+        return Item(rows, "files", hints=file_table.hints(self._strategy, self._run.table_format))
 
     def tombstones(self, deleted: pa.Array, *, snapshot: bool = False) -> Item:
         """Keys of rows that are to be removed, as rows with a mark.

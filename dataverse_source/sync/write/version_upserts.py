@@ -53,7 +53,7 @@ def as_upserts(run: TableRun, items: Iterator[Item]) -> Iterator[Item]:
         return
     versions = _Versions(run)
     for item in items:
-        if item.kind == "records" or (not item.hints and not item.data.num_rows):
+        if item.kind not in ("rows", "tombstones") or (not item.hints and not item.data.num_rows):
             yield item
         elif item.replaces:
             yield replace(item, data=_with_ids(item.data, run.reader.key), remove=None)

@@ -8,7 +8,9 @@ from typing import Any
 
 from dataverse_source.sandbox.environment.base_rows import CURRENCY_ID
 from dataverse_source.sandbox.environment.environment import Caller, Environment
+from dataverse_source.sandbox.http.messages import DataverseFault
 from dataverse_source.sandbox.schema.tables import Table
+from dataverse_source.sandbox.store.documents import described
 
 Row = dict[str, Any]
 
@@ -41,6 +43,7 @@ def complete(
     _owner(environment, table, after, written, values, before is None)
     _amounts(table, after, written)
     _status(table, written, before is None)
+    _documents(table, written)
     return {name: value for name, value in written.items() if _is_column(table, name)}
 
 
@@ -106,6 +109,13 @@ def _amounts(table: Table, after: Row, written: Row) -> None:
             amount = written[column.calculation_of]
             base = None if amount is None else Decimal(str(amount)) / rate
             written[column.name] = base
+
+
+def _documents(table: Table, written: Row) -> None:
+    try:
+        described(table, written)
+    except ValueError:
+        raise DataverseFault(400, "0x80040203", "The document is no base64.") from None
 
 
 def _status(table: Table, written: Row, creates: bool) -> None:

@@ -1,0 +1,1 @@
+"""Files of rows: which are wanted, their download, and the place where they are stored."""
