@@ -217,6 +217,10 @@ def test_sql(block: Block) -> None:
             'CREATE TABLE dataverse._dataverse_deletions ("table" TEXT, key TEXT, '
             "seen_at TIMESTAMPTZ)"
         )
+        database.execute(
+            'CREATE TABLE dataverse._dataverse_files ("table" TEXT, key TEXT, "column" TEXT, '
+            "status TEXT, name TEXT, size BIGINT, url TEXT)"
+        )
         database.execute("CREATE TABLE dataverse.audits (auditid TEXT, createdon TIMESTAMPTZ)")
         database.execute(
             'CREATE TABLE dataverse.audit_changes (auditid TEXT, "column" TEXT, "table" TEXT, '

@@ -172,7 +172,7 @@ class Process:
 
     def __init__(self, sandbox: Sandbox, tmp_path: Path, *entries: str, **settings: Any) -> None:
         self._sandbox = sandbox
-        self._given = {
+        self._given: dict[str, Any] = {
             "database": str(tmp_path / "test.duckdb"),
             "pipelines": str(tmp_path / "pipelines"),
             "settings": {

@@ -198,6 +198,11 @@ class LoadedInMemory:
         wanted = found if keys is None else [key for key in keys if key in found]
         return iter([[tuple(found[key].get(one or "") for one in columns) for key in wanted]])
 
+    def matching(
+        self, columns: Sequence[str | None], column: str, value: str
+    ) -> Iterator[list[tuple[Any, ...]]] | None:
+        raise NotImplementedError("only the table of files is asked so")
+
     def tables(
         self, columns: Sequence[str], keys: Sequence[str] | None = None
     ) -> Iterator[pa.Table] | None:
