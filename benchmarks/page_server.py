@@ -157,7 +157,7 @@ class PageSide:
             variant = "keys"
         elif names == {KEY, "versionnumber"}:
             variant = "versions"
-        elif names == {KEY, "versionnumber", "createdon"}:
+        elif {KEY, "createdon"} <= names <= {KEY, "versionnumber", "createdon"}:
             variant = "dated"
         elif names == set(NARROW):
             variant = "narrow"

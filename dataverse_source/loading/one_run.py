@@ -6,10 +6,11 @@ Both would work in one folder: each would load and delete the other's load packa
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import dlt
@@ -39,10 +40,11 @@ _guard = threading.Lock()
 
 
 @contextmanager
-def only_run(pipeline: dlt.Pipeline) -> Iterator[None]:
+def only_run(pipeline: dlt.Pipeline) -> Iterator[str]:
     """Holds the pipeline's working folder; the system lets go of it when the process ends.
 
-    Where the file system has no locks, nothing is held.
+    Yields:
+        An id of the folder; empty where the file system has no locks, as nothing is held there.
 
     Raises:
         PipelineError: another run holds it.
@@ -55,9 +57,7 @@ def only_run(pipeline: dlt.Pipeline) -> Iterator[None]:
     try:
         file = _opened(path)
         try:
-            if file is not None:
-                _hold(pipeline, path, file)
-            yield
+            yield "" if file is None else _hold(pipeline, path, file)
         finally:
             if file is not None:
                 os.close(file)
@@ -80,20 +80,28 @@ def _opened(path: Path) -> int | None:
         return None
 
 
-def _hold(pipeline: dlt.Pipeline, path: Path, file: int) -> None:
+def _hold(pipeline: dlt.Pipeline, path: Path, file: int) -> str:
+    """Locks the file; returns the folder's id, which the file keeps beside who holds it."""
+    holder, _, place = _text(path).partition("\n")
     try:
         _lock(file)
     except (BlockingIOError, PermissionError):
-        holder = ""
-        with suppress(OSError):
-            holder = path.read_text(errors="replace").strip()
         raise _is_running(pipeline, f"by another process ({holder or 'of this machine'})") from None
     except OSError as error:
         logger.info("%s cannot be locked: %s", path, error)
-        return
+        return ""
+    place = place.strip() or secrets.token_hex(8)
     os.truncate(file, 0)
     os.lseek(file, 0, os.SEEK_SET)
-    os.write(file, f"PID {os.getpid()}".encode())
+    os.write(file, f"PID {os.getpid()}\n{place}\n".encode())
+    return place
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def _is_running(pipeline: dlt.Pipeline, by: str) -> PipelineError:

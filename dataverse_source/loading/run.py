@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     )
     from dlt.common.typing import TColumnNames, TLoaderFileFormat, TRefreshMode
 
+    from dataverse_source.loading.running_mark import Running
+
 ARGUMENTS = (
     "write_disposition",
     "columns",
@@ -89,22 +91,26 @@ def load(
     """
     from dataverse_source.loading.one_run import only_run
     from dataverse_source.loading.own_staging import use_own_staging
+    from dataverse_source.loading.running_mark import only_run_anywhere
     from dataverse_source.loading.several_sources import load_each, sources_of
 
     arguments = {name: value for name, value in locals().items() if name in ARGUMENTS and value}
     before = pipeline.refresh
     pipeline.refresh = refresh or before
     try:
-        with only_run(pipeline):
+        with only_run(pipeline) as place:
             use_own_staging(pipeline)
-            return load_each(
-                [partial(_load, pipeline, one, arguments) for one in sources_of(pipeline, source)]
-            )
+            sources = sources_of(pipeline, source)
+            with only_run_anywhere(pipeline, place) as only:
+                steps = [partial(_load, pipeline, one, arguments, only) for one in sources]
+                return load_each(steps)
     finally:
         pipeline.refresh = before
 
 
-def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) -> LoadReport:
+def _load(
+    pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any], only: Running
+) -> LoadReport:
     from dataverse_source.loading.destination_memory import counted_rows, look_at_destination
     from dataverse_source.loading.destination_queries import one_client
     from dataverse_source.loading.doubled_rows import check_doubled_rows
@@ -113,9 +119,10 @@ def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) 
     from dataverse_source.loading.marked_rows import remove_marked_rows
     from dataverse_source.loading.packages import PackageLoop
     from dataverse_source.loading.recovery import settle_pending
-    from dataverse_source.loading.run_context import RunContext, current_run, running
+    from dataverse_source.loading.run_context import EVERY_TABLE, RunContext, current_run, running
     from dataverse_source.loading.run_history import append_run
     from dataverse_source.loading.run_package import check_that_failed_jobs_raise
+    from dataverse_source.loading.running_mark import KILLED
     from dataverse_source.loading.stopped import stop_message
     from dataverse_source.loading.table_reports import table_reports
 
@@ -135,6 +142,8 @@ def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) 
             pipeline = settle_pending(pipeline)
             memory, moved = look_at_destination(pipeline)
             run.reasons = {**outer.reasons, **moved.read_again}
+            if only.killed:
+                moved.compare.setdefault(EVERY_TABLE, KILLED)
             run.comparisons = {**outer.comparisons, **moved.compare}
             run.rows_before, run.environments = memory.rows, memory.environments
             with running(run):
@@ -144,6 +153,7 @@ def _load(pipeline: dlt.Pipeline, source: DltSource, arguments: dict[str, Any]) 
             remove_marked_rows(pipeline)
             remove_files(run)
             rows = counted_rows(pipeline)
+            only.check_alone()
             others = memory.others_have_loaded(pipeline, packages.load_ids)
             done = run.done(source.schema.naming)
             memory.record(pipeline, rows, packages.load_ids, done)

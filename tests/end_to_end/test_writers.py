@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,47 +12,16 @@ from dlt.extract import DltSource
 
 from dataverse_source import load
 from dataverse_source.errors import PipelineError
+from dataverse_source.loading import running_mark
 from dataverse_source.loading.own_staging import own_layout
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal
+from tests.support.machines import Machine, meanwhile
 from tests.support.requests_sent import keys
 
 pytestmark = pytest.mark.slow
 
 NewSource = Callable[..., DltSource]
-
-
-class Machine:
-    """A working folder of its own, and the same DuckDB file as the other ones.
-
-    DuckDB lets threads of one process in at once, as servers let processes in.
-    """
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.database, self.pipelines = folder / "rows.duckdb", folder / name
-
-    def pipeline(self, name: str = "test", **settings: Any) -> dlt.Pipeline:
-        return dlt.pipeline(
-            name,
-            destination=dlt.destinations.duckdb(str(self.database), **settings),
-            dataset_name="dataverse",
-            pipelines_dir=str(self.pipelines),
-        )
-
-
-def meanwhile(source: DltSource, *actions: Callable[[], Any]) -> DltSource:
-    """The same source; while its first row is read, others run, each in a thread of its own."""
-    waiting = list(actions)
-
-    def step(row: Any) -> Any:
-        while waiting:
-            thread = threading.Thread(target=waiting.pop())
-            thread.start()
-            thread.join()
-        return row
-
-    source.accounts.add_map(step)
-    return source
 
 
 @pytest.mark.parametrize("run", [load, dlt.Pipeline.run], ids=["load", "pipeline.run"])
@@ -102,8 +70,10 @@ def test_a_second_run_on_the_machine_is_refused(
 
 
 def test_a_run_on_another_machine_at_the_same_time_is_told(
-    new_source: NewSource, sandbox: Sandbox, tmp_path: Path
+    new_source: NewSource, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In a destination that keeps no marks, the run that ends last is told."""
+    monkeypatch.setattr(running_mark, "mark_table", lambda _: None)
     one, two = Machine(tmp_path, "one"), Machine(tmp_path, "two")
     load(one.pipeline(), new_source())
     sandbox.store.update("account", keys(sandbox)[0], {"name": "Changed"})
