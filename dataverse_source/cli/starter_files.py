@@ -30,6 +30,7 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
     },
     "dagster": {"dagster_assets.py": "dagster_assets.py"},
     "prefect": {"prefect_flow.py": "prefect_flow.py"},
+    "spark": {"spark_parts.py": "spark_parts.py"},
 }
 """Files in the project, each with the recipe that it is made of, by the word of ``--with``."""
 

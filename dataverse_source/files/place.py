@@ -64,7 +64,13 @@ def opened(url: str, what: str, setting: str) -> tuple[Any, str, FilesystemConfi
     try:
         config = resolve_configuration(given, sections=SECTIONS)
         files, root = fsspec_from_config(config)
-    except (ConfigurationException, MissingDependencyException, ImportError, ValueError) as error:
+    except (
+        ConfigurationException,
+        MissingDependencyException,
+        ImportError,
+        ValueError,
+        OSError,  # some connect at once
+    ) as error:
         raise ConfigurationError(
             f"The {what} cannot be opened",
             where=f"{setting}, {printable(url)}",

@@ -55,6 +55,8 @@ class TableResource(DltResource):
     """
 
     feed: Feed
+    _made: tuple[TResourceHints, TTableSchema] | None = None
+    """Hints and what dlt has made of them: it checks them word by word, for each batch of rows."""
 
     @classmethod
     def make(cls, name: str, feed: Feed, *, section: str, selected: bool = True) -> "TableResource":
@@ -129,7 +131,7 @@ class TableResource(DltResource):
         )
         if beside is not None:
             return _schema(self.name, beside)
-        own, user = _schema(self.name, self.feed.hints()), super().compute_table_schema(item, meta)
+        own, user = self._own_schema(), super().compute_table_schema(item, meta)
         columns = own["columns"]
         for name, hint in user["columns"].items():
             known = columns.get(name, {})
@@ -144,6 +146,15 @@ class TableResource(DltResource):
         }
         found: dict[str, Any] = {**own, **rest, "references": list(references.values())}
         return cast(TTableSchema, found)
+
+    def _own_schema(self) -> TTableSchema:
+        """The table's schema without the hints of the user; the caller may change it."""
+        hints = self.feed.hints()
+        if self._made is None or self._made[0] is not hints:
+            self._made = hints, _schema(self.name, hints)
+        made = self._made[1]
+        columns = {name: column.copy() for name, column in made["columns"].items()}
+        return {**made, "columns": columns}
 
     def apply_hints(self, *args: Any, **hints: Any) -> "TableResource":
         """Takes hints that keep the table right.

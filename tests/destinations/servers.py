@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-PATIENCE = 60
+PATIENCE = 120
 """Seconds in which a server has to answer."""
 
 PACKAGES = "postgresql mariadb-server-core mariadb-client-core"
@@ -48,7 +48,7 @@ def postgres() -> Iterator[str]:
     with _folder() as (folder, user):
         data = folder / "data"
         _run([init, "-D", str(data), "-U", "dlt", "-A", "trust", "-E", "UTF8", "-N"], user)
-        port = _free_port()
+        port = free_port()
         settings = {"fsync": "off", "timezone": "America/New_York", "listen_addresses": "127.0.0.1"}
         command = [server, "-D", str(data), "-p", str(port), "-k", str(folder)]
         for name, value in settings.items():
@@ -67,7 +67,7 @@ def mariadb() -> Iterator[str]:
     with _folder() as (folder, user):
         data = ["--no-defaults", f"--datadir={folder / 'data'}"]
         _run([init, *data, "--auth-root-authentication-method=normal", "--skip-test-db"], user)
-        port = _free_port()
+        port = free_port()
         command = [
             *(server, *data, "--bind-address=127.0.0.1", f"--port={port}"),
             *(f"--socket={folder / 'socket'}", "--default-time-zone=-05:00"),
@@ -81,7 +81,7 @@ def mariadb() -> Iterator[str]:
 @contextmanager
 def s3() -> Iterator[str]:
     """moto's S3 server, a process of its own: deltalake keeps Python's lock while it waits."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with _running(command, None, lambda: socket.create_connection(("127.0.0.1", port)).close()):
         yield f"http://127.0.0.1:{port}"
@@ -112,14 +112,15 @@ def _running(
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, user=user, cwd="/", stdout=log, stderr=log)
         try:
-            _wait(process, connect, log)
+            wait(process, connect, log)
             yield
         finally:
             process.terminate()
             process.wait(PATIENCE)
 
 
-def _wait(process: subprocess.Popen[bytes], connect: Callable[[], None], log: Any) -> None:
+def wait(process: subprocess.Popen[bytes], connect: Callable[[], None], log: Any) -> None:
+    """Waits until a server answers."""
     ends = time.monotonic() + PATIENCE
     while True:
         try:
@@ -137,7 +138,8 @@ def command_line(process: subprocess.Popen[bytes]) -> str:
     return " ".join(map(str, process.args))  # type: ignore[arg-type]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])

@@ -18,6 +18,7 @@ NOT_RUN = {
     "pip install dlt-dataverse 'dlt[": "it installs packages from an index",
     "# load.py\n": "it needs a warehouse; tests/docs/test_recipes.py checks what dlt makes of it",
     "# with sql_table\n": "it needs an SQL database; it stands there to be compared",
+    "import ray\n": "it needs Ray; tests/orchestration/test_parts_on_engines.py runs it",
     "uv add 'dlt-dataverse[sandbox]'": "it installs packages from an index",
 }
 """Beginnings of blocks that are only parsed, and the reasons."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -248,14 +249,22 @@ FINISHING = (
 
 def _killed(parts: Parts, plan: dict[str, Any], step: str, patch: str, call: str) -> None:
     """Runs a step in a process that ends itself by SIGKILL."""
+    done = _in_a_process(parts, plan, step, patch, call)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def _in_a_process(
+    parts: Parts, plan: dict[str, Any], step: str, patch: str, call: str
+) -> subprocess.CompletedProcess[str]:
     credentials = parts.settings["credentials"]
     settings = {**parts.settings, "credentials": dict(credentials)}
     given = {"plan": plan, "settings": settings, "database": str(parts.folder / "test.duckdb")}
     given["pipelines"] = str(parts.folder / "pipelines")
     script = KILLED.format(step=step, patch=patch, call=call)
     command = [sys.executable, "-c", script, json.dumps(given)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    # A module's compiled file would be cut off by a limit on the size of files.
+    variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=variables)
 
 
 def test_a_worker_and_a_finish_that_are_killed(parts: Parts, sandbox: Sandbox) -> None:
@@ -274,3 +283,48 @@ def test_a_worker_and_a_finish_that_are_killed(parts: Parts, sandbox: Sandbox) -
     parts.finish(plan)
     assert_equal(parts.new_pipeline(), sandbox, "accounts")
     assert parts.landed() == []
+
+
+@pytest.mark.parametrize("place", ["file", "unreachable"])
+def test_a_landing_place_that_cannot_be_written(
+    parts: Parts, sandbox: Sandbox, tmp_path: Path, place: str
+) -> None:
+    """It is told before the keys are read, which takes hours for a huge table."""
+    (tmp_path / "file").touch()
+    url = {
+        "file": (tmp_path / "file" / "landing").as_uri(),
+        "unreachable": "ftp://127.0.0.1:1/landing",
+    }
+    sandbox.requests.clear()
+    with pytest.raises(ConfigurationError, match="The landing place cannot be") as refused:
+        parts.plan(landing_url=url[place])
+    assert url[place] in str(refused.value.where)
+    chain = "$select=accountid,createdon"
+    assert not any(chain in query for query in queries(sandbox))
+    parts.plan()
+    assert any(chain in query for query in queries(sandbox))
+
+
+FULL = (
+    """
+import resource
+plain = landing.Landing.write
+def limited(self, name):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # an OSError, as of a full disk
+    return plain(self, name)
+landing.Landing.write = limited
+""",
+    "read_part(given['plan'], 1, **given['settings'])",
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_landing_place_that_is_full(parts: Parts, sandbox: Sandbox) -> None:
+    plan = parts.plan()
+    done = _in_a_process(parts, plan, "read_part", *FULL)
+    assert "The landing place cannot be written" in done.stderr
+    assert "OSError" in done.stderr
+    assert parts.landed() == ["plan.json"]
+    parts.read_all(plan)
+    parts.finish(plan)
+    assert_equal(parts.new_pipeline(), sandbox, "accounts")

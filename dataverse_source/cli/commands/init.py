@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dataverse_source.cli.starter_files import Answers
 
 SANDBOX = "sandbox"
-WORDS = ("cron", "github", "docker", "kubernetes", "airflow", "dagster", "prefect")
+WORDS = ("cron", "github", "docker", "kubernetes", "airflow", "dagster", "prefect", "spark")
 
 
 def _extras(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ last loaded package.
 
 # mypy: disable-error-code="import-not-found,untyped-decorator"
 
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,11 @@ PIPELINE = "dataverse"
 BUCKETS = 8  # never change it: tables that come into another bucket are read in full again
 AT_ONCE = 1  # more if the destination takes several writers; DuckDB takes one
 TABLES = AssetAlias("dataverse")  # other DAGs wait for its tables: Asset("dataverse://accounts")
+
+# Else dlt asks Airflow for a variable for each of its settings: 900 requests a task. Those in the
+# variable dlt_secrets_toml are found all the same.
+for name in ("ONLY_TOML_FRAGMENTS", "ONLY_SECRETS"):
+    os.environ.setdefault(f"PROVIDERS__AIRFLOW_SECRETS__{name}", "true")
 
 # Set here, so that it also holds if Airflow has retries set for all tasks.
 RETRIES = {"retries": 2, "retry_delay": timedelta(minutes=5)}

@@ -7,6 +7,7 @@ every hour.
 
 # mypy: disable-error-code="import-not-found,untyped-decorator"
 
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,11 @@ TABLE = "accounts"
 PIPELINE = f"dataverse_{TABLE}"
 PARTS = 64
 AT_ONCE = 8
+
+# Else dlt asks Airflow for a variable for each of its settings: 900 requests a task. Those in the
+# variable dlt_secrets_toml are found all the same.
+for name in ("ONLY_TOML_FRAGMENTS", "ONLY_SECRETS"):
+    os.environ.setdefault(f"PROVIDERS__AIRFLOW_SECRETS__{name}", "true")
 
 RETRIES = {"retries": 2, "retry_delay": timedelta(minutes=5)}
 

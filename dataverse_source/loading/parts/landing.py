@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 import dlt
 
-from dataverse_source.errors import ConfigurationError
+from dataverse_source.errors import ConfigurationError, printable
 from dataverse_source.files.place import opened
 
 PLAN = "plan.json"
@@ -52,29 +54,75 @@ class Landing:
         """Whether it is a folder of this machine."""
         return bool(self._is_local)
 
+    def check_writable(self) -> None:
+        """Writes a file and removes it.
+
+        Raises:
+            ConfigurationError: nothing can be written.
+        """
+        name = f".written-{os.urandom(4).hex()}"
+        self.put(name, {})
+        with self.writing():
+            self.remove(name)
+
     def put(self, name: str, value: Any) -> None:
-        """Writes a JSON file in one step: others see all of it, or nothing."""
-        self._prepare()
+        """Writes a JSON file in one step: others see all of it, or nothing.
+
+        Raises:
+            ConfigurationError: it cannot be written.
+        """
         text = json.dumps(value, indent=1).encode()
-        if not self._is_local:  # object stores show an object when it is complete
-            self._files.pipe_file(self._path(name), text)
-            return
-        path = Path(self._path(name))
-        new = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
-        new.write_bytes(text)
-        new.replace(path)
+        with self.writing():
+            self._prepare()
+            if not self._is_local:  # object stores show an object when it is complete
+                self._files.pipe_file(self._path(name), text)
+                return
+            path = Path(self._path(name))
+            new = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
+            new.write_bytes(text)
+            new.replace(path)
 
     def get(self, name: str) -> Any | None:
-        """The contents of a JSON file; None if there is no such file."""
-        try:
-            return json.loads(self._files.cat_file(self._path(name)))
-        except FileNotFoundError:
-            return None
+        """The contents of a JSON file; None if there is no such file.
+
+        Raises:
+            ValueError: it is no JSON.
+            ConfigurationError: it cannot be read.
+        """
+        with self._doing("read"):
+            try:
+                found = self._files.cat_file(self._path(name))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return json.loads(found)
 
     def write(self, name: str) -> IO[bytes]:
-        """A new file, open for writing."""
+        """A new file, open for writing; to be used and closed within `writing`."""
         self._prepare()
         return self._files.open(self._path(name), "wb")  # type: ignore[no-any-return]
+
+    def writing(self) -> AbstractContextManager[None]:
+        """While it lasts, an error is that of the landing place, which cannot be written.
+
+        Raises:
+            ConfigurationError: it cannot.
+        """
+        return self._doing("written")
+
+    @contextmanager
+    def _doing(self, what: str) -> Iterator[None]:
+        """Explains errors; each file system, and each library for a bucket, has its own."""
+        try:
+            yield
+        except Exception as error:
+            raise ConfigurationError(
+                f"The landing place cannot be {what}",
+                where=f"landing_url, {printable(self.url)}",
+                why=printable(f"{type(error).__name__}: {error}".strip().split("\n")[0]),
+                remedy="Check that the folder or bucket is there, that it has space, and that this "
+                "machine's user, or the credentials in [destination.filesystem.credentials], may "
+                "write to it. Then run this step again; parts that were read are kept.",
+            ) from error
 
     def read(self, name: str) -> IO[bytes]:
         """A file, open for reading.
@@ -120,10 +168,8 @@ def write_plan_file(where: str, plan: Any) -> None:
     folder, name = _folder_and_name(where)
     try:
         Landing(folder).put(name, plan)
-    except OSError as error:
-        raise ConfigurationError(
-            "The plan cannot be written", where=where, why=str(error)
-        ) from None
+    except ConfigurationError as error:
+        raise ConfigurationError("The plan cannot be written", where=where, why=error.why) from None
 
 
 def read_plan_file(where: str) -> Any:

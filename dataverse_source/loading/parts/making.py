@@ -85,6 +85,8 @@ def _with_parts(
     found = forecast(run.reader.count(), page, size, **shares)
     if not wish.on_forecast(run.name, found):
         return replace(plan, why="only the forecast was asked for", forecast=found.to_json())
+    place = landing().rstrip("/")
+    Landing(place).check_writable()  # before the keys are read, which may take hours
     counts = CreatedOnCounts()
     mode, state = begin(run, opened.plan, opened.state, counts)
     if reason := whole_because(run, mode):
@@ -96,7 +98,7 @@ def _with_parts(
     plan = replace(
         plan,
         why=f"{counts.rows:,} rows have to be read",
-        landing=f"{landing().rstrip('/')}/{run.name}-{plan.id}",
+        landing=f"{place}/{run.name}-{plan.id}",
         state=stored,
         highest=highest,
         leaves_out_newer=mode.column != MODIFIED_ON,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
@@ -248,8 +249,11 @@ class _Files:
         if one is None:
             number = len(self._done) + len(self._open)
             name = f"{self._prefix}.{number:03d}.parquet"
-            one = self._open[recent] = _File(name, self._landing.write(name), self._schema)
-        one.add(rows)
+            with self._landing.writing():
+                one = _File(name, self._landing.write(name), self._schema)
+            self._open[recent] = one
+        with self._landing.writing():
+            one.add(rows)
         if one.is_full:
             self._close(recent)
 
@@ -264,13 +268,15 @@ class _Files:
         return self._done
 
     def discard(self) -> None:
-        """Removes all files."""
+        """Removes all files that it can."""
         for name in [*(one.name for one in self._open.values()), *(one.name for one in self._done)]:
-            self._landing.remove(name)
+            with suppress(Exception):  # the first error is the one that counts
+                self._landing.remove(name)
 
     def _close(self, recent: bool) -> None:
         one = self._open.pop(recent)
-        one.close()
+        with self._landing.writing():
+            one.close()
         self._done.append(LandedFile(one.name, one.rows, recent))
 
 

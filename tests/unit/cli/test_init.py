@@ -185,7 +185,7 @@ def test_nothing_is_asked_of_scripts(folder: Path, sandbox: Sandbox) -> None:
 
 
 def test_more_files(cli: Cli, folder: Path) -> None:
-    words = "cron,github,docker,airflow,dagster,kubernetes"
+    words = "cron,github,docker,airflow,dagster,kubernetes,spark"
     told = cli(
         "init", "--with", words, "--with", "prefect", "--table", "leads", "--table", "tasks",
         "--environment-url", "https://contoso.crm4.dynamics.com/", "--client-id", "the-client",
@@ -196,7 +196,8 @@ def test_more_files(cli: Cli, folder: Path) -> None:
         ast.parse(text)
         named = f'PIPELINE = "{pipeline_name(folder.name)}"' in text
         assert named == (name != "pipeline.py")
-    ast.parse((folder / "airflow_parts_dag.py").read_text())
+    for name in ("airflow_parts_dag.py", "spark_parts.py"):
+        ast.parse((folder / name).read_text())
     kinds = [one["kind"] for one in yaml.safe_load_all((folder / "kubernetes.yml").read_text())]
     assert kinds == ["CronJob", "Job"]
     assert f"PROJECT={folder}\n" in (folder / "crontab").read_text()
