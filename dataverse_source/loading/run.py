@@ -50,6 +50,8 @@ ARGUMENTS = (
 )
 """Arguments of ``pipeline.run`` that `load` hands on with every load package."""
 
+REFRESH_MODES = ("drop_sources", "drop_resources", "drop_data")
+
 
 def load(
     pipeline: dlt.Pipeline,
@@ -85,7 +87,7 @@ def load(
         TablesFailedError: some tables failed; their rows and their state are unchanged. Its
             ``report`` says what was done to the others.
         DataverseError: the only table failed, or all tables failed for the same reason.
-        ConfigurationError: dlt's ``raise_on_failed_jobs`` is off.
+        ConfigurationError: dlt's ``raise_on_failed_jobs`` is off, or there is no such ``refresh``.
         PipelineError: dlt or the destination failed, or the pipeline runs twice at once.
         KeyboardInterrupt: a signal interrupted the run; its text says what is kept.
     """
@@ -96,6 +98,11 @@ def load(
 
     arguments = {name: value for name, value in locals().items() if name in ARGUMENTS and value}
     before = pipeline.refresh
+    if (refresh or before) not in (None, *REFRESH_MODES):  # dlt does nothing then
+        raise ConfigurationError(
+            f"There is no refresh {refresh or before!r}",
+            remedy="Pass drop_sources, drop_resources or drop_data, or leave refresh out.",
+        )
     pipeline.refresh = refresh or before
     try:
         with only_run(pipeline) as place:

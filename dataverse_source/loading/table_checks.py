@@ -174,6 +174,7 @@ def check_table(run: TableRun, *, in_load: bool) -> None:
             remedy="Load into a database, or set table_format = 'delta' or 'iceberg', and leave "
             "write = 'merge' for audits. Or put audits into tables, without audit = true.",
         )
+    _check_table_format(run)
     check_feed(run)
     check_history(run)
     if run.merge_strategy is not None or run.settings.write == "append":
@@ -195,4 +196,22 @@ def check_table(run: TableRun, *, in_load: bool) -> None:
         remedy="Load into a database, or in a bucket or folder set table_format = 'delta' or "
         "'iceberg'. Or set write = 'append', which keeps a change feed. Or set sync = 'full' "
         "without deletes = 'keep' and max_rows_per_load: then every run replaces all rows.",
+    )
+
+
+def _check_table_format(run: TableRun) -> None:
+    """Dlt loads a table in the destination's own format, if it does not know the one that is set.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    if run.abilities is None or run.table_format in (None, "native", *run.abilities.table_formats):
+        return
+    known = " or ".join(repr(one) for one in run.abilities.table_formats)
+    raise ConfigurationError(
+        f"{run.abilities.destination} has no tables of the format {run.table_format}, as table "
+        f"{run.name} shall have",
+        where=f"[sources.dataverse.table_settings.{run.name}] table_format",
+        remedy=f"Set table_format to {known}." if known else "Leave table_format out: it is for "
+        "buckets and folders, and for some warehouses.",
     )

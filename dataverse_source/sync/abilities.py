@@ -59,6 +59,11 @@ class Abilities:
         table: TTableSchema = {"table_format": None if shown == "native" else shown}  # type: ignore[typeddict-item]
         return selector(found, table_schema=table)
 
+    @property
+    def table_formats(self) -> Sequence[str]:
+        """Formats that a table can have there, beside the destination's own."""
+        return self.capabilities.supported_table_formats or ()
+
     def merge_strategy(self, table_format: str | None) -> str | None:
         """The strategy that is right for changes and deleted rows; None: there is none."""
         found = self.strategies(table_format)

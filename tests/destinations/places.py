@@ -15,6 +15,8 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from tests.destinations import ducklake
+
 Rows = list[dict[str, Any]]
 
 
@@ -48,6 +50,8 @@ def place(name: str, folder: Path, fixture: Callable[[str], Any]) -> Place:
     if name == "SQLite":
         address = f"sqlite:///{folder / 'rows.db'}"
         return Place(name, dlt.destinations.sqlalchemy(address), _sqlite(folder))
+    if name == "DuckLake":
+        return Place(name, *ducklake.lake("sqlite", folder, fixture))
     files = dlt.destinations.filesystem((folder / "lake").as_uri())
     if name == "Parquet":
         return Place(name, files, _parquet(folder / "lake"))

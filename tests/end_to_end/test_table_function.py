@@ -181,6 +181,29 @@ def test_load_refuses_what_is_no_source(new_pipeline: NewPipeline) -> None:
             load(new_pipeline(), one)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "settings", "why"),
+    [
+        ({"refresh": "everything"}, {}, "drop_sources, drop_resources or drop_data"),
+        ({"table_format": "delta"}, {}, "duckdb has no tables of the format delta"),
+        ({}, {"table_format": "iceberg"}, "duckdb has no tables of the format iceberg"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(
+    where: dict[str, Any],
+    shared: Sandbox,
+    new_pipeline: NewPipeline,
+    arguments: dict[str, Any],
+    settings: dict[str, Any],
+    why: str,
+) -> None:
+    source = dataverse(tables=["accounts"], **settings, **where)
+    shared.requests.clear()
+    with pytest.raises(ConfigurationError, match=why):
+        load(new_pipeline(), source, **arguments)
+    assert queries(shared) == []
+
+
 def test_several_sources_report_the_failure_of_one(
     where: dict[str, Any], shared: Sandbox, new_pipeline: NewPipeline
 ) -> None:

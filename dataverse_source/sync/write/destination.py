@@ -19,6 +19,7 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
 from dataverse_source.arrow.keys import no_keys
 from dataverse_source.arrow.schema import TEXT
+from dataverse_source.arrow.spool import Spool
 from dataverse_source.sync.versions import loaded_keys_and_versions
 from dataverse_source.sync.write.columns import DELETED, SEEN_AT, SNAPSHOT
 from dataverse_source.sync.write.open_tables import add_columns, sql_client
@@ -33,6 +34,10 @@ VALID_TO = "_dataverse_valid_to"
 
 CELLS_AT_ONCE = 200_000
 """Cells that are fetched at a time, so that dlt's thread is never busy for long."""
+
+ONE_CONNECTION = frozenset({"dlt.destinations.ducklake"})
+"""Destinations of which one connection is open at a time: each attaches the catalog anew, and
+DuckDB opens a catalog that is a file only once in a process."""
 
 KEYS_AT_ONCE = 500
 """Keys in one question: some databases take at most 2,100 values in a statement."""
@@ -239,6 +244,29 @@ class LoadedTable:
         as_arrow: bool,
     ) -> Generator[Any, None, None]:
         """Whether there is an SQL client, then the chunks; iterated on dlt's thread only."""
+        asked = (table, columns, condition, keys)
+        if self._pipeline.destination.destination_type not in ONE_CONNECTION:
+            yield from self._streamed(*asked, as_arrow)
+            return
+        with Spool() as spool:  # several tables are asked side by side
+            streamed = self._streamed(*asked, as_arrow=True)
+            available = next(streamed)
+            for chunk in streamed:
+                spool.add(chunk)
+            yield available
+            for chunk in spool:
+                cells = (column.to_pylist() for column in chunk.columns)
+                yield chunk if as_arrow else list(zip(*cells, strict=True))
+
+    def _streamed(
+        self,
+        table: str,
+        columns: Sequence[str | None] | None,
+        condition: Condition | None,
+        keys: Sequence[str] | None,
+        as_arrow: bool,
+    ) -> Generator[Any, None, None]:
+        """As `_chunks`, with a connection that stays open between them."""
         naming = self._schema.naming
         if self._schema.name not in self._pipeline.schema_names:
             yield True  # the very first run
