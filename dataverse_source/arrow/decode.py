@@ -16,7 +16,7 @@ import pyarrow.json as pj
 
 from dataverse_source.arrow.decode_compiled import RawPage, read_compiled
 from dataverse_source.arrow.decode_exact import decode_exact
-from dataverse_source.arrow.keys import no_keys, plain_ids
+from dataverse_source.arrow.keys import ids_of_deleted, no_ids, no_keys, plain_ids
 from dataverse_source.arrow.page import (
     CONTEXT,
     DELETED_CONTEXT,
@@ -76,12 +76,15 @@ def decode_page(body: bytes, schema: TableSchema, *, delta: bool = False) -> Pag
     except (_NotPlainError, pa.ArrowException, ValueError) as refusal:
         logger.debug("%s: a page is decoded exactly: %s", schema.table.logical_name, refusal)
         page = decode_exact(body, schema, delta=delta)
+    deleted = page.deleted
+    if schema.primary_key in schema.fields_of_ids and len(deleted):
+        deleted = ids_of_deleted(deleted)
+    page = replace(page, deleted=deleted)
     _check_keys(page, schema)
     # Dataverse gives a delta link on the last page of a chain only.
     more = False if page.more is None and page.delta_link and not page.next_link else page.more
     rows = _with_whole_keys(_with_plain_ids(page.rows, schema), schema)
-    deleted = plain_ids(page.deleted) if schema.fields_of_ids else page.deleted
-    return replace(page, rows=rows, deleted=deleted, more=more)
+    return replace(page, rows=rows, more=more)
 
 
 def _check_members(body: bytes) -> None:
@@ -250,4 +253,12 @@ def _check_keys(page: Page, schema: TableSchema) -> None:
         raise ProtocolError(
             f"{page.deleted.null_count} of {len(page.deleted)} deleted rows in a page have no key",
             where=schema.table.logical_name,
+        )
+    are_ids = schema.primary_key in schema.fields_of_ids
+    strange = no_ids(page.deleted) if are_ids else no_keys()
+    if len(strange):
+        raise ProtocolError(
+            f"{len(strange)} of {len(page.deleted)} deleted rows in a page have no ids as keys",
+            where=schema.table.logical_name,
+            why=repr(strange[0].as_py()),
         )

@@ -12,8 +12,12 @@ from dataverse_source.arrow.schema import GUID_LENGTH, TEXT
 BETWEEN = " "
 """Between the columns of a key in one text."""
 
-_ANY_GUID = r"^\s*[{(]?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})[})]?\s*$"
-"""In all spellings that .NET knows but the one without hyphens."""
+_DIGITS = "-?".join(f"([0-9A-Fa-f]{{{count}}})" for count in (8, 4, 4, 4, 12))
+_ANY_GUID = rf"^\s*[{{(]?{_DIGITS}[)}}]?\s*$"
+"""In all spellings that .NET has for it, with or without hyphens."""
+
+_IN_AN_ADDRESS = r"^.*\(([^()]*)\)\s*$"
+"""An entity's address, absolute or relative, which ends with its id: ``accounts(<id>)``."""
 
 
 def no_keys() -> pa.Array:
@@ -35,16 +39,30 @@ def joined(rows: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
 
 
 def plain_ids(ids: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Ids as Dataverse writes most of them: without braces and blanks, in small letters.
+    """Ids as Dataverse writes most of them: with hyphens, without braces, in small letters.
 
     Some deletions and some providers of virtual tables write them differently. What is no id stays
     as it is.
     """
-    is_long = (pc.max(pc.binary_length(ids)).as_py() or 0) > GUID_LENGTH
-    if not is_long and not pc.any(pc.not_equal(pc.ascii_lower(ids), ids)).as_py():
+    lengths = pc.min_max(pc.binary_length(ids)).as_py()
+    is_plain = set(lengths.values()) <= {GUID_LENGTH, None}
+    if is_plain and not pc.any(pc.not_equal(pc.ascii_lower(ids), ids)).as_py():
         return ids
-    bare = pc.ascii_lower(pc.replace_substring_regex(ids, _ANY_GUID, r"\1"))
+    bare = pc.ascii_lower(pc.replace_substring_regex(ids, _ANY_GUID, r"\1-\2-\3-\4-\5"))
     return pc.if_else(pc.match_substring_regex(ids, _ANY_GUID), bare, ids)
+
+
+def ids_of_deleted(ids: pa.Array) -> pa.Array:
+    """The ids of deleted rows, as `plain_ids`; also of addresses.
+
+    OData's docs (``ODataDeltaDeletedEntry.Id``): the id "may be absolute or relative".
+    """
+    return plain_ids(pc.replace_substring_regex(ids, _IN_AN_ADDRESS, r"\1"))
+
+
+def no_ids(ids: pa.Array) -> pa.Array:
+    """Those of the texts that are no id in any spelling; null is none of them."""
+    return ids.filter(pc.invert(pc.match_substring_regex(ids, _ANY_GUID)))
 
 
 def one_key(values: Sequence[object]) -> str:

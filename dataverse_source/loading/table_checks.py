@@ -212,6 +212,7 @@ def _check_table_format(run: TableRun) -> None:
         f"{run.abilities.destination} has no tables of the format {run.table_format}, as table "
         f"{run.name} shall have",
         where=f"[sources.dataverse.table_settings.{run.name}] table_format",
-        remedy=f"Set table_format to {known}." if known else "Leave table_format out: it is for "
-        "buckets and folders, and for some warehouses.",
+        remedy=f"Set table_format to {known}."
+        if known
+        else "Leave table_format out: it is for buckets and folders, and for some warehouses.",
     )

@@ -51,7 +51,7 @@ def place(name: str, folder: Path, fixture: Callable[[str], Any]) -> Place:
         address = f"sqlite:///{folder / 'rows.db'}"
         return Place(name, dlt.destinations.sqlalchemy(address), _sqlite(folder))
     if name == "DuckLake":
-        return Place(name, *ducklake.lake("sqlite", folder, fixture))
+        return Place(name, *ducklake.lake("duckdb", folder, fixture))
     files = dlt.destinations.filesystem((folder / "lake").as_uri())
     if name == "Parquet":
         return Place(name, files, _parquet(folder / "lake"))

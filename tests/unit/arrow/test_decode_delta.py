@@ -30,6 +30,9 @@ DECODERS = pytest.mark.parametrize("decode", [decode_page, decode_fast, decode_e
 Decoder = Callable[..., Page]
 
 
+X, Y = (f"0080ccb4-38a8-ee11-a000-000d3a2f391{last}" for last in "ab")
+
+
 def deleted(key: object, reason: str = "deleted") -> dict[str, Any]:
     context = "https://org.crm.dynamics.com/api/data/v9.2/$metadata#accounts/$deletedEntity"
     return {"@odata.context": context, "id": key, "reason": reason}
@@ -47,22 +50,22 @@ def body(*entries: dict[str, Any], **members: object) -> bytes:
 def test_rows_and_deleted_rows_are_told_apart(decode: Decoder) -> None:
     link = "https://org.crm.dynamics.com/api/data/v9.2/accounts?$deltatoken=1"
     page = decode(
-        body(deleted("x"), row("a", id="own"), deleted("y"), **{"@odata.deltaLink": link}),
+        body(deleted(X), row("a", id="own"), deleted(Y), **{"@odata.deltaLink": link}),
         SCHEMA,
         delta=True,
     )
     assert page.rows["accountid"].to_pylist() == ["a"]
     assert page.rows["id"].to_pylist() == ["own"]
-    assert page.deleted.to_pylist() == ["x", "y"]
+    assert page.deleted.to_pylist() == [X, Y]
     assert (page.delta_link, page.next_link) == (link, None)
 
 
 @DECODERS
 def test_a_page_of_nothing_but_deleted_rows_has_all_columns(decode: Decoder) -> None:
-    page = decode(body(deleted("x"), deleted("y")), SCHEMA, delta=True)
+    page = decode(body(deleted(X), deleted(Y)), SCHEMA, delta=True)
     assert page.rows.num_rows == 0
     assert page.rows.schema == SCHEMA.arrow
-    assert page.deleted.to_pylist() == ["x", "y"]
+    assert page.deleted.to_pylist() == [X, Y]
 
 
 @DECODERS
@@ -90,7 +93,7 @@ def test_a_deleted_row_whose_key_is_no_text_is_refused() -> None:
 
 def test_a_row_without_a_key_is_refused_in_a_delta_too() -> None:
     with pytest.raises(ProtocolError, match="no primary key"):
-        decode_page(body(deleted("x"), {"versionnumber": 1}), SCHEMA, delta=True)
+        decode_page(body(deleted(X), {"versionnumber": 1}), SCHEMA, delta=True)
 
 
 @given(

@@ -11,10 +11,12 @@ import pytest
 from dataverse_source.arrow.decode import decode_page
 from dataverse_source.arrow.keys import plain_ids
 from dataverse_source.arrow.schema import table_schema
+from dataverse_source.errors import ProtocolError
 from dataverse_source.metadata.model import Column, Table
 
 ID = "0080ccb4-38a8-ee11-a000-000d3a2f391f"
 SPELLINGS = [ID, ID.upper(), f"{{{ID}}}", f"({ID.upper()})", f" {ID}  ", f"{{{ID.upper()}}} "]
+SPELLINGS += [ID.replace("-", ""), ID.replace("-", "").upper()]
 COLUMNS = (
     Column("accountid", "UniqueidentifierType", is_primary_id=True),
     Column("ownerid", "OwnerType"),
@@ -36,6 +38,20 @@ def test_keys_lookups_and_deletions_have_one_spelling(spelled: str) -> None:
     assert row["code"] == spelled  # a text is no id
     assert page.deleted.to_pylist() == [ID]
     assert page.rows.schema == SCHEMA.arrow
+
+
+@pytest.mark.parametrize("address", ["accounts(%s)", "https://org.crm.dynamics.com/x/accounts(%s)"])
+def test_a_deleted_row_may_be_told_by_its_address(address: str) -> None:
+    row = {"@odata.context": DELETED, "id": address % ID.upper(), "reason": "deleted"}
+    page = decode_page(json.dumps({"value": [row]}).encode(), SCHEMA, delta=True)
+    assert page.deleted.to_pylist() == [ID]
+
+
+@pytest.mark.parametrize("key", ["accounts(name='Contoso')", "nonsense", f"{ID}x", ""])
+def test_a_deleted_row_without_an_id_is_an_error(key: str) -> None:
+    row = {"@odata.context": DELETED, "id": key, "reason": "deleted"}
+    with pytest.raises(ProtocolError, match="1 of 1 deleted rows in a page have no ids"):
+        decode_page(json.dumps({"value": [row]}).encode(), SCHEMA, delta=True)
 
 
 def test_what_is_no_id_stays_as_it_is() -> None:
