@@ -52,6 +52,8 @@ def dataverse(
     files: Sequence[str] | None = dlt.config.value,
     files_url: str | None = dlt.config.value,
     files_deletes: str | None = dlt.config.value,
+    environment_column: str | None = dlt.config.value,
+    caller: str | None = dlt.config.value,
     max_concurrency: int | None = dlt.config.value,
     bucket: str | None = dlt.config.value,
     processes: int | None = dlt.config.value,
@@ -115,6 +117,10 @@ def dataverse(
             stored.
         files_deletes: what becomes of the bytes of files that are gone or replaced: ``keep`` or
             ``remove``.
+        environment_column: a name of this environment, such as ``eu``: the value of
+            ``_dataverse_environment`` in every row and part of every key, so that several
+            environments fill the same tables of one dataset.
+        caller: Entra object id of a user to read as: only what this user may read, too, is loaded.
         max_concurrency: most requests in flight, 1 to 208.
         bucket: ``0/8`` to ``7/8``: only this eighth of the tables, by their logical names, for one
             of eight pipelines; the number of buckets must never change.

@@ -11,7 +11,14 @@ import dlt
 from dataverse_source.cli.options import Where
 from dataverse_source.config.log import logger
 from dataverse_source.errors import dataverse_error
-from dataverse_source.loading.destination_queries import Query, Rows, one_client, select
+from dataverse_source.loading.destination_queries import (
+    Query,
+    Rows,
+    one_client,
+    row_counts,
+    select,
+    where_own,
+)
 from dataverse_source.loading.memory import limit_duckdb_memory
 from dataverse_source.loading.pipeline_errors import pipeline_error
 from dataverse_source.loading.project_pipeline import attached_pipeline
@@ -77,13 +84,17 @@ def known_tables(pipeline: dlt.Pipeline) -> list[KnownTable]:
 
 def row_count(pipeline: dlt.Pipeline, table: str) -> int | None:
     """Rows of a table in the destination; None if they cannot be counted."""
-    found = _select(pipeline, Query(table))
-    return int(found[0][0]) if found else None
+    try:
+        return row_counts(pipeline, [table])[table]
+    except Exception as error:  # each destination's driver has errors of its own
+        logger.info("The rows of %s cannot be counted: %s", table, error)
+        return None
 
 
 def _names(pipeline: dlt.Pipeline) -> dict[str, str]:
     """Names in the destination by logical name, from the catalog of the last run."""
-    found = _select(pipeline, Query(CATALOG_TABLE, ("logical_name", "table")))
+    own = where_own(pipeline)
+    found = _select(pipeline, Query(CATALOG_TABLE, ("logical_name", "table"), where=own))
     return {str(logical): str(name) for logical, name in found}
 
 

@@ -48,8 +48,20 @@ def new_boundary() -> str:
     return f"batch_{uuid.uuid4()}"
 
 
-def to_body(urls: Sequence[str], requests: Sequence[BatchRequest], boundary: str) -> bytes:
-    """The body of a batch; each line must end in CR LF (docs)."""
+def to_body(
+    urls: Sequence[str],
+    requests: Sequence[BatchRequest],
+    boundary: str,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    """The body of a batch; each line must end in CR LF (docs).
+
+    Args:
+        urls: of the requests.
+        requests: in the same order.
+        boundary: between the parts.
+        headers: of every request.
+    """
     lines: list[str] = []
     for url, request in zip(urls, requests, strict=True):
         lines += [
@@ -62,6 +74,7 @@ def to_body(urls: Sequence[str], requests: Sequence[BatchRequest], boundary: str
         ]
         if request.prefer:
             lines.append(f"Prefer: {', '.join(request.prefer)}")
+        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         lines += ["", ""]
     return "\r\n".join([*lines, f"--{boundary}--", ""]).encode()
 

@@ -25,6 +25,7 @@ from dataverse_source.client.batch import (
     to_body,
 )
 from dataverse_source.client.body import TooLargeError
+from dataverse_source.client.caller import about_caller, caller_header
 from dataverse_source.client.connection_errors import network_fault, within
 from dataverse_source.client.counters import CostsByPath, Counters, TableCosts
 from dataverse_source.client.deadline import LONGEST_ANSWER
@@ -38,7 +39,7 @@ from dataverse_source.client.session import HEADERS, timeouts
 from dataverse_source.client.throttle.limiter import ConcurrencyLimiter, Permit
 from dataverse_source.client.token_source import TokenSource
 from dataverse_source.client.urls import environment_base, pinned, request_url
-from dataverse_source.errors import ProtocolError, safe_url
+from dataverse_source.errors import AccessDeniedError, ProtocolError, safe_url
 
 __all__ = ["Counters", "DataverseClient", "HasNextLink", "environment_base"]
 
@@ -60,6 +61,7 @@ class DataverseClient:
         limiter: says when requests may be sent; clients of the same user of the same
             environment share one (see `limiter_of`).
         max_concurrency: requests at once, at most; None: as many as the limiter allows.
+        caller: Entra object id of the user that requests act for; None: for nobody else.
 
     Attributes:
         environment_url: scheme, host and port of the environment.
@@ -80,6 +82,7 @@ class DataverseClient:
         pause: Callable[[float], None] = pause,
         limiter: ConcurrencyLimiter | None = None,
         max_concurrency: int | None = None,
+        caller: str | None = None,
     ) -> None:
         self.environment_url = environment_base(environment_url)
         self._root = f"{self.environment_url}/api/data/{api_version.strip('/')}"
@@ -92,6 +95,7 @@ class DataverseClient:
         self._limiter = limiter or ConcurrencyLimiter()
         self._before = self._limiter.totals
         self._max_concurrency = max_concurrency
+        self._caller = caller_header(caller)
         self._lock = threading.Lock()
         self._counters = Counters()
         self._by_path = CostsByPath(lambda: self._limiter.totals.seconds_held)
@@ -210,12 +214,9 @@ class DataverseClient:
         urls = [self.url(one.path, one.query) for one in requests_]
         boundary = new_boundary()
         headers = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
-        request = requests.Request(
-            "POST",
-            self.url("$batch"),
-            headers={**headers, **preferences([CONTINUE_ON_ERROR], None)},
-            data=to_body(urls, requests_, boundary),
-        )
+        headers |= preferences([CONTINUE_ON_ERROR], None)
+        data = to_body(urls, requests_, boundary, self._caller)
+        request = requests.Request("POST", self.url("$batch"), headers=headers, data=data)
         return self._answer(request, lambda body: read_batch(body, urls))
 
     def pages(
@@ -307,6 +308,8 @@ class DataverseClient:
                     responses.check(response, retry_heavy=retry_heavy, partial=sink is not None)
                 except ProtocolError as error:
                     raise responses.located(error, response) from error.__cause__
+                except AccessDeniedError as error:
+                    raise about_caller(error, self._caller) from error.__cause__
             try:
                 return response.parsed(parse)
             except ProtocolError as error:
@@ -345,7 +348,7 @@ class DataverseClient:
         request = requests.Request(
             request.method,
             self.environment_url,
-            headers={**HEADERS, **request.headers, **(sink.headers if sink else {})},
+            headers=HEADERS | self._caller | request.headers | (sink.headers if sink else {}),
             data=request.data,
         )
         began = time.monotonic()

@@ -105,6 +105,24 @@ class Settings:
             "what becomes of the bytes of files that are gone or replaced: `keep` or `remove`",
         ),
     )
+    environment_column: str | None = field(
+        default=None,
+        metadata=about(
+            values.ENVIRONMENT,
+            "a name of this environment, such as `eu`: the value of `_dataverse_environment` in "
+            "every row and part of every key, so that several environments fill the same tables of "
+            "one dataset",
+            unset="one environment in a dataset",
+        ),
+    )
+    caller: str | None = field(
+        default=None,
+        metadata=about(
+            values.GUID,
+            "Entra object id of a user to read as: only what this user may read, too, is loaded",
+            unset="the application user",
+        ),
+    )
     max_concurrency: int | None = field(
         default=None,
         metadata=about(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ MAX_PAGE_SIZE = 5000
 """Rows per page; Dataverse's maximum for standard tables (docs: "Page results")."""
 
 _VERSION = re.compile(r"v\d+\.\d+")
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9_.-]{1,36}")
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,20 @@ def _version(value: Any) -> str:
     return text
 
 
+ENVIRONMENT_LENGTH = 36
+
+
+def _environment(value: Any) -> str:
+    text = _text(value)
+    if not _ENVIRONMENT.fullmatch(text):
+        raise ValueError
+    return text
+
+
+def _guid(value: Any) -> str:
+    return str(uuid.UUID(_text(value)))
+
+
 def _bucket(value: Any) -> tuple[int, int]:
     number, _, count = str(value).partition("/")
     found = int(number), int(count)
@@ -152,6 +168,12 @@ BUCKET = Kind(
     "a number from 0 and how many buckets there are, such as 3/8; of 8, they are 0/8 to 7/8",
     _bucket,
 )
+ENVIRONMENT = Kind(
+    f"a short name of letters, digits, '_', '-' and '.', at most {ENVIRONMENT_LENGTH} characters, "
+    "such as eu",
+    _environment,
+)
+GUID = Kind("an id such as 00000000-0000-0000-0000-000000000000", _guid)
 FLAG = Kind("true or false", _flag)
 SECONDS = Kind("a number of seconds above 0", _seconds_above_0)
 VERSION = Kind("a version of the Web API, such as v9.2", _version)

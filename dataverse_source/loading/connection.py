@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,8 @@ class Connection:
         try:
             return self.client.get_json("WhoAmI")
         except ResponseError as error:
+            if self.settings.caller is not None and error.status == HTTPStatus.FORBIDDEN:
+                raise  # no request can succeed
             logger.info("The organization id cannot be read: %s", error)
             return {}
 
@@ -130,9 +133,11 @@ class Connection:
             request_timeout=self.settings.request_timeout,
             limiter=limiter_of(environment_base(url), tokens.identity, self.settings.processes),
             max_concurrency=self.settings.max_concurrency,
+            caller=self.settings.caller,
         )
         environment = f"{client.environment_url} {self.settings.api_version}"
-        cache = MetadataCache(_pipeline_folder(), environment, tokens.identity)
+        user = f"{tokens.identity} {self.settings.caller or ''}".strip()
+        cache = MetadataCache(_pipeline_folder(), environment, user)
         queries, bucket = self.settings.queries, self.settings.bucket
         tables = [name for name in self.settings.tables if name not in queries]
         reader = MetadataReader(client, tables, cache, exclude=self.settings.exclude, bucket=bucket)

@@ -31,7 +31,7 @@ def _limited(run: TableRun, items: Iterator[Item], loaded: int, share: float) ->
     replaces = False
     for item in items:
         replaces |= item.replaces
-        rows += item.data.num_rows if item.kind not in ("changes", "files") else 0
+        rows += item.data.num_rows if item.kind not in ("changes", "files", "begin") else 0
         if item.kind == "tombstones":
             deleted += item.data.num_rows
         yield item

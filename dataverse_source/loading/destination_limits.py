@@ -21,7 +21,7 @@ Table Column Count" (InnoDB), PostgreSQL "Limits", Redshift "Usage notes" of CRE
 "Limitations" of tables in a warehouse, SQLite "Limits", SQL Server "Maximum capacity
 specifications"."""
 
-ADDED = 4
+ADDED = 5
 """Columns that this package and dlt may add to a table, histories and change feeds included."""
 
 WITHOUT_EARLY_DATES = frozenset({"clickhouse"})

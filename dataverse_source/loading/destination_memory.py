@@ -25,6 +25,7 @@ from dataverse_source.loading.destination_queries import (
     select,
     storage_of,
 )
+from dataverse_source.loading.environment_check import environments_in
 from dataverse_source.loading.other_pipelines import (
     loads_in_dataset,
     newest_loads_of_others,
@@ -188,10 +189,11 @@ class DestinationMemory:
             and (seen.state, seen.states) == (memory["state"], memory["states"])
         )
         found = what_moved(memory, seen)
-        for name in found.other_pipelines:
+        own = list(environments_in(dict(pipeline.state)))
+        for name in self._others if pipeline.refresh else found.other_pipelines:
             other = other_pipeline(pipeline, name)
             self.environments[name] = other.environments
-            for table in other.tables:
+            for table in other.tables if other.shares_rows(own) else ():
                 found.compare.setdefault(table, f"pipeline {name} loads it too, and has done so")
         self._moved = found
         return found

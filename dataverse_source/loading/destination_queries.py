@@ -16,6 +16,9 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
+from dataverse_source.loading.environment_check import environment_of
+from dataverse_source.sync.write.columns import ENVIRONMENT
+from dataverse_source.sync.write.environment import own_rows
 from dataverse_source.sync.write.open_tables import sql_client
 
 Rows = Sequence[Sequence[Any]]
@@ -176,17 +179,37 @@ def row_counts(
 ) -> dict[str, int | None]:
     """Rows by table: 0 if the table is missing, None if the destination has no SQL client.
 
+    With `environment_column` only the environment's own rows count.
+
     Args:
         pipeline: whose destination is asked.
         tables: by name in the destination.
         where: condition, as SQL.
     """
+    own = where_own(pipeline)
+    known = schema_of(pipeline)
+    marked = {
+        name
+        for name in tables
+        if own and known and ENVIRONMENT in known.tables.get(name, {}).get("columns", {})
+    }
     counts: dict[str, int | None] = {}
-    for start in range(0, len(tables), TABLES_A_COUNT):
-        some = tables[start : start + TABLES_A_COUNT]
-        together = _counted_together(pipeline, some, where)
-        counts |= _counted_each(pipeline, some, where) if together is None else together
+    for some, condition in (
+        ([one for one in tables if one in marked], " AND ".join(filter(None, (own, where)))),
+        ([one for one in tables if one not in marked], where),
+    ):
+        for start in range(0, len(some), TABLES_A_COUNT):
+            asked = some[start : start + TABLES_A_COUNT]
+            together = _counted_together(pipeline, asked, condition)
+            counts |= _counted_each(pipeline, asked, condition) if together is None else together
     return counts
+
+
+def where_own(pipeline: dlt.Pipeline) -> str:
+    """The SQL condition of the environment's own rows; empty without `environment_column`."""
+    schema = schema_of(pipeline)
+    environment = environment_of(dict(pipeline.state), schema.name) if schema else None
+    return "" if environment is None else own_rows(environment)
 
 
 def _counted_together(

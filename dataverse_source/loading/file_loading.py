@@ -44,7 +44,10 @@ class FilesOfSource:
         if not self._settings.files or pipeline is None or self._place is not None:
             return
         self._folder = Path(pipeline.working_dir) / FOLDER
-        self._place = FilesPlace(str(self._settings.files_url), str(self._folder))
+        url, environment = str(self._settings.files_url), self._settings.environment_column
+        if environment is not None:  # others may have rows with the same keys
+            url = f"{url.rstrip('/')}/{environment}"
+        self._place = FilesPlace(url, str(self._folder))
 
     def of_table(self, run: TableRun, package: Package, context: RunContext) -> FileRows | None:
         """What stores the files of a table's rows; None if it has none, or nothing is loaded."""
@@ -66,7 +69,7 @@ class FilesOfSource:
             columns,
             Fetcher(run.reader.client, self._place, journal),
             journal,
-            package.destination(FILES, "key"),
+            package.destination(FILES, "key", run.environment),
             keeps=run.settings.deletes == "keep",
             tried=context.files_tried.setdefault(run.reader.table.logical_name, set()),
             refuses_nul=run.abilities is not None and run.abilities.refuses_nul,

@@ -11,7 +11,7 @@ from dlt.common.destination.exceptions import SqlClientNotAvailable
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from dataverse_source.loading.catalog.history_tables import HISTORY, RUN_TABLES, RUNS
-from dataverse_source.loading.destination_queries import Names, names_of
+from dataverse_source.loading.destination_queries import Names, names_of, where_own
 
 Row = dict[str, Any]
 
@@ -35,13 +35,14 @@ def last_runs_of(pipeline: dlt.Pipeline, name: str, most: int) -> list[Row]:
 
 def table_runs_since(pipeline: dlt.Pipeline, begin: datetime) -> list[Row]:
     """The tables of all runs that started at ``begin`` or later, the oldest first."""
+    own = _and_own(pipeline)
 
     def sql(names: Names) -> str:
         started = names.column("started_at")
         shown = ", ".join(map(names.column, HISTORY[RUN_TABLES][1].names))
         return (
             f"SELECT {shown} FROM {names.table(RUN_TABLES)} "  # noqa: S608
-            f"WHERE {started} >= %s ORDER BY {started}"
+            f"WHERE {started} >= %s{own} ORDER BY {started}"
         )
 
     return _rows(pipeline, RUN_TABLES, sql, [begin])
@@ -58,19 +59,20 @@ def last_of_each(
             changes of the schema; empty: the last run.
     """
     asked, holds, values = _CONDITIONS[condition]
+    own = _and_own(pipeline)
 
     def sql(names: Names) -> str:
         column, table = names.column, names.table(RUN_TABLES)
         name, started = column("table"), column("started_at")
         newest = (
             f"SELECT {name}, MAX({started}) AS newest FROM {table} "  # noqa: S608
-            f"WHERE {column(asked)} {holds} GROUP BY {name}"
+            f"WHERE {column(asked)} {holds}{own} GROUP BY {name}"
         )
         shown = ", ".join(f"t.{column(one)}" for one in HISTORY[RUN_TABLES][1].names)
         return (
             f"SELECT {shown} FROM {table} AS t JOIN ({newest}) AS n "  # noqa: S608
             f"ON t.{name} = n.{name} AND t.{started} = n.newest "
-            f"WHERE t.{column(asked)} {holds}"
+            f"WHERE t.{column(asked)} {holds}{own}"
         )
 
     found = _rows(pipeline, RUN_TABLES, sql, [*values, *values])
@@ -79,15 +81,22 @@ def last_of_each(
 
 def _newest(pipeline: dlt.Pipeline, name: str, column: str, value: str, most: int) -> list[Row]:
     """The newest rows of ``name`` where ``column`` is ``value``."""
+    own = _and_own(pipeline)
 
     def sql(names: Names) -> str:
         shown = ", ".join(map(names.column, HISTORY[name][1].names))
         return (
             f"SELECT {shown} FROM {names.table(name)} "  # noqa: S608
-            f"WHERE {names.column(column)} = %s ORDER BY {names.column('started_at')} DESC"
+            f"WHERE {names.column(column)} = %s{own} ORDER BY {names.column('started_at')} DESC"
         )
 
     return _rows(pipeline, name, sql, [value], most)
+
+
+def _and_own(pipeline: dlt.Pipeline) -> str:
+    """The rest of a condition: of this environment, where a dataset has several."""
+    own = where_own(pipeline)
+    return own and f" AND {own}"
 
 
 def _rows(

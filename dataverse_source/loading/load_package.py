@@ -31,8 +31,9 @@ CLOCK = "dataverse_clock"
 PRECISION_SECONDS = 3.0
 """Differences between two clocks up to this are none: answers are dated to the second."""
 
-DestinationFactory = Callable[[str, str], Destination]
-"""Returns a table in the destination, by its name and its key column."""
+DestinationFactory = Callable[[str, str, "str | None"], Destination]
+"""Returns a table in the destination, by its name, its key column and the environment whose rows
+count; None: all rows do."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,6 @@ def _destination(ask: Ask) -> DestinationFactory:
     """Returns tables in the destination of the pipeline that runs."""
     pipeline = active_pipeline()
     if pipeline is None:
-        return lambda _name, _key: NothingLoaded()
+        return lambda *_: NothingLoaded()
     schema = dlt.current.source_schema()
-    return lambda name, key: LoadedTable(pipeline, schema, name, key, ask)
+    return lambda name, key, environment: LoadedTable(pipeline, schema, name, key, environment, ask)

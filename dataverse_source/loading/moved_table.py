@@ -10,7 +10,7 @@ from dlt.common.schema.typing import TTableSchema
 from dataverse_source.config.log import logger
 from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.run_context import RunContext
-from dataverse_source.loading.user_rights import CHANGED
+from dataverse_source.loading.user_rights import CHANGED, are_others
 from dataverse_source.loading.world_check import World
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.state import COMPARED
@@ -64,11 +64,16 @@ class MovedTable:
         return missing
 
     def _compare_for_other_rights(self, now: str | None) -> None:
+        name = self.table.logical_name
+        before = self.state.get("rights", {}).get(name)
+        if before is not None and are_others(before, now):
+            # a log is never compared, but a read of all its rows brings those that were hidden
+            moved = self.run.reasons if self.table.is_log else self.run.comparisons
+            moved.setdefault(self._loaded_as, CHANGED)
         if now:
-            rights = self.state.setdefault("rights", {})
-            if rights.get(self.table.logical_name, now) != now:
-                self.run.comparisons.setdefault(self._loaded_as, CHANGED)
-            rights[self.table.logical_name] = now
+            self.state.setdefault("rights", {})[name] = now
+        elif before is not None and are_others(before, now):
+            del self.state["rights"][name]
 
     def _of_another_organization(self, organization: str | None) -> str | None:
         if not organization:

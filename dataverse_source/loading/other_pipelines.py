@@ -16,7 +16,7 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from dataverse_source.config.log import logger
 from dataverse_source.loading.destination_queries import Query, schema_of, select
-from dataverse_source.loading.environment_check import KEY
+from dataverse_source.loading.environment_check import COLUMN, environments_in
 from dataverse_source.sync.state import table_states
 
 
@@ -55,6 +55,16 @@ class OtherPipeline:
     tables: Sequence[str] = ()
     environments: Sequence[Mapping[str, str]] = ()
 
+    def shares_rows(self, own: Sequence[Mapping[str, str]]) -> bool:
+        """Whether its tables may hold rows that are this pipeline's too.
+
+        Args:
+            own: the environments that this pipeline has loaded.
+        """
+        columns = {one.get(COLUMN) for one in own}
+        others = {one.get(COLUMN) for one in self.environments}
+        return None in columns | others or not columns or bool(columns & others)
+
 
 def other_pipeline(pipeline: dlt.Pipeline, name: str) -> OtherPipeline:
     """What the destination knows of the pipeline ``name``; nothing if its state can't be read."""
@@ -68,5 +78,4 @@ def other_pipeline(pipeline: dlt.Pipeline, name: str) -> OtherPipeline:
             return OtherPipeline()
     known: dict[str, Any] = dict(state or {})
     tables = [table for _, _, tables in table_states(known) for table in tables]
-    environments = (source.get(KEY) for source in (known.get("sources") or {}).values())
-    return OtherPipeline(tables, list(filter(None, environments)))
+    return OtherPipeline(tables, list(environments_in(known)))

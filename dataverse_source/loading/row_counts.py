@@ -134,7 +134,7 @@ class PackageCounter:
                 self._database.close()
 
     def _add(self, item: Item) -> None:
-        if item.kind in ("changes", "files"):
+        if item.kind in ("changes", "files", "begin"):
             return
         if item.kind == "records":
             if self._run.settings.deletes == "keep":

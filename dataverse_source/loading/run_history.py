@@ -16,7 +16,9 @@ from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
 from dataverse_source.loading.catalog.history_tables import HISTORY, RUN_TABLES, RUNS
 from dataverse_source.loading.destination_queries import names_of
+from dataverse_source.loading.environment_check import COLUMN
 from dataverse_source.loading.report import CHANGES, LoadReport, TableReport, add_up
+from dataverse_source.sync.write.columns import ENVIRONMENT
 
 VALUES_AT_ONCE = 1_000
 """Values in one statement: some databases take at most 2,100."""
@@ -42,7 +44,7 @@ def append_run(
         started: when it began.
         finished: when it ended.
         error: that it ended with.
-        environment: ``address`` and ``organization_id`` of the environment.
+        environment: what the source's state says of it, see `environment_check`.
         interrupted: a signal ended it.
     """
     run_id = secrets.token_hex(8)
@@ -70,6 +72,9 @@ def append_run(
         with names_of(pipeline) as names:
             for name, rows in ((RUNS, [run]), (RUN_TABLES, tables)):
                 columns = HISTORY[name][1].names
+                if environment.get(COLUMN) is not None:
+                    columns = [*columns, ENVIRONMENT]
+                    rows = [{**row, ENVIRONMENT: environment[COLUMN]} for row in rows]
                 shown = ", ".join(map(names.column, columns))
                 for sql, values in _statements(columns, rows):
                     insert = f"INSERT INTO {names.table(name)} ({shown}) VALUES {sql}"  # noqa: S608

@@ -11,6 +11,7 @@ from dataverse_source.config.settings import Settings
 from dataverse_source.errors import ConfigurationError, DataverseError, UnknownNameError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.destination_limits import check_limits
+from dataverse_source.loading.environment_column import check_environment_column
 from dataverse_source.loading.file_loading import FilesOfSource, check_files
 from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
@@ -115,6 +116,7 @@ def _check(
         check_files(run, columns, in_load=in_load, deletes=runs.connection.settings.files_deletes)
     if schema is not None:
         check_column_names(run, schema.naming)
+    check_environment_column(run, schema.naming if schema is not None else None)
     check_table(run, in_load=in_load)
     check_limits(run)
 

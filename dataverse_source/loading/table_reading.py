@@ -145,6 +145,7 @@ def hints_from_metadata(connection: Connection, name: str) -> TResourceHints:
         labels=labels_for(connection, reader),
         references=lambda: table_references(connection, reader.schema),
         column_hints=connection.adapters.types(reader.columns),
+        environment=connection.settings.environment_column,
     )
     return TableWriter(run, "").hints(replace=reader.settings.sync == "full")
 

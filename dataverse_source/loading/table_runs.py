@@ -93,7 +93,7 @@ class TableRuns:
             self._retention = Retention(connection.client)
         return TableRun(
             reader,
-            package.destination(reader.name, reader.key),
+            package.destination(reader.name, reader.key, connection.settings.environment_column),
             fingerprint(
                 connection.environment,
                 reader.schema,
@@ -121,6 +121,7 @@ class TableRuns:
             column_hints=types,
             is_sample=wanted is not None and wanted.limit is not None,
             audit_changes=audit_changes(connection, reader),
+            environment=connection.settings.environment_column,
         )
 
     def _files(self, reader: TableReader) -> list[str]:

@@ -21,7 +21,12 @@ from dataverse_source.errors import DataverseError, ResponseError
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.contracts import was_kept_out
 from dataverse_source.loading.delete_limit import limit_deletes
-from dataverse_source.loading.environment_check import check_environment, check_other_pipelines
+from dataverse_source.loading.environment_check import (
+    Environment,
+    check_environment,
+    check_other_pipelines,
+)
+from dataverse_source.loading.environment_column import check_loaded_tables, check_pipeline
 from dataverse_source.loading.file_loading import FilesOfSource
 from dataverse_source.loading.first_questions import FirstQuestions
 from dataverse_source.loading.item_file import ItemFile
@@ -185,7 +190,7 @@ class Tables:
             run.names[name] = table.logical_name
             run.resources.setdefault(name, set()).add(table.logical_name)
         else:  # the rows feed transformers only: the table itself is not loaded
-            package = replace(package, destination=lambda _name, _key: NothingLoaded())
+            package = replace(package, destination=lambda *_: NothingLoaded())
         state = resource_state(package, name, table.logical_name, loads=loads)
         stored = state.setdefault("tables", {}).setdefault(table.logical_name, {})
         if table.logical_name in refused:
@@ -213,12 +218,17 @@ class Tables:
         """Once a load package, before the first table."""
         if package.source_state is None or package.load_id == self._checked:
             return
-        pipeline = active_pipeline()
+        connection, pipeline = self._connection, active_pipeline()
+        now = Environment(
+            connection.organization_id,
+            connection.environment,
+            connection.settings.environment_column,
+        )
         if pipeline is not None:  # `load` has done so; dlt's own run has not begun to load yet
             use_own_staging(pipeline)
-        ours = self._connection.organization_id, self._connection.environment
-        check_other_pipelines(run.environments, *ours)
-        check_environment(package.source_state, *ours)
+            check_pipeline(pipeline, package, run.environments, now)
+        check_other_pipelines(run.environments, now)
+        check_environment(package.source_state, now)
         self._checked = package.load_id
 
     def _selected(self, package: Package) -> Iterator[Table]:
@@ -297,6 +307,8 @@ class Tables:
                 self._selection = select_tables(
                     self._connection, self._runs, package, run, self._files
                 )
+                if self._connection.settings.environment_column is not None:
+                    check_loaded_tables(package, self._selection.all)
             for logical_name, (shown, error) in self._selection.failures.items():
                 run.record_failure(logical_name, shown, error)
             if name not in self._selection.failures:

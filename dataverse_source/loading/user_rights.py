@@ -19,6 +19,28 @@ def request(user_id: str) -> BatchRequest:
     return BatchRequest(f"systemusers({user_id})/Microsoft.Dynamics.CRM.RetrieveUserPrivileges()")
 
 
+def with_caller(rights: str | None, caller: str | None) -> str | None:
+    """What tells whose rights rows were read with: other users may read other rows.
+
+    Args:
+        rights: fingerprint of the privileges; None if they are not known.
+        caller: value of the setting.
+    """
+    return rights if caller is None else f"{rights or ''} {caller}"
+
+
+def are_others(before: str, now: str | None) -> bool:
+    """Whether rows were read with other rights, or as another user.
+
+    Args:
+        before: from `with_caller`.
+        now: likewise; None if nothing is known and there is no caller.
+    """
+    if now is None:
+        return " " in before
+    return before != now
+
+
 def fingerprint(answer: Response) -> str | None:
     """Changes with any read privilege, its depth, or the business unit that it is for.
 

@@ -204,8 +204,8 @@ def _package(pipeline: dlt.Pipeline, loaded: LoadedAs) -> Package:
     schema = pipeline.schemas[loaded.source]
     sources: dict[str, Any] = dict(pipeline.state.get("sources") or {})
 
-    def destination(name: str, key: str) -> Destination:
-        return LoadedTable(pipeline, schema, name, key)
+    def destination(name: str, key: str, environment: str | None) -> Destination:
+        return LoadedTable(pipeline, schema, name, key, environment)
 
     return Package(
         None,

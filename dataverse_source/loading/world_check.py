@@ -139,7 +139,9 @@ class WorldCheck:
             self._world, self._restored = replace(self._world, newest={}), []
             return
         witnesses = dict(self._witnesses(package, run, tables))
-        self._world = look(self._connection.client, self._connection.user_id, witnesses)
+        found = look(self._connection.client, self._connection.user_id, witnesses)
+        caller = self._connection.settings.caller
+        self._world = replace(found, rights=user_rights.with_caller(found.rights, caller))
         self._restored = [
             package.loaded_as(str(witnesses[name].table.entity_set_name))
             for name, finding in self._world.newest.items()

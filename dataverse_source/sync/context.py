@@ -168,6 +168,7 @@ class TableRun:
         landed: its rows, if they have been read before, in parts.
         audit_changes: makes a second table of the rows: one row a changed column.
         files: stores the files of its rows; None if none are wanted.
+        environment: value of the column of environments; None: the table has none.
         is_sample: only the first pages are taken; they come one by one, and no state is stored.
     """
 
@@ -194,6 +195,7 @@ class TableRun:
     landed: Landed | None = None
     audit_changes: AuditChanges | None = None
     files: Files | None = None
+    environment: str | None = None
 
     @property
     def settings(self) -> TableSettings:

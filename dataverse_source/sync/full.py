@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from dataverse_source.sync.abilities import UPSERT
 from dataverse_source.sync.context import (
     READING_ROWS,
     Landed,
@@ -38,6 +39,8 @@ def read_all(run: TableRun, state: TableState) -> SyncSteps:
         kept = run.settings.deletes == "keep" or run.reader.table.is_log
         split = limit is not None or kept
         merges = split and run.destination.has_rows()
+    if run.environment and run.merge_strategy == UPSERT:  # dlt could only replace the whole table
+        merges = True
     replaces = state.resume is None and not merges
     began = run.now()
     run.watch.doing(READING_ROWS)

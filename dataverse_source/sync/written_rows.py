@@ -18,6 +18,7 @@ from dataverse_source.sync.read.query import MODIFIED_ON
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import NewestRow
 from dataverse_source.sync.versions import keys_and_versions
+from dataverse_source.sync.write.environment import add_environment
 from dataverse_source.sync.write.history import row_versions
 
 
@@ -102,4 +103,4 @@ def version_column(run: TableRun) -> str | None:
 
 def digests(run: TableRun, rows: pa.Table) -> pa.Array:
     """Digests of the rows' contents, as a history has them."""
-    return row_versions(run.labels.add_to(rows))
+    return row_versions(add_environment(run.labels.add_to(rows), run.environment))

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -76,8 +77,15 @@ def running() -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.fixture(scope="module")
+def second() -> Iterator[Sandbox]:
+    """Another environment, for the pages that name two."""
+    with Sandbox(rows={"account": 10, "contact": 5}) as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
-def environment(running: Sandbox, tmp_path: Path) -> dict[str, str]:
+def environment(running: Sandbox, second: Sandbox, tmp_path: Path) -> dict[str, str]:
     """A scratch folder like a clone of the repository, with settings that lead to the sandbox."""
     (tmp_path / "pipelines").symlink_to(ROOT / "pipelines")
     programs = tmp_path / "programs"
@@ -91,13 +99,21 @@ def environment(running: Sandbox, tmp_path: Path) -> dict[str, str]:
         "PATH": path,
         "DLT_DATA_DIR": str(tmp_path / "dlt"),
         "CONTROL_TOKEN": running.control_token,
-        f"{SECTION}ENVIRONMENT_URL": running.environment_url,
-        f"{SECTION}TABLES": "accounts,contacts",
-        f"{SECTION}CA_BUNDLE": running.ca_bundle,
-        f"{SECTION}CREDENTIALS__TENANT_ID": running.tenant_id,
-        f"{SECTION}CREDENTIALS__CLIENT_ID": running.client_id,
-        f"{SECTION}CREDENTIALS__CLIENT_SECRET": running.client_secret,
-        f"{SECTION}CREDENTIALS__AUTHORITY_HOST": running.authority_host,
+        **settings_of(running, SECTION),
+        **settings_of(running, "SOURCES__EU__"),
+        **settings_of(second, "SOURCES__US__"),
+    }
+
+
+def settings_of(sandbox: Sandbox, section: str) -> dict[str, str]:
+    return {
+        f"{section}ENVIRONMENT_URL": sandbox.environment_url,
+        f"{section}TABLES": "accounts,contacts",
+        f"{section}CA_BUNDLE": sandbox.ca_bundle,
+        f"{section}CREDENTIALS__TENANT_ID": sandbox.tenant_id,
+        f"{section}CREDENTIALS__CLIENT_ID": sandbox.client_id,
+        f"{section}CREDENTIALS__CLIENT_SECRET": sandbox.client_secret,
+        f"{section}CREDENTIALS__AUTHORITY_HOST": sandbox.authority_host,
     }
 
 
@@ -167,9 +183,19 @@ def test_toml_is_taken_as_settings(
     if "sources" not in content:  # dlt's own settings
         assert content.keys() <= {"data_writer", "destination", "load", "normalize", "runtime"}
         return
-    own = content["sources"]["dataverse"]
+    for section, own in content["sources"].items():
+        text = block.text
+        if len(content["sources"]) > 1:
+            (text,) = (one for one in text.split("\n\n") if f"[sources.{section}]" in one)
+        text = text.replace(f"[sources.{section}", "[sources.dataverse")
+        is_taken(text, own, tmp_path, monkeypatch)
+
+
+def is_taken(
+    text: str, own: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = "secrets.toml" if "credentials" in own else "config.toml"
-    (tmp_path / file).write_text(block.text, encoding="utf-8")
+    (tmp_path / file).write_text(text, encoding="utf-8")
     providers = [SecretsTomlProvider(str(tmp_path)), ConfigTomlProvider(str(tmp_path))]
     monkeypatch.setattr(Container()[PluggableRunContext].providers, "providers", providers)
     given = {name: value for name, value in NEEDED.items() if name not in own}
@@ -196,7 +222,8 @@ def test_sql(block: Block) -> None:
         database.execute(
             "CREATE TABLE dataverse.accounts "
             "(accountid TEXT, name TEXT, industrycode BIGINT, parentaccountid TEXT, "
-            "_dataverse_valid_to TIMESTAMPTZ, _dataverse_seen_at TIMESTAMPTZ, "
+            "_dataverse_environment TEXT, _dataverse_valid_to TIMESTAMPTZ, "
+            "_dataverse_seen_at TIMESTAMPTZ, "
             "_dataverse_snapshot BOOLEAN, _dataverse_deleted BOOLEAN)"
         )
         database.execute(

@@ -330,7 +330,7 @@ class Schedule:
             assert loads
             return take_over(state, name, logical_name)
 
-        def loaded(name: str, key: str) -> LoadedInMemory:
+        def loaded(name: str, *_: object) -> LoadedInMemory:
             return LoadedInMemory(self.destination, name)
 
         load_id, load_time = uuid.uuid4().hex, self.clock.next_package()

@@ -26,9 +26,13 @@ def all_rows(pipeline: dlt.Pipeline, table: str) -> list[dict[str, Any]]:
         return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
 
-def destination_rows(pipeline: dlt.Pipeline, table: str, key: str) -> RowBatch:
-    """The rows of ``table`` by key; a key that comes twice fails."""
+def destination_rows(
+    pipeline: dlt.Pipeline, table: str, key: str, environment: str | None = None
+) -> RowBatch:
+    """The rows of ``table`` by key, of one environment if named; a key that comes twice fails."""
     rows = all_rows(pipeline, table)
+    if environment is not None:
+        rows = [row for row in rows if row.pop("_dataverse_environment") == environment]
     by_key = {row[key]: row for row in rows}
     assert len(by_key) == len(rows), f"{len(rows) - len(by_key)} keys of {table} come twice"
     return by_key
@@ -81,10 +85,12 @@ def _arrived(row: dict[str, Any], name: str, column: Any) -> Any:
     return value
 
 
-def assert_equal(pipeline: dlt.Pipeline, sandbox: Sandbox, set_name: str) -> RowBatch:
-    """The destination's table equals the sandbox's; returns its rows."""
+def assert_equal(
+    pipeline: dlt.Pipeline, sandbox: Sandbox, set_name: str, environment: str | None = None
+) -> RowBatch:
+    """The destination's table, or an environment's part of it, equals the sandbox's; its rows."""
     table = sandbox.store.schema.by_entity_set[set_name]
-    arrived = destination_rows(pipeline, set_name, table.primary_id)
+    arrived = destination_rows(pipeline, set_name, table.primary_id, environment)
     for row in arrived.values():
         _merge_variants(row)
     columns = set(next(iter(arrived.values()), {}))

@@ -12,7 +12,7 @@ from dataverse_source.cli.freshness_facts import freshness_of
 from dataverse_source.cli.states import destination_open
 from dataverse_source.cli.times import in_words
 from dataverse_source.loading.catalog.references import BOOKKEEPING
-from dataverse_source.loading.destination_queries import Query, select
+from dataverse_source.loading.destination_queries import Query, select, where_own
 from dataverse_source.loading.history_queries import (
     Row,
     last_of_each,
@@ -144,11 +144,16 @@ def read_facts(
         ours = {one["run_id"] for one in runs}
         table_runs = [one for one in table_runs_since(pipeline, begin) if one["run_id"] in ours]
         last, good = last_of_each(pipeline), last_of_each(pipeline, "ok")
+        own = where_own(pipeline)
         named, links = select(
             pipeline,
             [
-                Query("_dataverse_tables", ("table", "display_name")),
-                Query("_dataverse_relationships", ("table", "column", "referenced_table")),
+                Query("_dataverse_tables", ("table", "display_name"), where=own),
+                Query(
+                    "_dataverse_relationships",
+                    ("table", "column", "referenced_table"),
+                    where=own,
+                ),
             ],
         )
     names: dict[Any, Any] = {row[0]: row[1] for row in named or ()}

@@ -9,6 +9,7 @@ import dlt
 import pyarrow as pa
 
 from dataverse_source.arrow.schema import INTEGER, MOMENT, TEXT
+from dataverse_source.sync.write.columns import ENVIRONMENT
 
 RUNS = "_dataverse_runs"
 RUN_TABLES = "_dataverse_run_tables"
@@ -74,14 +75,18 @@ HISTORY: dict[str, tuple[str, pa.Schema]] = {
 """Description and columns of each, by name."""
 
 
-def empty_history() -> Iterator[Any]:
+def empty_history(environment: str | None) -> Iterator[Any]:
     """Items without rows that have dlt make the tables, or add columns that are missing.
 
     Call it on dlt's own thread, while a source is read.
+
+    Args:
+        environment: value of the column of environments; None: the tables have none.
     """
     schema = dlt.current.source_schema()
     naming = schema.naming
-    for name, (description, columns) in HISTORY.items():
+    for name, (description, own) in HISTORY.items():
+        columns = own if environment is None else own.append(pa.field(ENVIRONMENT, TEXT))
         known = schema.tables.get(naming.normalize_table_identifier(name), {}).get("columns", {})
         if all(naming.normalize_identifier(column) in known for column in columns.names):
             continue

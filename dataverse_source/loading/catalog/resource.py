@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dlt
@@ -20,7 +21,9 @@ from dataverse_source.loading.catalog.schema_changes import changes_since_last_l
 from dataverse_source.loading.catalog.tables import CatalogTable, Described, catalog, fingerprint
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.run_context import RunContext, current_run
+from dataverse_source.sync.abilities import DELETE_INSERT, destination_abilities
 from dataverse_source.sync.active_pipeline import active_pipeline
+from dataverse_source.sync.write.environment import add_environment, own_rows, replacing
 
 CATALOG = "_dataverse_catalog"
 """Name of the resource with the catalog tables."""
@@ -58,8 +61,12 @@ def catalog_resource(connection: Connection) -> DltResource:
     def rows() -> Iterator[Any]:
         run = current_run()
         run.count(connection.client)
-        yield from empty_history()
-        tables = _catalog(connection)
+        environment = connection.settings.environment_column
+        yield from empty_history(environment)
+        tables = [
+            replace(one, rows=add_environment(one.rows, environment, nullable=True))
+            for one in _catalog(connection)
+        ]
         state = dlt.current.resource_state(CATALOG)
         found = fingerprint(tables)
         before = state.get("fingerprint")
@@ -68,14 +75,19 @@ def catalog_resource(connection: Connection) -> DltResource:
         if before is not None:
             _tell_changes(tables, run)
         own = {one.entity_set_name for one in connection.metadata.configured()}
-        pipeline = active_pipeline()
+        pipeline, abilities = active_pipeline(), destination_abilities()
+        merges = abilities is not None and abilities.merge_strategy(None) == DELETE_INSERT
+        disposition: Any = "replace"
+        if environment is not None and merges:
+            disposition = replacing(environment, marks=False)
         if pipeline is not None:
             known = {*map(str, own), *state.get("listed", ())}
-            tables = tuple(with_rows_of_others(pipeline, tables, known))
+            kept = own_rows(environment) if environment is not None and merges else ""
+            tables = with_rows_of_others(pipeline, tables, known, environment, kept)
         for table in tables:
             hints = dlt.mark.make_hints(
                 table_name=table.name,
-                write_disposition="replace",
+                write_disposition=disposition,
                 additional_table_hints={"description": table.description},
             )
             yield dlt.mark.with_hints(table.rows, hints, create_table_variant=True)

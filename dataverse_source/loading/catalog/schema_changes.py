@@ -9,7 +9,7 @@ import dlt
 import pyarrow as pa
 
 from dataverse_source.config.log import logger
-from dataverse_source.loading.destination_queries import Query, select
+from dataverse_source.loading.destination_queries import Query, select, where_own
 
 Changes = dict[str, list[str]]
 """By the table's name in the destination, such as ``column added: new_code (String)``."""
@@ -29,7 +29,11 @@ def changes_since_last_load(pipeline: dlt.Pipeline, tables: pa.Table, columns: p
     try:
         known = pipeline.default_schema.get_table("_dataverse_columns")["columns"]
         loaded = tuple(name for name in _COLUMNS if name in known)  # earlier versions lack the last
-        queries = [Query("_dataverse_tables", _TABLES), Query("_dataverse_columns", loaded)]
+        own = where_own(pipeline)
+        queries = [
+            Query("_dataverse_tables", _TABLES, where=own),
+            Query("_dataverse_columns", loaded, where=own),
+        ]
         old_tables, old_columns = select(pipeline, queries)
     except Exception as error:  # each destination's driver has errors of its own
         logger.info("Changes of the schema are not found: %s", error)

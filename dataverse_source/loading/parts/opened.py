@@ -159,5 +159,5 @@ def _moved(pipeline: dlt.Pipeline, table: str, source: str) -> str | None:
     return found.get(name) or found.get(EVERY_TABLE)
 
 
-def _nothing_loaded(_name: str, _key: str) -> NothingLoaded:
+def _nothing_loaded(*_: object) -> NothingLoaded:
     return NothingLoaded()

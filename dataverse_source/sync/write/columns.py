@@ -10,6 +10,9 @@ SEEN_AT = "_dataverse_seen_at"
 SEEN_ON = "_dataverse_seen_on"
 """Of a change feed: the date of it, by which the table is partitioned where it can be."""
 
+ENVIRONMENT = "_dataverse_environment"
+"""With `environment_column`: which environment a row is of; part of every key."""
+
 LOAD_ID = "_dataverse_load_id"
 """Of a change feed: dlt's id of the load package, as in ``_dlt_loads``."""
 

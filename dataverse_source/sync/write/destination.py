@@ -21,7 +21,8 @@ from dataverse_source.arrow.keys import no_keys
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.arrow.spool import Spool
 from dataverse_source.sync.versions import loaded_keys_and_versions
-from dataverse_source.sync.write.columns import DELETED, SEEN_AT, SNAPSHOT
+from dataverse_source.sync.write.columns import DELETED, ENVIRONMENT, SEEN_AT, SNAPSHOT
+from dataverse_source.sync.write.environment import own_rows
 from dataverse_source.sync.write.open_tables import add_columns, sql_client
 
 T = TypeVar("T")
@@ -69,16 +70,24 @@ class LoadedTable:
         schema: the dlt schema of the table.
         name: entity set name of the table.
         key: its key column.
+        environment: value of the column of environments; None: all rows are of one.
         ask: has dlt's own thread call a function.
     """
 
     def __init__(
-        self, pipeline: dlt.Pipeline, schema: Schema, name: str, key: str, ask: Ask = ask_here
+        self,
+        pipeline: dlt.Pipeline,
+        schema: Schema,
+        name: str,
+        key: str,
+        environment: str | None = None,
+        ask: Ask = ask_here,
     ) -> None:
         self._pipeline = pipeline
         self._schema = schema
         self._name = name
         self._key = key
+        self._environment = environment
         self._ask = ask
         self._columns: Mapping[str, TColumnSchema] | None = None
         self._recorded: pa.Array | None = None
@@ -220,11 +229,11 @@ class LoadedTable:
         """
         key, seen, number = escaped(self._key), escaped(SEEN_AT), escaped("_dataverse_number")
         newest = f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {seen} DESC)"
-        since = f"SELECT MAX({seen}) FROM {name} WHERE {escaped(SNAPSHOT)} = %s"  # noqa: S608
+        since = f"SELECT MAX({seen}) FROM {name} b WHERE {escaped(SNAPSHOT)} = %s"  # noqa: S608
         numbered = f"SELECT f.*, {newest} AS {number} FROM {name} f WHERE {seen} >= ({since})"  # noqa: S608
         return (
             f"(SELECT * FROM ({numbered}) n WHERE {number} = 1 "  # noqa: S608
-            f"AND ({escaped(DELETED)} IS NULL OR {escaped(DELETED)} <> %s)) p"
+            f"AND ({escaped(DELETED)} IS NULL OR {escaped(DELETED)} <> %s))"
         )
 
     def _rest(self, chunks: Generator[Any, None, None]) -> Iterator[Any]:
@@ -280,14 +289,17 @@ class LoadedTable:
 
                 shown_as = naming.normalize_table_identifier(table)
                 name = client.make_qualified_table_name(shown_as)
+                if self._environment is not None:
+                    own = own_rows(self._environment, escaped(ENVIRONMENT))
+                    name = f"(SELECT * FROM {name} WHERE {own})"  # noqa: S608
                 given: list[Any] = []
                 if table == self._name and SEEN_AT in self.columns():
                     name, given = self._present_rows(name, escaped), [True, True]
                 if columns is None:
-                    sql = f"SELECT CASE WHEN EXISTS (SELECT 1 FROM {name}) THEN 1 ELSE 0 END"  # noqa: S608
+                    sql = f"SELECT CASE WHEN EXISTS (SELECT 1 FROM {name} t) THEN 1 ELSE 0 END"  # noqa: S608
                 else:
                     shown = ", ".join("NULL" if one is None else escaped(one) for one in columns)
-                    sql = f"SELECT {shown} FROM {name}"  # noqa: S608
+                    sql = f"SELECT {shown} FROM {name} t"  # noqa: S608
                 at_once = CELLS_AT_ONCE // len(columns) if columns else 1
                 for some in _parts(keys):
                     conditions, values = [], [*given, *some]

@@ -26,6 +26,7 @@ from dataverse_source.sync.context import DeletedKeys, RowBatch, SyncSteps, Tabl
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.write.destination import VALID_TO
+from dataverse_source.sync.write.environment import own_rows
 
 VALID_FROM = "_dataverse_valid_from"
 """Column: when the load package began that brought this version of the row."""
@@ -100,19 +101,21 @@ def begins(run: TableRun) -> bool:
     return VALID_TO not in run.destination.columns()
 
 
-def disposition(key: str, deleted: str) -> dict[str, Any]:
+def disposition(key: str, deleted: str, environment: str | None = None) -> dict[str, Any]:
     """The write disposition with which dlt merges versions.
 
     Args:
         key: the key column; the merge touches only keys that the package contains.
         deleted: column that marks the keys of deleted rows, which end a version and start none.
+        environment: whose versions they are; None: all are of one.
     """
+    own = "" if environment is None else f"{own_rows(environment)} AND "
     return {
         "disposition": "merge",
         "strategy": STRATEGY,
         "row_version_column_name": ROW_VERSION,
         "validity_column_names": [VALID_FROM, VALID_TO],
-        "destination_scope": f"{key} IN (SELECT {key} FROM {{staging_table}})",  # noqa: S608
+        "destination_scope": f"{own}{key} IN (SELECT {key} FROM {{staging_table}})",  # noqa: S608
         "source_filter": f"{deleted} IS NULL",
     }
 

@@ -8,7 +8,7 @@ delete wins over every change of the row in the same package.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -31,6 +31,14 @@ from dataverse_source.sync.write import file_table, history
 from dataverse_source.sync.write.column_types import cast_to
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import DELETIONS
+from dataverse_source.sync.write.environment import (
+    NO_SCOPE,
+    add_environment,
+    environment_hints,
+    key_with_environment,
+    keyed_by_environment,
+    replacing,
+)
 from dataverse_source.sync.write.feed import NO_ROW, feed_rows
 from dataverse_source.sync.write.feed import hints as feed_hints
 from dataverse_source.sync.write.fitting import (
@@ -60,15 +68,16 @@ class Item:
     Attributes:
         data: the rows.
         kind: what they are: rows of the table; keys of rows to be removed from it; records of
-            deleted rows, for the table `DELETIONS`; changes, for the table `AUDIT_CHANGES`; or
-            files, for the table `FILES`.
+            deleted rows, for the table `DELETIONS`; changes, for the table `AUDIT_CHANGES`;
+            files, for the table `FILES`; or a row without contents, so that there is one where an
+            environment's rows are replaced.
         replaces: this item and the table's others replace its rows.
         hints: of the table, with its first item; they create or change the destination's table.
         remove: with the first item: makes an item that removes further rows, by key.
     """
 
     data: pa.Table
-    kind: Literal["rows", "tombstones", "records", "changes", "files"] = "rows"
+    kind: Literal["rows", "tombstones", "records", "changes", "files", "begin"] = "rows"
     replaces: bool = False
     hints: TResourceHints | None = None
     remove: Callable[[pa.Array], Item] | None = None
@@ -89,6 +98,7 @@ class TableWriter:
         self._keeps = run.settings.deletes == "keep"
         self._history = run.settings.history
         self._feed = run.settings.write == "append"
+        self._environment = run.environment
         self._strategy = run.merge_strategy or DELETE_INSERT
         self._upserts_versions = self._history and self._strategy == UPSERT
         hints = self._schema.hints | run.labels.hints
@@ -112,9 +122,12 @@ class TableWriter:
         outputs = Drain(steps)
         for output in outputs:
             if isinstance(output, RowBatch):
-                if self._feed and output.replace and not self._replaces:
+                begins = output.replace and not self._replaces
+                if self._feed and begins:
                     yield self.tombstones(pa.array([NO_ROW], TEXT), snapshot=True)
                 yield self._rows(output)
+                if self._environment and begins and not self._feed:
+                    yield replace(self.tombstones(pa.array([NO_ROW], TEXT)), kind="begin")
                 if self._run.audit_changes is not None:
                     yield self._changes(self._run.audit_changes, output.table)
                 if self._files is not None:
@@ -138,14 +151,13 @@ class TableWriter:
         rows = output.table
         if not self._hints_sent:
             # A table that is replaced in every run never gets tombstones.
-            self._has_mark = self._history or not (
-                output.replace and self._run.settings.sync == "full"
-            )
+            never = output.replace and self._run.settings.sync == "full" and not self._environment
+            self._has_mark = self._history or not never
         self._replaces = output.replace
         if self._records:
             self._keys.append(concat([rows[self._schema.primary_key]]))
         check_values(rows, self._run.abilities, self._run.name, self._schema.primary_key)
-        rows = self._run.labels.add_to(rows)
+        rows = add_environment(self._run.labels.add_to(rows), self._environment)
         if self._history:
             rows = history.versions(rows, first=output.replace, began=self._run.load_began)
         if self._feed:
@@ -155,10 +167,13 @@ class TableWriter:
 
     def _changes(self, changes: AuditChanges, rows: pa.Table) -> Item:
         hints_ = audit_changes.hints(self._strategy, self._run.table_format)
-        return Item(changes.of(rows), "changes", hints=hints_)
+        hints_ = keyed_by_environment(hints_, self._environment)
+        return Item(add_environment(changes.of(rows), self._environment), "changes", hints=hints_)
 
     def _of_files(self, rows: pa.Table) -> Item:
-        return Item(rows, "files", hints=file_table.hints(self._strategy, self._run.table_format))
+        hints_ = file_table.hints(self._strategy, self._run.table_format)
+        hints_ = keyed_by_environment(hints_, self._environment)
+        return Item(add_environment(rows, self._environment), "files", hints=hints_)
 
     def tombstones(self, deleted: pa.Array, *, snapshot: bool = False) -> Item:
         """Keys of rows that are to be removed, as rows with a mark.
@@ -176,7 +191,7 @@ class TableWriter:
             values.get(field.name, pa.nulls(count, field.type)) for field in self._schema.arrow
         ]
         rows = pa.Table.from_arrays(columns, schema=self._schema.arrow)
-        rows = self._run.labels.add_to(rows)
+        rows = add_environment(self._run.labels.add_to(rows), self._environment)
         if self._history:
             rows = history.versions(rows, first=False)
         if self._feed:
@@ -207,7 +222,8 @@ class TableWriter:
         Args:
             replace: its rows are replaced.
         """
-        columns: dict[str, TColumnSchema] = {}
+        environment = self._environment
+        columns = environment_hints(environment, lengths=self._run.settings.text_lengths)
         for name, hint in self._hinted.items():
             shown = self._variants.get(name, name)
             columns[shown] = hint.copy()
@@ -218,29 +234,31 @@ class TableWriter:
             columns |= feed_hints()
         if self._has_mark and not self._upserts_versions:
             columns[DELETED] = {"name": DELETED, "data_type": "bool", "nullable": True}
-            if not replace and not self._history and not self._feed:
+            if (not replace or environment) and not self._history and not self._feed:
                 columns[DELETED]["hard_delete"] = True
         merges = self._strategy == DELETE_INSERT and not (replace or self._history or self._feed)
         if merges and VERSION in columns:
             columns[VERSION]["dedup_sort"] = "desc"
         merge: Any = merge_by(self._strategy)
-        primary_key = None if self._history else list(self._schema.table.key_columns) or None
+        key = [] if self._history else self._schema.table.key_columns
         if self._upserts_versions:
-            primary_key = [history.VERSION_ID]
+            key = [history.VERSION_ID]
         elif self._history:
-            merge = history.disposition(self._schema.primary_key, DELETED)
-        disposition = "append" if self._feed else "replace" if replace else merge
+            merge = history.disposition(self._schema.primary_key, DELETED, environment)
+        replacing_all: Any = replacing(environment) if environment else "replace"
+        disposition = "append" if self._feed else replacing_all if replace else merge
+        more: dict[str, Any] = {"description": self._description} if self._description else {}
+        if environment and disposition == merge_by(DELETE_INSERT):
+            more |= NO_SCOPE
         return dlt.mark.make_hints(
             table_name=self._run.name,
             columns=columns,
-            primary_key=primary_key,
+            primary_key=key_with_environment(key, environment) or None,
             write_disposition=disposition,  # type: ignore[arg-type]
             table_format=self._run.table_format,  # type: ignore[arg-type]
             file_format="insert_values" if self._empty_text else None,
             references=self._run.references(),
-            additional_table_hints={"description": self._description}
-            if self._description
-            else None,
+            additional_table_hints=more or None,
         )
 
     def _loaded(self, keys: pa.Array, written: pa.Array) -> pa.Array:
@@ -265,7 +283,7 @@ class TableWriter:
         now = self._run.now()
         parts = [_records(self._run.name, new, now, mark=None)]
         parts.append(_records(self._run.name, old, now, mark=True))
-        rows = pa.concat_tables(parts)
+        rows = add_environment(pa.concat_tables(parts), self._environment)
         if rows.num_rows or (self._keeps and self._replaces):  # there from the first load on
             yield Item(rows, "records", hints=deletions_hints(self._run))
 
@@ -307,11 +325,12 @@ def deletions_hints(run: TableRun) -> TResourceHints:
         "key": {"name": "key", "data_type": "text", "nullable": False},
         "seen_at": {"name": "seen_at", "data_type": "timestamp", "nullable": True},
         DELETED: {"name": DELETED, "data_type": "bool", "nullable": True, "hard_delete": True},
+        **environment_hints(run.environment),
     }
     return dlt.mark.make_hints(
         table_name=DELETIONS,
         columns=columns,
-        primary_key=["table", "key"],
+        primary_key=key_with_environment(["table", "key"], run.environment),
         write_disposition=merge_by(run.merge_strategy or DELETE_INSERT),  # type: ignore[arg-type]
         table_format=run.table_format,  # type: ignore[arg-type]
         additional_table_hints={"description": "Rows deleted in Dataverse that are kept here."},
