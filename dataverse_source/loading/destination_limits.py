@@ -21,7 +21,7 @@ Table Column Count" (InnoDB), PostgreSQL "Limits", Redshift "Usage notes" of CRE
 "Limitations" of tables in a warehouse, SQLite "Limits", SQL Server "Maximum capacity
 specifications"."""
 
-ADDED = 5
+ADDED = 4
 """Columns that this package and dlt may add to a table, histories and change feeds included."""
 
 WITHOUT_EARLY_DATES = frozenset({"clickhouse"})
@@ -41,10 +41,11 @@ def check_limits(run: TableRun) -> None:
         run.reader.schema.hints | run.labels.hints, run.column_hints, run.abilities
     )
     most = MOST_COLUMNS.get(dialect)
-    if most is not None and len(hints) + ADDED > most:
+    added = ADDED + (run.environment is not None)
+    if most is not None and len(hints) + added > most:
         raise ConfigurationError(
             f"Table {run.name} has {len(hints):,} columns, and {place} takes {most:,} a table, of "
-            f"which up to {ADDED} are added",
+            f"which up to {added} are added",
             where=f"[sources.dataverse.table_settings.{run.name}]",
             remedy="Name the columns to load in select, or leave some out with exclude_columns.",
         )

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -145,3 +146,77 @@ def wait_for_waiting(address: str, count: int, processes: Sequence[subprocess.Po
 def ended(process: subprocess.Popen[str]) -> None:
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
+
+
+ENVIRONMENT = """
+import json, sys
+import dlt
+from dataverse_source import dataverse, load
+
+given = json.loads(sys.argv[1])
+pipeline = dlt.pipeline(
+    given["name"],
+    destination=dlt.destinations.postgres(given["address"]),
+    dataset_name="dataverse",
+    pipelines_dir=given["pipelines"],
+)
+source = dataverse.clone(name=given["name"])(**given["settings"])
+load(pipeline, source)
+"""
+
+
+@pytest.mark.parametrize("sync", ["changes", "full"])
+def test_two_environments_at_the_same_time(
+    sandbox: Sandbox, address: str, tmp_path: Path, sync: str
+) -> None:
+    """Both have the same keys; each waits for its merge until the other is as far."""
+    import psycopg2
+
+    rows = {"account": 60, "contact": 5, "systemuser": 5}
+    with Sandbox(rows=rows, seed=1) as other:
+        organization = str(uuid.uuid4())
+        other.copy_over(rows=rows, seed=1, organization_id=organization)
+        sandboxes = {"eu": sandbox, "us": other}
+
+        def start(name: str) -> subprocess.Popen[str]:
+            settings = {
+                "environment_url": sandboxes[name].environment_url,
+                "tables": ["accounts"],
+                "ca_bundle": sandboxes[name].ca_bundle,
+                "environment_column": name,
+                "sync": sync,
+            }
+            given = {"name": name, "address": address, "settings": settings}
+            given["pipelines"] = str(tmp_path / "pipelines")
+            return subprocess.Popen(
+                [sys.executable, "-c", ENVIRONMENT, json.dumps(given)],
+                env={**os.environ, **secrets_of(sandboxes[name])},
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+
+        for name in sandboxes:
+            ended(start(name))
+        for number, (name, one) in enumerate(sandboxes.items()):
+            one.clock.advance(600)
+            some = sorted(keys(one))
+            one.store.update("account", some[3], {"name": name})
+            one.store.delete("account", some[number])
+            one.store.create("account", {"name": f"new in {name}"})
+        with closing(psycopg2.connect(address)) as database, database.cursor() as cursor:
+            cursor.execute("LOCK TABLE dataverse.accounts IN SHARE MODE")
+            both: list[subprocess.Popen[str]] = []
+            for name in sandboxes:
+                both.append(start(name))
+                wait_for_waiting(address, len(both), both)
+            database.rollback()
+        for process in both:
+            ended(process)
+        for name, one in sandboxes.items():
+            pipeline = dlt.pipeline(
+                name,
+                destination=dlt.destinations.postgres(address),
+                dataset_name="dataverse",
+                pipelines_dir=str(tmp_path / "pipelines"),
+            )
+            assert_equal(pipeline, one, "accounts", name)

@@ -80,7 +80,7 @@ def test_everything_is_said_at_once(files: Files) -> None:
     assert text.startswith("8 settings are missing or cannot be used.")
     for words in (
         "Unknown setting environment_ur.",
-        "Did you mean 'environment_url'?",
+        "Did you mean 'environment_url' or 'environment_column'?",
         "Unknown setting page_sze.",
         "Did you mean 'page_size'?",
         "Setting page_size has the value 'many'",

@@ -31,7 +31,12 @@ def run_with(
     reader = SimpleNamespace(schema=table_schema(table, table.columns, lengths=lengths))
     abilities = Abilities(destination, place.capabilities())
     run: Any = SimpleNamespace(
-        name="contacts", reader=reader, labels=NO_LABELS, abilities=abilities, column_hints={}
+        name="contacts",
+        reader=reader,
+        labels=NO_LABELS,
+        abilities=abilities,
+        column_hints={},
+        environment=None,
     )
     return cast(TableRun, run)
 
