@@ -25,7 +25,7 @@ SECTIONS = ("destination", "filesystem")
 """Where dlt keeps the credentials of buckets: ``[destination.filesystem.credentials]``."""
 
 OBJECT_STORES = frozenset(
-    {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "azure", "memory", "oci", "oss"}
+    {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "azure", "oci", "oss"}
 )
 """fsspec's names of places that show an object when it is complete, and not before."""
 
