@@ -159,7 +159,9 @@ def _file_column(table: Table, entry: str, name: str | None) -> FileColumn:
         raise _wrong(
             entry,
             f"{shown} holds files in columns of its own, and none is named",
-            f"Name it, such as {shown}.{known[0]!s}." if known else "It has none: take it out.",
+            f"Name it: {' or '.join(f'{shown}.{one}' for one in known)}."
+            if known
+            else "It has none: take it out.",
         )
     column = name or str(document)
     if column not in known:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
+from dataverse_source.cli.checks.files import check_files
 from dataverse_source.cli.checks.findings import Findings, StoppedError
 from dataverse_source.cli.checks.queries import check_queries
 from dataverse_source.cli.checks.tables import check_tables, questions_of
@@ -247,22 +248,21 @@ def _tables(
         columns = BatchRequest(*columns_request([table.logical_name for table in tables]))
         *answers, described = client.batch([*questions, columns])
     check_tables(found, settings, chosen, answers)
-    _column_security(found, client, tables, described)
-
-
-def _column_security(
-    found: Findings, client: DataverseClient, tables: Sequence[Table], answer: Response
-) -> None:
-    """Names the columns that column security hides or masks; silent if there are none."""
     try:
-        answers = tables_in(answer.json())
-        described = [
-            replace(table, columns=columns_from(answers[table.logical_name]))
-            for table in tables
-            if table.logical_name in answers
-        ]
+        of_tables = tables_in(described.json())
     except DataverseError:
-        return  # a run reads metadata in another way and names such columns
+        return  # a run reads metadata in another way, and names what is wrong
+    with_columns = [
+        replace(table, columns=columns_from(of_tables[table.logical_name]))
+        for table in tables
+        if table.logical_name in of_tables
+    ]
+    _column_security(found, client, with_columns)
+    check_files(found, settings, with_columns)
+
+
+def _column_security(found: Findings, client: DataverseClient, described: Sequence[Table]) -> None:
+    """Names the columns that column security hides or masks; silent if there are none."""
     hidden = hidden_columns(client, described) or {}
     for table in described:
         columns = hidden.get(table.logical_name)

@@ -63,11 +63,24 @@ def _facts(connection: Connection, name: str) -> dict[str, Any]:
         "sync": _sync(table, reader.settings, explicit=explicit),
         "primary_key": list(table.key_columns),
         "primary_name": table.primary_name,
+        "files": _files(connection, table),
         "alternate_keys": [] if is_query else _alternate_keys(connection, table),
         "columns": _columns(table, description, reader.schema, hidden.get(table.logical_name, {})),
         "choices": _choices(description),
         "relationships": _relationships(description),
     }
+
+
+def _files(connection: Connection, table: Table) -> list[dict[str, str]]:
+    """The columns whose files are stored, by the settings."""
+    from dataverse_source.loading.table_reading import names_of
+    from dataverse_source.loading.wanted_files import files_of
+
+    if table.kind == "query":
+        return []
+    columns = files_of(connection.settings, names_of(connection, table), table)
+    place = str(connection.settings.files_url)
+    return [{"column": one.name, "kind": one.kind, "place": place} for one in columns]
 
 
 def _sync(table: Table, settings: TableSettings, *, explicit: bool) -> dict[str, Any]:
@@ -176,6 +189,8 @@ def _draw(console: Console, found: dict[str, Any]) -> None:
         ("key", ", ".join(found["primary_key"])),
         ("name column", found["primary_name"] or "-"),
     ]
+    for one in found["files"]:
+        facts.append(("files", f"{one['column']} ({one['kind']}), stored in {one['place']}"))
     for key in found["alternate_keys"]:
         facts.append(("alternate key", f"{key['name']}: {', '.join(key['columns'])}"))
     listed = Table.grid(padding=(0, 2))
