@@ -261,3 +261,47 @@ def test_dlts_own_run_stores_files_too(
     place = str(tmp_path / "p")
     new_pipeline().run(new_source("annotations", files=["annotations"], files_url=place))
     assert bytes_of(rows_of(new_pipeline, "annotations")[key, "documentbody"]) == b"x"
+
+
+def test_a_table_that_was_read_in_parts_has_its_files(
+    sandbox: Sandbox, credentials: Any, new_pipeline: NewPipeline, tmp_path: Path
+) -> None:
+    from dataverse_source import finish_load, plan_load, read_part
+
+    settings: dict[str, Any] = {
+        "environment_url": sandbox.environment_url,
+        "credentials": credentials,
+        "ca_bundle": sandbox.ca_bundle,
+        "landing_url": str(tmp_path / "landing"),
+        "page_size": 20,
+        "files": ["accounts.new_contract"],
+        "files_url": str(tmp_path / "place"),
+    }
+    key = sandbox.store.rows("account")[0]["accountid"]
+    put_file(sandbox.environment, "account", key, "new_contract", b"x", "x")
+    plan = plan_load("accounts", new_pipeline(), 2, **settings)
+    for number in plan["numbers"]:
+        read_part(plan, number, **settings)
+    assert downloads(sandbox) == []  # the process that loads the parts stores the files
+    finish_load(plan, new_pipeline(), **settings)
+    found = rows_of(new_pipeline, "accounts")
+    assert len(found) == len(sandbox.store.rows("account"))
+    assert bytes_of(found[key, "new_contract"]) == b"x"
+
+
+def test_a_history_and_a_change_feed_have_one_row_a_file(
+    store: Load, sandbox: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    first = put_document(sandbox.environment, "annotation", b"1", "a")
+    key = sandbox.store.rows("account")[0]["accountid"]
+    put_file(sandbox.environment, "account", key, "new_contract", b"1", "a")
+    settings = {
+        "table_settings": {"annotations": {"history": True}, "accounts": {"write": "append"}}
+    }
+    entries = ("annotations", "accounts.new_contract")
+    store(*entries, **settings)
+    put_document(sandbox.environment, "annotation", b"2", "b", key=first)
+    put_file(sandbox.environment, "account", key, "new_contract", b"2", "b")
+    store(*entries, **settings)
+    assert bytes_of(rows_of(new_pipeline, "annotations")[first, "documentbody"]) == b"2"
+    assert bytes_of(rows_of(new_pipeline, "accounts")[key, "new_contract"]) == b"2"
