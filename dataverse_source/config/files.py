@@ -117,7 +117,7 @@ def unknown_settings(files: tuple[SettingsFile, ...]) -> Iterator[ConfigurationE
         if not rest and key not in (*_IN_THE_SECTION, *_SUBSECTIONS):
             yield _unknown_setting(key, f"environment variable {variable}")
         elif key == "credentials" and rest and rest not in known:
-            yield _unknown_credential(rest, f"environment variable {variable}")
+            yield unknown_credential(rest, f"[{CREDENTIALS}] in environment variable {variable}")
 
 
 def of_each_in_environment(setting: str) -> dict[str, dict[str, str]]:
@@ -142,7 +142,7 @@ def _unknown(key: str, value: Any, path: str) -> Iterator[ConfigurationError]:
     if key == "credentials" and isinstance(value, Mapping):
         for name in value:
             if name not in CREDENTIALS_SETTINGS:
-                yield _unknown_credential(name, path)
+                yield unknown_credential(name, f"[{CREDENTIALS}] in {path}")
     elif key in _IN_THE_SECTION or key in _SUBSECTIONS:
         return
     elif not isinstance(value, Mapping):
@@ -173,15 +173,14 @@ def _unknown_setting(key: str, place: str) -> ConfigurationError:
     )
 
 
-def _unknown_credential(key: str, place: str) -> ConfigurationError:
+def unknown_credential(key: str, where: str) -> ConfigurationError:
+    """The error for a name that is no setting of the sign-in."""
     remedy = did_you_mean(key, CREDENTIALS_SETTINGS)
     if key in OF_THE_SOURCE:
         remedy = f"Move it to [{SECTION}] itself."
     known = f"Known settings: {', '.join(sorted(CREDENTIALS_SETTINGS))}."
     return ConfigurationError(
-        f"Unknown setting credentials.{key}",
-        where=f"[{CREDENTIALS}] in {place}",
-        remedy=remedy or known,
+        f"Unknown setting credentials.{key}", where=where, remedy=remedy or known
     )
 
 

@@ -27,11 +27,13 @@ from dataverse_source.config.files import (
     place_of,
     read_from,
     settings_files,
+    unknown_credential,
     unknown_settings,
 )
 from dataverse_source.config.problems import Problems
 from dataverse_source.config.setting_names import (
     CREDENTIALS,
+    CREDENTIALS_SETTINGS,
     SECTION,
     current_section,
     in_section,
@@ -39,7 +41,7 @@ from dataverse_source.config.setting_names import (
 from dataverse_source.config.settings import OF_A_TABLE, OF_THE_SOURCE, SANDBOX, SETTINGS, Settings
 from dataverse_source.config.values import mapping_in
 from dataverse_source.credentials import DataverseCredentials, TokenCredential
-from dataverse_source.credentials.spec import settings_in
+from dataverse_source.credentials.spec import settings_in, settings_in_text
 from dataverse_source.errors import ConfigurationError
 
 Credentials = DataverseCredentials | TokenCredential
@@ -149,6 +151,7 @@ def resolved_credentials(given: Any) -> Credentials:
     refused = ""
     if isinstance(given, ConfigValueSentinel):  # the default of the argument: not given
         given = None
+    _check_names(given)
     if given is None or isinstance(given, (Mapping, str)):
         try:
             with _section():
@@ -172,6 +175,19 @@ def resolved_credentials(given: Any) -> Credentials:
         remedy=f"Write tenant_id, client_id and client_secret into [{CREDENTIALS}] of "
         ".dlt/secrets.toml, one per line, or pass DataverseCredentials in Python.",
     )
+
+
+def _check_names(given: Any) -> None:
+    """Dlt ignores what it does not know in a mapping.
+
+    Raises:
+        ConfigurationError: a name in it, or in a JSON object, is no setting of the sign-in.
+    """
+    is_json = isinstance(given, str) and given.strip().startswith("{")
+    names = settings_in_text(given) if is_json else given if isinstance(given, Mapping) else {}
+    for name in names:
+        if name not in CREDENTIALS_SETTINGS:
+            raise unknown_credential(str(name), "the argument credentials")
 
 
 def _section() -> Any:

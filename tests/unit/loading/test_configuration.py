@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import re
+from typing import Any
 
 import dlt
 import pytest
@@ -294,3 +295,14 @@ def test_a_table_is_either_named_or_excluded(files: Files) -> None:
     text = str(refused())
     assert "tables and exclude both name accounts" in text
     assert "Remove it from one of them" in text
+
+
+@pytest.mark.parametrize("form", [dict, json.dumps])
+def test_a_misspelt_setting_of_the_sign_in_in_python_is_told(files: Files, form: Any) -> None:
+    files(RIGHT)
+    given = {"client_secret": SECRET, "authority_hst": "https://login.contoso.com"}
+    error = refused(credentials=form(given))
+    assert error.what == "Unknown setting credentials.authority_hst"
+    assert str(error.where).startswith("the argument credentials")
+    assert "'authority_host'" in str(error.remedy)
+    assert SECRET not in str(error)
