@@ -42,7 +42,7 @@ class Mark:
 
 
 class MarkTable:
-    """Reads and writes the marks; its connection is open only while it does.
+    """Reads and writes the marks; its connection is open only while it does, see `opened`.
 
     Args:
         client: of the destination, for a schema with this table alone.
@@ -50,17 +50,18 @@ class MarkTable:
 
     def __init__(self, client: SqlJobClientBase) -> None:
         self._client = client
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._is_open = False
 
     def create(self) -> None:
         """Makes the table, if it is not there."""
         try:
             self.marks("")
         except DatabaseUndefinedRelation:
-            with self._opened() as client:
-                client.initialize_storage()
-                tables = [TABLE, client.schema.version_table_name]
-                client.update_stored_schema(only_tables=tables, force=True)
+            with self.opened():
+                self._client.initialize_storage()
+                tables = [TABLE, self._client.schema.version_table_name]
+                self._client.update_stored_schema(only_tables=tables, force=True)
 
     def marks(self, pipeline: str) -> list[Mark]:
         """The marks of a pipeline's runs."""
@@ -105,14 +106,25 @@ class MarkTable:
         return self._client.sql_client.escape_column_name(name)
 
     def _execute(self, sql: str, *values: Any) -> Any:
-        with self._opened() as client:
-            return client.sql_client.execute_sql(sql, *values)
+        with self.opened():
+            return self._client.sql_client.execute_sql(sql, *values)
 
     @contextmanager
-    def _opened(self) -> Iterator[SqlJobClientBase]:
-        """The client, open; one thread at a time has it."""
-        with self._lock, self._client:
-            yield self._client
+    def opened(self) -> Iterator[None]:
+        """While it lasts, one connection is open; one thread at a time has it.
+
+        Without it, each statement opens one, which takes longer than the statement.
+        """
+        with self._lock:
+            if self._is_open:
+                yield
+                return
+            with self._client:
+                self._is_open = True
+                try:
+                    yield
+                finally:
+                    self._is_open = False
 
 
 def mark_table(pipeline: dlt.Pipeline) -> MarkTable | None:
