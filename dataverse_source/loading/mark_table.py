@@ -14,6 +14,8 @@ from dlt.common.schema.utils import new_column, new_table
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
+from dataverse_source.sync.write.destination import ONE_CONNECTION
+
 TABLE = "_dataverse_running"
 """Rows are only inserted and deleted, which every database can do."""
 
@@ -128,13 +130,13 @@ class MarkTable:
 
 
 def mark_table(pipeline: dlt.Pipeline) -> MarkTable | None:
-    """The table in the pipeline's destination; None if that has no SQL.
+    """The table in the destination; None if that has no SQL, or takes one connection at a time.
 
     Raises:
         Exception: the destination cannot be opened; each driver has errors of its own.
     """
-    if pipeline.destination is None:
-        return None
+    if pipeline.destination is None or pipeline.destination.destination_type in ONE_CONNECTION:
+        return None  # a mark is renewed while dlt loads
     client = pipeline.destination_client()
     if not isinstance(client, SqlJobClientBase):
         return None
