@@ -17,6 +17,7 @@ from dlt.extract import DltSource
 from dataverse_source import ConfigurationError, OtherEnvironmentError, dataverse, load
 from dataverse_source.errors import DataError
 from dataverse_source.loading.report import LoadReport
+from dataverse_source.loading.verification import Depth, Verdict, loaded_tables, verify
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import all_rows, assert_equal
 from tests.support.requests_sent import keys
@@ -295,6 +296,30 @@ def test_catalog_and_runs(world: World) -> None:
     assert {one["_dataverse_environment"] for one in columns} == {"eu", "us"}
     runs = all_rows(world.pipeline("eu"), "_dataverse_run_tables")
     assert sorted(one["_dataverse_environment"] for one in runs) == ["eu", "eu", "us", "us"]
+
+
+def test_each_is_verified_by_itself(world: World) -> None:
+    for name in ("eu", "us"):
+        world.load(name, "accounts")
+    key = sorted(keys(world.sandboxes["eu"]))[0]
+
+    def verdict(name: str) -> Verdict:
+        pipeline = world.pipeline(name)
+        source: Any = world.source(name, "accounts")
+        loaded = loaded_tables(pipeline, ["accounts"])
+        (found,) = verify(pipeline, source.connection, loaded, depth=Depth(cells=True))
+        return found
+
+    assert [verdict(name).is_equal for name in ("eu", "us")] == [True, True]
+    with world.pipeline("eu").sql_client() as client:
+        client.execute_sql(
+            f"DELETE FROM accounts WHERE accountid = '{key}' AND _dataverse_environment = 'eu'"
+        )
+    found = verdict("eu").report
+    assert found is not None
+    assert found.counts == {"missing": 1, "outdated": 0, "extra": 0}
+    assert found.dataverse.rows == 30
+    assert verdict("us").is_equal
 
 
 def test_it_is_refused_that_two_meet_without_the_column(world: World) -> None:
