@@ -132,6 +132,7 @@ def _load(
     from dataverse_source.loading.running_mark import KILLED
     from dataverse_source.loading.stopped import stop_message
     from dataverse_source.loading.table_reports import table_reports
+    from dataverse_source.sync.first_links import FirstLinks
 
     began, started = time.monotonic(), datetime.now(timezone.utc)
     failure: DataverseError | None = None
@@ -143,8 +144,10 @@ def _load(
         suspects=dict(outer.suspects),
         in_load=True,
         landed=dict(outer.landed),
+        first_links=FirstLinks(outlive_packages=True),
     )
     with ExitStack() as stack:
+        stack.callback(run.first_links.stop)
         try:
             pipeline = settle_pending(pipeline)
             memory, moved = look_at_destination(pipeline)

@@ -26,6 +26,7 @@ from dataverse_source.files.place import FilesPlace
 from dataverse_source.loading.progress import Observer
 from dataverse_source.loading.row_counts import RowCounts
 from dataverse_source.sync.context import Landed
+from dataverse_source.sync.first_links import FirstLinks
 from dataverse_source.sync.temporary_database import SharedDatabase
 from dataverse_source.sync.write.file_rows import FileCounts
 
@@ -84,6 +85,7 @@ class RunContext(ContainerInjectableContext):
         schema_changes: what has changed in the metadata of tables, by entity set name.
         clients: the clients used, each with what it had counted before the run.
         landed: rows of tables that have been read before, in parts, by logical name.
+        first_links: walks to the first delta links of the tables.
         database: keeps the database of temporary tables open between them.
         in_load: whether `load` runs, which also does what comes after dlt's own load.
     """
@@ -115,6 +117,7 @@ class RunContext(ContainerInjectableContext):
     clients: dict[int, tuple[Any, Counters, Mapping[str, TableCosts]]] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.Lock)
     landed: dict[str, Landed] = field(default_factory=dict)
+    first_links: Any = field(default_factory=FirstLinks)
     database: Any = field(default_factory=SharedDatabase.of_process)
 
     def includes(self, logical_name: str) -> bool:

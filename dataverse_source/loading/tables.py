@@ -330,6 +330,7 @@ def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator
         suspects=suspects,
         missing_newest=reading.missing_newest,
         watch=watch,
+        first_links=reading.run.first_links,
         landed=reading.run.landed.get(reading.table.logical_name),
     )
     if reading.incremental is None:

@@ -1,9 +1,9 @@
 """Syncs a table by change tracking: rows created, changed or deleted since the last run.
 
 Source: Microsoft's docs "Use change tracking to synchronize data with external systems". They do
-not say whether a first delta link stands for the first or the last page of its chain. So the
-first delta link is requested before the rows are read, by keys alone, and the first delta holds
-whatever changes from then on.
+not say whether a first delta link stands for the first or the last page of its chain, which is
+read by keys alone. Where a comparison of all versions finds whatever changed meanwhile, the rows
+are read beside the chain; elsewhere after it, so that the first delta holds what changes from then.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from dataverse_source.sync.context import (
     TableRun,
     read_again,
 )
+from dataverse_source.sync.first_links import LinkWalk
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.late_commits import read_late
 from dataverse_source.sync.read.created_on import CreatedOnCounts
@@ -42,6 +43,7 @@ from dataverse_source.sync.read.stored_links import (
 )
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import DeltaLink, TableState
+from dataverse_source.sync.written_rows import version_column
 
 EXPIRED = "0x80044352"
 """ExpiredVersionStamp: a delta link is too old, or the table's schema has changed since."""
@@ -92,10 +94,16 @@ def sync_changes(run: TableRun, state: TableState) -> SyncSteps:
     """
     if not state.complete:
         if state.delta is None:
-            state = with_first_delta_link(run, state)
+            state = _begin_first_link(run, state)
         state = yield from read_all(run, state)
+        if state.delta is None:
+            state = _with_link_of_walk(run, state)
         # The next package reads what has changed meanwhile, and compares the table.
         return replace(state, more=True, compared=None)
+    if state.delta is None:
+        state = _with_awaited_link(run, state)
+        if not _finds_all_changes(run):  # which came before the link
+            return (yield from sync_changes(run, replace(state, complete=False)))
     try:
         _check_age(run, state)
         return (yield from _follow(run, replace(state, more=False, refused_links=0)))
@@ -106,6 +114,76 @@ def sync_changes(run: TableRun, state: TableState) -> SyncSteps:
         logger.warning("%s: %s; all its rows are read again", run.name, refusal)
     state = replace(state, refused_links=state.refused_links + 1)
     return (yield from sync_changes(run, state.restarted(state.mode, state.columns)))
+
+
+def _begin_first_link(run: TableRun, state: TableState) -> TableState:
+    """The state with the first delta link, or without it if the rows need not wait for it.
+
+    Raises:
+        NotTrackedError: Dataverse does not track the table's changes.
+    """
+    run.watch.doing(READING_KEYS)
+    walk = _walk(run)
+    if walk.is_done or not _finds_all_changes(run):
+        return _with_awaited_link(run, state)
+    walk.go_on()
+    return state
+
+
+def _with_link_of_walk(run: TableRun, state: TableState) -> TableState:
+    """The state after a package of rows; with the delta link, if no other package takes it."""
+    walk = _walk(run)
+    if run.first_links.outlive_packages and (walk.given is None or not state.complete):
+        return state
+    try:
+        return _with_awaited_link(run, state)
+    except NotTrackedError as refusal:  # since the walk began; the next package begins anew
+        logger.warning("%s: %s", run.name, refusal)
+        return state
+
+
+def _with_awaited_link(run: TableRun, state: TableState) -> TableState:
+    """The state with the first delta link, which is waited for.
+
+    Raises:
+        NotTrackedError: Dataverse does not track the table's changes.
+    """
+    walk = _walk(run)
+    if not walk.is_done:
+        run.watch.doing(READING_KEYS)
+    try:
+        link = walk.link(run.watch.page)
+    except ResponseError as refusal:
+        raise _not_tracked(refusal) from refusal
+    finally:
+        run.first_links.forget(run.reader.table.logical_name)
+    return _with_delta_link(
+        run, replace(state, tracking_refusal=None), link, walk.given or run.now()
+    )
+
+
+def _walk(run: TableRun) -> LinkWalk:
+    """The walk to the first delta link, which begins unless it has begun.
+
+    Raises:
+        NotTrackedError: Dataverse does not track the table's changes.
+    """
+    pages, table = run.reader.pages_to_delta_link, run.reader.table.logical_name
+    try:
+        return run.first_links.begin(table, pages, run.now)
+    except ResponseError as refusal:
+        raise _not_tracked(refusal) from refusal
+
+
+def _finds_all_changes(run: TableRun) -> bool:
+    """Whether the comparison after the first load finds whatever changes until then.
+
+    It compares version numbers, which change with every change of a row.
+    """
+    has_version = version_column(run) == VERSION and len(run.reader.table.key_columns) == 1
+    if not has_version or run.settings.write == "append":
+        return False
+    return run.destination.can_be_asked()
 
 
 def with_first_delta_link(
@@ -125,9 +203,7 @@ def with_first_delta_link(
     try:
         link = run.reader.newest_delta_link(on_page=run.watch.page, counts=counts)
     except ResponseError as refusal:
-        if _is_not_tracked(refusal):
-            raise NotTrackedError(_reason(refusal)) from refusal
-        raise
+        raise _not_tracked(refusal) from refusal
     return _with_delta_link(run, replace(state, tracking_refusal=None), link, run.now())
 
 
@@ -157,6 +233,11 @@ def has_expired(refusal: ResponseError) -> bool:
 
 def _is_not_tracked(refusal: ResponseError) -> bool:
     return isinstance(refusal, AccessDeniedError) or (refusal.code or "").lower() in NOT_TRACKED
+
+
+def _not_tracked(refusal: ResponseError) -> Exception:
+    """The error that a refusal of a first delta link stands for."""
+    return NotTrackedError(_reason(refusal)) if _is_not_tracked(refusal) else refusal
 
 
 def _reason(refusal: ResponseError) -> str:

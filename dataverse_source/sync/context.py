@@ -15,6 +15,7 @@ from dataverse_source.arrow.labels import NO_LABELS, Labels
 from dataverse_source.config.settings import TableSettings
 from dataverse_source.sync.abilities import DELETE_INSERT, Abilities
 from dataverse_source.sync.audit_changes import AuditChanges
+from dataverse_source.sync.first_links import FirstLinks
 from dataverse_source.sync.read.table_reader import TableReader
 from dataverse_source.sync.read.workers import WorkerPool
 from dataverse_source.sync.state import TableState
@@ -105,6 +106,9 @@ class Destination(Protocol):
     def recorded(self) -> pa.Array:
         """Keys of the rows that are kept although Dataverse no longer has them."""
 
+    def can_be_asked(self) -> bool:
+        """Whether it can return its rows."""
+
     def has_rows(self) -> bool:
         """Whether any rows are loaded; True if the destination cannot be asked."""
 
@@ -165,6 +169,7 @@ class TableRun:
         abilities: what the destination can do; None if no pipeline is running.
         table_format: of the destination's table, such as ``delta``; None for the destination's own.
         column_hints: column hints of the user that change types.
+        first_links: walks to the first delta links of the run's tables.
         landed: its rows, if they have been read before, in parts.
         audit_changes: makes a second table of the rows: one row a changed column.
         files: stores the files of its rows; None if none are wanted.
@@ -188,6 +193,7 @@ class TableRun:
     missing_newest: str | None = None
     suspects: pa.Array = field(default_factory=no_keys)
     watch: Watch = field(default_factory=Watch)
+    first_links: FirstLinks = field(default_factory=FirstLinks)
     abilities: Abilities | None = None
     table_format: str | None = None
     column_hints: Mapping[str, TColumnSchema] = field(default_factory=dict)

@@ -36,6 +36,7 @@ from dataverse_source.sync.write.history import ROW_VERSION
 from dataverse_source.sync.write.items import Item
 from tests.model.counting import DELETIONS, assert_counted
 from tests.model.host_clock import HostClock
+from tests.model.inline_links import InlineLinks
 from tests.model.kept_versions import Versions
 
 Row = dict[str, Any]
@@ -215,6 +216,9 @@ class LoadedInMemory:
         found = self.rows([*key, version])
         return None if found is None else map(loaded_keys_and_versions, found)
 
+    def can_be_asked(self) -> bool:
+        return True
+
     def has_rows(self) -> bool:
         return bool(self._destination.tables.get(self._name))
 
@@ -280,6 +284,7 @@ class Schedule:
             reasons=moved.read_again,
             comparisons=moved.compare,
             landed=landed(self, moved.read_again) if landed else {},
+            first_links=InlineLinks(outlive_packages=len(begun) % 3 > 0),
         )
         todo: dict[str, Any] = {}
         for _ in range(MOST_PACKAGES):

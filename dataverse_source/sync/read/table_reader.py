@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
@@ -20,6 +20,7 @@ from dataverse_source.errors import ProtocolError
 from dataverse_source.metadata.column_selection import holds_files
 from dataverse_source.metadata.literals import is_guid, text_literal, text_literals
 from dataverse_source.metadata.model import Column, Table
+from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.created_on import CREATED_ON, CreatedOnCounts
 from dataverse_source.sync.read.prefetch import PagePrefetch, link_at_the_end
 from dataverse_source.sync.read.query import preferences, rows_query
@@ -232,8 +233,6 @@ class TableReader:
     ) -> str | None:
         """The delta link for all changes from now on, from the last page of a tracked read.
 
-        The rows themselves are not used.
-
         Args:
             url: of the delta that is read; None: the keys of all rows are read.
             on_page: called with about how many keys each page holds.
@@ -242,6 +241,16 @@ class TableReader:
         Raises:
             DataverseError: see `pages`.
         """
+        pages = Drain(self.pages_to_delta_link(url, counts))
+        for keys, _ in pages:
+            if on_page is not None:
+                on_page(keys)
+        return pages.result
+
+    def pages_to_delta_link(
+        self, url: str | None = None, counts: CreatedOnCounts | None = None
+    ) -> Generator[tuple[int, bool], None, str | None]:
+        """As `newest_delta_link`: yields about how many keys each page holds; is it the last?"""
 
         def skip(body: bytes) -> Page | _SkippedPage:
             link = link_at_the_end(body)
@@ -263,8 +272,8 @@ class TableReader:
             found = page.delta_link if isinstance(page, Page) else None
             if counts is not None and isinstance(page, Page):
                 counts.add(page.rows)
-            if on_page is not None:
-                on_page(page.rows.num_rows if isinstance(page, Page) else self._key_page)
+            keys = page.rows.num_rows if isinstance(page, Page) else self._key_page
+            yield keys, page.next_link is None
         return found
 
     def key_changes(self, url: str) -> Iterator[Page]:

@@ -144,6 +144,11 @@ class LoadedTable:
     def _present(self) -> Condition | None:
         return (VALID_TO, None) if VALID_TO in self.columns() else None
 
+    def can_be_asked(self) -> bool:
+        """Whether the destination has an SQL client, so that it returns its rows."""
+        found = self._select(self._name, None)
+        return found is not None and all(rows is not None for rows in found)
+
     def has_rows(self) -> bool:
         """Whether any rows are loaded; True if the destination cannot be asked."""
         if self._pipeline.refresh:
@@ -388,6 +393,10 @@ class NothingLoaded:
 
     def add_columns(self, columns: TTableSchemaColumns) -> None:
         """Nothing: there is no table."""
+
+    def can_be_asked(self) -> bool:
+        """No."""
+        return False
 
     def has_rows(self) -> bool:
         """No."""
