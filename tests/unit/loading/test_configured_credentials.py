@@ -36,10 +36,16 @@ def test_credentials_may_be_text(files: Files, text: str) -> None:
         assert (found.client_id, found.tenant_id) == (client, "t.com")
 
 
-@pytest.mark.parametrize("text", ["hello", '{"clientid": 1}', "AuthType=OAuth;Url=x"])
+@pytest.mark.parametrize("text", ["hello", "[1]", "AuthType=OAuth;Url=x"])
 def test_text_that_holds_no_credentials(files: Files, text: str) -> None:
     files(RIGHT, None)
     assert "neither settings nor an object with get_token" in str(refused(credentials=text))
+
+
+def test_a_misspelt_name_in_text_is_told(files: Files) -> None:
+    files(RIGHT, None)
+    text = str(refused(credentials='{"clientid": 1}'))
+    assert "Did you mean 'client_id'?" in text
 
 
 def test_credentials_in_the_wrong_file(files: Files) -> None:
