@@ -6,15 +6,15 @@ from pathlib import Path
 
 from dataverse_source.config.settings import Settings
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.files.columns import FileColumn
-from dataverse_source.files.fetching import Fetcher
-from dataverse_source.files.journal import Journal
-from dataverse_source.files.place import FilesPlace
 from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.run_context import FileWork, RunContext
 from dataverse_source.loading.wanted_files import files_of
 from dataverse_source.sync.active_pipeline import active_pipeline
 from dataverse_source.sync.context import TableRun
+from dataverse_source.sync.files.columns import FileColumn
+from dataverse_source.sync.files.fetching import Fetcher
+from dataverse_source.sync.files.journal import Journal
+from dataverse_source.sync.files.place import FilesPlace
 from dataverse_source.sync.write.file_rows import FileRows
 from dataverse_source.sync.write.file_table import FILES
 

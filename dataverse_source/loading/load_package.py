@@ -18,12 +18,8 @@ from dlt.extract.source import SourceInjectableContext
 
 from dataverse_source.sync.active_pipeline import active_pipeline
 from dataverse_source.sync.context import Destination
-from dataverse_source.sync.write.destination import (
-    Ask,
-    LoadedTable,
-    NothingLoaded,
-    ask_here,
-)
+from dataverse_source.sync.write.destination import Ask, LoadedTable, ask_here
+from dataverse_source.sync.write.nothing_loaded import NothingLoaded
 
 CLOCK = "dataverse_clock"
 """Of dlt's local state: the seconds by which Dataverse's clock is ahead of this machine's."""

@@ -22,10 +22,10 @@ from dataverse_source.arrow.keys import no_keys
 from dataverse_source.client.counters import Counters, TableCosts
 from dataverse_source.config.log import logger
 from dataverse_source.errors import DataverseError
-from dataverse_source.files.place import FilesPlace
 from dataverse_source.loading.progress import Observer
 from dataverse_source.loading.row_counts import RowCounts
 from dataverse_source.sync.context import Landed
+from dataverse_source.sync.files.place import FilesPlace
 from dataverse_source.sync.first_links import FirstLinks
 from dataverse_source.sync.temporary_database import SharedDatabase
 from dataverse_source.sync.write.file_rows import FileCounts

@@ -14,7 +14,6 @@ from dataverse_source.arrow.labels import NO_LABELS, Labels
 from dataverse_source.arrow.schema import table_schema
 from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import ConfigurationError, DataverseError
-from dataverse_source.files.columns import with_needed
 from dataverse_source.loading.catalog.resource import table_labels, table_references
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.wanted_files import files_of
@@ -23,10 +22,11 @@ from dataverse_source.metadata.model import Table
 from dataverse_source.metadata.table_selection import matches_pattern
 from dataverse_source.sync.audit_changes import NEEDED, AuditChanges
 from dataverse_source.sync.context import TableRun
+from dataverse_source.sync.files.columns import with_needed
 from dataverse_source.sync.read.query_reader import QueryReader
 from dataverse_source.sync.read.table_reader import TableReader
-from dataverse_source.sync.write.destination import NothingLoaded
 from dataverse_source.sync.write.items import TableWriter
+from dataverse_source.sync.write.nothing_loaded import NothingLoaded
 
 
 def open_table(

@@ -48,9 +48,9 @@ from dataverse_source.sync.active_pipeline import active_pipeline
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.ranges import read_range
 from dataverse_source.sync.run_table import range_items, table_items
-from dataverse_source.sync.write.destination import NothingLoaded
 from dataverse_source.sync.write.dlt_thread import DltThread
 from dataverse_source.sync.write.items import Item
+from dataverse_source.sync.write.nothing_loaded import NothingLoaded
 from dataverse_source.sync.write.version_upserts import as_upserts
 
 MOST_ATTEMPTS = len(WAITS) + 3

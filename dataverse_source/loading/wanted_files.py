@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from dataverse_source.config.settings import Settings
-from dataverse_source.files.columns import FileColumn, file_columns, parsed
 from dataverse_source.metadata.model import Table
+from dataverse_source.sync.files.columns import FileColumn, file_columns, parsed
 
 
 def files_of(settings: Settings, names: Collection[str], table: Table) -> tuple[FileColumn, ...]:

@@ -12,7 +12,7 @@ import itertools
 import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,10 +20,9 @@ import pyarrow.compute as pc
 from dataverse_source.arrow.decode import Page
 from dataverse_source.arrow.keys import concat, difference, intersection
 from dataverse_source.config.log import logger
-from dataverse_source.errors import AccessDeniedError, ProtocolError, ResponseError
+from dataverse_source.errors import ResponseError
 from dataverse_source.sync.context import (
     READING_CHANGES,
-    READING_KEYS,
     DeletedKeys,
     Output,
     RowBatch,
@@ -31,25 +30,28 @@ from dataverse_source.sync.context import (
     TableRun,
     read_again,
 )
-from dataverse_source.sync.first_links import LinkWalk
+from dataverse_source.sync.first_delta_link import (
+    NOT_TRACKED,
+    NotTrackedError,
+    begin_first_link,
+    finds_all_changes,
+    is_not_tracked,
+    reason_of,
+    with_awaited_link,
+    with_delta_link,
+    with_link_of_walk,
+)
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.late_commits import read_late
-from dataverse_source.sync.read.created_on import CreatedOnCounts
 from dataverse_source.sync.read.stored_links import (
     delta_link_version,
     restore,
-    selected,
-    shorten,
 )
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import DeltaLink, TableState
-from dataverse_source.sync.written_rows import version_column
 
 EXPIRED = "0x80044352"
 """ExpiredVersionStamp: a delta link is too old, or the table's schema has changed since."""
-
-NOT_TRACKED = frozenset({"0x80072491", "0x80072492"})
-"""ChangeTrackingNotEnabledForEntity, and the same for the ends of an intersect table."""
 
 FRESH = timedelta(days=1)
 """If a delta is empty and its link is younger than this, keep the old link, so that the run stores
@@ -61,10 +63,6 @@ normal: a link expires, or the schema changes while the rows are read."""
 
 MANY_KEYS = 5000
 """If a delta holds more keys than this and no rows, read the whole table instead of each key."""
-
-
-class NotTrackedError(Exception):
-    """Dataverse does not track the table's changes for this user; the text says why."""
 
 
 class _DeltaLinkRefusedError(Exception):
@@ -94,15 +92,15 @@ def sync_changes(run: TableRun, state: TableState) -> SyncSteps:
     """
     if not state.complete:
         if state.delta is None:
-            state = _begin_first_link(run, state)
+            state = begin_first_link(run, state)
         state = yield from read_all(run, state)
         if state.delta is None:
-            state = _with_link_of_walk(run, state)
+            state = with_link_of_walk(run, state)
         # The next package reads what has changed meanwhile, and compares the table.
         return replace(state, more=True, compared=None)
     if state.delta is None:
-        state = _with_awaited_link(run, state)
-        if not _finds_all_changes(run):  # which came before the link
+        state = with_awaited_link(run, state)
+        if not finds_all_changes(run):  # which came before the link
             return (yield from sync_changes(run, replace(state, complete=False)))
     try:
         _check_age(run, state)
@@ -116,134 +114,10 @@ def sync_changes(run: TableRun, state: TableState) -> SyncSteps:
     return (yield from sync_changes(run, state.restarted(state.mode, state.columns)))
 
 
-def _begin_first_link(run: TableRun, state: TableState) -> TableState:
-    """The state with the first delta link, or without it if the rows need not wait for it.
-
-    Raises:
-        NotTrackedError: Dataverse does not track the table's changes.
-    """
-    run.watch.doing(READING_KEYS)
-    walk = _walk(run)
-    if walk.is_done or not _finds_all_changes(run):
-        return _with_awaited_link(run, state)
-    walk.go_on()
-    return state
-
-
-def _with_link_of_walk(run: TableRun, state: TableState) -> TableState:
-    """The state after a package of rows; with the delta link, if no other package takes it."""
-    walk = _walk(run)
-    if run.first_links.outlive_packages and (walk.given is None or not state.complete):
-        return state
-    try:
-        return _with_awaited_link(run, state)
-    except NotTrackedError as refusal:  # since the walk began; the next package begins anew
-        logger.warning("%s: %s", run.name, refusal)
-        return state
-
-
-def _with_awaited_link(run: TableRun, state: TableState) -> TableState:
-    """The state with the first delta link, which is waited for.
-
-    Raises:
-        NotTrackedError: Dataverse does not track the table's changes.
-    """
-    walk = _walk(run)
-    if not walk.is_done:
-        run.watch.doing(READING_KEYS)
-    try:
-        link = walk.link(run.watch.page)
-    except ResponseError as refusal:
-        raise _not_tracked(refusal) from refusal
-    finally:
-        run.first_links.forget(run.reader.table.logical_name)
-    return _with_delta_link(
-        run, replace(state, tracking_refusal=None), link, walk.given or run.now()
-    )
-
-
-def _walk(run: TableRun) -> LinkWalk:
-    """The walk to the first delta link, which begins unless it has begun.
-
-    Raises:
-        NotTrackedError: Dataverse does not track the table's changes.
-    """
-    pages, table = run.reader.pages_to_delta_link, run.reader.table.logical_name
-    try:
-        return run.first_links.begin(table, pages, run.now)
-    except ResponseError as refusal:
-        raise _not_tracked(refusal) from refusal
-
-
-def _finds_all_changes(run: TableRun) -> bool:
-    """Whether the comparison after the first load finds whatever changes until then.
-
-    It compares version numbers, which change with every change of a row.
-    """
-    has_version = version_column(run) == VERSION and len(run.reader.table.key_columns) == 1
-    if not has_version or run.settings.write == "append":
-        return False
-    return run.destination.can_be_asked()
-
-
-def with_first_delta_link(
-    run: TableRun, state: TableState, counts: CreatedOnCounts | None = None
-) -> TableState:
-    """The state with a delta link for everything that changes from now on.
-
-    Args:
-        run: the run of the table.
-        state: of the table.
-        counts: is told when the rows were created, which are read anyway; None: nobody asks.
-
-    Raises:
-        NotTrackedError: Dataverse does not track the table's changes.
-    """
-    run.watch.doing(READING_KEYS)
-    try:
-        link = run.reader.newest_delta_link(on_page=run.watch.page, counts=counts)
-    except ResponseError as refusal:
-        raise _not_tracked(refusal) from refusal
-    return _with_delta_link(run, replace(state, tracking_refusal=None), link, run.now())
-
-
-def _with_delta_link(
-    run: TableRun, state: TableState, link: str | None, given: datetime
-) -> TableState:
-    if link is None:
-        raise ProtocolError(
-            "The last page of changes has no delta link",
-            where=run.name,
-            remedy="Set sync = 'cursor' or 'full' for the table: they need no delta link.",
-        )
-    settle_from = (state.delta and state.delta.settle_from) or given
-    select, few = selected(link), run.reader.key_and_creation
-    made_by_few = select in (run.reader.key, few)
-    delta = DeltaLink(
-        shorten(link), not made_by_few, given, settle_from, few if select == few else ""
-    )
-    return replace(state, delta=delta)
-
-
 def has_expired(refusal: ResponseError) -> bool:
     """Whether Dataverse says that a delta link has expired, whatever the response's status."""
     text = f"{refusal.code} {refusal.why}"
     return EXPIRED in text.lower() or re.search(r"version stamp.*expired", text, re.I) is not None
-
-
-def _is_not_tracked(refusal: ResponseError) -> bool:
-    return isinstance(refusal, AccessDeniedError) or (refusal.code or "").lower() in NOT_TRACKED
-
-
-def _not_tracked(refusal: ResponseError) -> Exception:
-    """The error that a refusal of a first delta link stands for."""
-    return NotTrackedError(_reason(refusal)) if _is_not_tracked(refusal) else refusal
-
-
-def _reason(refusal: ResponseError) -> str:
-    if isinstance(refusal, AccessDeniedError):
-        return "the application user may not follow changes, which takes read access to all rows"
-    return "Dataverse does not track its changes"
 
 
 def _check_age(run: TableRun, state: TableState) -> None:
@@ -301,7 +175,7 @@ def _follow(run: TableRun, state: TableState) -> SyncSteps:
     gone = difference((yield from _resolve_open_keys(run, delta)), late)
     if len(gone):
         yield DeletedKeys(gone)
-    state = _with_delta_link(run, state, link or delta.link, given or run.now())
+    state = with_delta_link(run, state, link or delta.link, given or run.now())
     return _checked(run, state, delta)
 
 
@@ -374,8 +248,8 @@ def _refused(refusal: ResponseError) -> Exception:
     """The error that a refusal of a delta link stands for."""
     if refusal.status == 401:
         return refusal
-    if _is_not_tracked(refusal):
-        return NotTrackedError(_reason(refusal))
+    if is_not_tracked(refusal):
+        return NotTrackedError(reason_of(refusal))
     if has_expired(refusal) or (400 <= refusal.status < 500 and refusal.status not in (408, 429)):
         return _DeltaLinkRefusedError(
             f"Dataverse no longer accepts its delta link ({refusal.code or refusal.status})"

@@ -12,9 +12,10 @@ from dataclasses import replace
 import pyarrow as pa
 
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.sync.changes import NotTrackedError, is_too_old, with_first_delta_link
+from dataverse_source.sync.changes import is_too_old
 from dataverse_source.sync.context import READING_KEYS, TableRun
 from dataverse_source.sync.cursor import first_watermark
+from dataverse_source.sync.first_delta_link import NotTrackedError, with_first_delta_link
 from dataverse_source.sync.plan import Plan, without_tracking
 from dataverse_source.sync.read.created_on import CREATED_ON, CreatedOnCounts
 from dataverse_source.sync.read.table_reader import VERSION

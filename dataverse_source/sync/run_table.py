@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from dataverse_source.config.log import logger
-from dataverse_source.sync.changes import NotTrackedError, sync_changes
+from dataverse_source.sync.changes import sync_changes
 from dataverse_source.sync.context import READING_ROWS, RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.cursor import sync_cursor
+from dataverse_source.sync.first_delta_link import NotTrackedError
 from dataverse_source.sync.full import read_all
 from dataverse_source.sync.landed import take_over
 from dataverse_source.sync.plan import Plan, make_plan, without_tracking

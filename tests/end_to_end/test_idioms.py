@@ -2,63 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.helpers import pipeline_drop
 
-from dataverse_source import ConfigurationError, TablesFailedError, dataverse, load
-from dataverse_source.credentials import DataverseCredentials
+from dataverse_source import ConfigurationError, TablesFailedError, load
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal, destination_rows
+from tests.support.few_columns import Make, loaded
 from tests.support.loads import NewPipeline
 from tests.support.requests_sent import keys, queries, state
-from tests.support.settings import credentials_of
-
-Make = Callable[..., DltSource]
-ROWS = 25
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Sandbox]:
-    with Sandbox(rows={"account": ROWS, "contact": 8, "systemuser": 2}) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def source(shared: Sandbox) -> Make:
-    """Makes a source of few columns; pages have 10 rows."""
-    credentials: DataverseCredentials = credentials_of(shared)
-    select = ["name", "statecode", "revenue", "createdon", "numberofemployees"]
-
-    def make(*tables: str, **settings: Any) -> DltSource:
-        shared.requests.clear()
-        return dataverse(
-            environment_url=shared.environment_url,
-            tables=list(tables or ("accounts",)),
-            credentials=credentials,
-            ca_bundle=shared.ca_bundle,
-            page_size=10,
-            table_settings={"accounts": {"select": select}} if not settings else None,
-            **settings,
-        )
-
-    return make
-
-
-def loaded(pipeline: dlt.Pipeline) -> dict[str, dict[str, Any]]:
-    return destination_rows(pipeline, "accounts", "accountid")
-
-
-# --- names and shape before the run ---
 
 
 def test_resources_are_called_like_tables(source: Make, shared: Sandbox) -> None:
@@ -141,9 +100,6 @@ def test_dlt_shows_what_is_loaded(source: Make, shared: Sandbox, new_pipeline: N
     assert dict(dataset.row_counts().fetchall())["accounts"] == len(rows)
     assert "_dataverse_deleted" not in table.column_names
     assert list(source().accounts) == []  # with its state: what has changed since
-
-
-# --- functions on rows ---
 
 
 def upper(row: dict[str, Any]) -> dict[str, Any]:
@@ -246,9 +202,6 @@ def test_parallel_resources_with_functions(
     assert set(loaded(new_pipeline())) == set(keys(shared))
 
 
-# --- transformers ---
-
-
 @dlt.transformer
 def names(rows: pa.Table) -> Iterator[Any]:
     for row in rows.to_pylist():
@@ -280,9 +233,6 @@ def test_a_transformer_alone_does_not_take_the_tables_rows(
     assert set(loaded(new_pipeline())) == set(keys(shared))
 
 
-# --- limits ---
-
-
 @pytest.mark.parametrize("sync", ["auto", "full"])
 def test_a_limit_counts_pages_and_stores_no_state(
     source: Make, shared: Sandbox, new_pipeline: NewPipeline, sync: str
@@ -304,9 +254,6 @@ def test_a_limit_on_the_source_is_set_before_tables_are_known(
     assert not list(shared.requests)
     new_pipeline().run(made)
     assert len(loaded(new_pipeline())) == 20
-
-
-# --- hints, and arguments of run ---
 
 
 @pytest.mark.parametrize(
@@ -395,108 +342,3 @@ def test_run_takes_file_formats(
 ) -> None:
     new_pipeline().run(source(), loader_file_format=file_format)
     assert set(loaded(new_pipeline())) == set(keys(shared))
-
-
-# --- incremental ---
-
-START = datetime(2031, 1, 1, tzinfo=timezone.utc)
-
-
-@pytest.fixture
-def dated(shared: Sandbox) -> Iterator[dict[str, str]]:
-    """Accounts with a number and a time of creation, by name."""
-    made = {
-        f"Dated {number}": shared.store.create(
-            "account",
-            {
-                "name": f"Dated {number}",
-                "numberofemployees": 1_000_000 + number,
-                "overriddencreatedon": START,
-                "createdon": START + timedelta(days=number),
-            },
-        )
-        for number in range(6)
-    }
-    yield made
-    for key in made.values():
-        shared.store.delete("account", key)
-
-
-def since(column: str, value: Any, **more: Any) -> Any:
-    return dlt.sources.incremental(column, initial_value=value, **more)
-
-
-@pytest.mark.parametrize(
-    ("range_", "expected"),
-    [
-        (since("createdon", START + timedelta(days=3)), {3, 4, 5}),
-        (since("createdon", (START + timedelta(days=3)).isoformat()), {3, 4, 5}),
-        (since("createdon", START, end_value=START + timedelta(days=2)), {0, 1}),
-        (since("numberofemployees", 1_000_004), {4, 5}),
-        (since("numberofemployees", 1_000_004, range_start="open"), {5}),
-        (since("name", "Dated 4", end_value="Dated 6"), {4, 5}),
-        (since("revenue", 0, last_value_func=min, end_value=-5), set()),
-    ],
-)
-def test_incremental_on_any_column(
-    source: Make, dated: dict[str, str], new_pipeline: NewPipeline, range_: Any, expected: set[int]
-) -> None:
-    for _ in range(2):
-        made = source()
-        made.accounts.apply_hints(incremental=range_)
-        new_pipeline().run(made)
-        rows = loaded(new_pipeline()) if expected else {}
-        assert {key for name, key in dated.items() if int(name[-1]) in expected} == set(rows)
-
-
-def test_incremental_goes_on_where_it_ended(
-    source: Make, shared: Sandbox, dated: dict[str, str], new_pipeline: NewPipeline
-) -> None:
-    def run(limit: int | None = None) -> None:
-        made = source()
-        bound = since("numberofemployees", 1_000_002, row_order="asc")
-        made.resources["accounts"] = made.accounts(incremental=bound)
-        if limit:
-            made.accounts.add_limit(limit)
-        new_pipeline().run(made)
-
-    run(1)
-    assert len(loaded(new_pipeline())) == 4
-    key = shared.store.create("account", {"name": "Later", "numberofemployees": 1_000_009})
-    run()
-    assert any("numberofemployees ge 1000005" in one for one in queries(shared))
-    assert key in loaded(new_pipeline())
-    shared.store.delete("account", key)
-
-
-@pytest.mark.parametrize(
-    ("range_", "why"),
-    [
-        (since("statuscod", 1), "statuscod"),
-        (since("accountid", "0"), "UniqueidentifierType"),
-        (since("numberofemployees", "many"), "many"),
-        (since("name", "A", last_value_func=lambda values: values[0]), "last_value_func"),
-    ],
-)
-def test_an_incremental_that_cannot_be_asked_for_is_refused(
-    source: Make, new_pipeline: NewPipeline, range_: Any, why: str
-) -> None:
-    made = source()
-    made.accounts.apply_hints(incremental=range_)
-    with pytest.raises(ConfigurationError, match=why):
-        load(new_pipeline(), made)
-
-
-def test_incremental_comes_from_the_settings(
-    source: Make,
-    dated: dict[str, str],
-    new_pipeline: NewPipeline,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    assert tmp_path
-    prefix = "SOURCES__DATAVERSE__ACCOUNTS__INCREMENTAL__"
-    monkeypatch.setenv(f"{prefix}CURSOR_PATH", "numberofemployees")
-    monkeypatch.setenv(f"{prefix}INITIAL_VALUE", "1000004")
-    new_pipeline().run(source())
-    assert set(loaded(new_pipeline())) == {dated["Dated 4"], dated["Dated 5"]}

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataverse_source.cli.checks.findings import Findings
 from dataverse_source.config.settings import Settings
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.files.place import opened
 from dataverse_source.loading.wanted_files import files_of
 from dataverse_source.metadata.model import Table
+from dataverse_source.sync.files.place import opened
 
 
 def check_files(found: Findings, settings: Settings, tables: Sequence[Table]) -> None:

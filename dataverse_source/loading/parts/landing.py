@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import dlt
 
 from dataverse_source.errors import ConfigurationError, printable
-from dataverse_source.files.place import opened
+from dataverse_source.sync.files.place import opened
 
 PLAN = "plan.json"
 

@@ -23,7 +23,7 @@ from dataverse_source.sync.landed import is_loaded
 from dataverse_source.sync.plan import Plan
 from dataverse_source.sync.run_table import choose
 from dataverse_source.sync.state import TableState, read_state
-from dataverse_source.sync.write.destination import NothingLoaded
+from dataverse_source.sync.write.nothing_loaded import NothingLoaded
 
 
 @dataclass(frozen=True)

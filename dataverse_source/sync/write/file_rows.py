@@ -18,9 +18,9 @@ from dataverse_source.arrow.keys import concat, difference
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.config.log import logger
 from dataverse_source.errors import printable
-from dataverse_source.files.columns import FileColumn, WantedFile
-from dataverse_source.files.fetching import FailedFile, Fetched, Fetcher
-from dataverse_source.files.journal import Journal
+from dataverse_source.sync.files.columns import FileColumn, WantedFile
+from dataverse_source.sync.files.fetching import FailedFile, Fetched, Fetcher
+from dataverse_source.sync.files.journal import Journal
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.file_table import FAILED, GONE, SCHEMA, STORED, as_table
 

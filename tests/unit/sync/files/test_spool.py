@@ -6,7 +6,7 @@ import hashlib
 import random
 from pathlib import Path
 
-from dataverse_source.files.spool import IN_MEMORY, SYNCED, Spool
+from dataverse_source.sync.files.spool import IN_MEMORY, SYNCED, Spool
 
 CONTENT = random.Random(1).randbytes(5 * SYNCED + 123)
 

@@ -19,7 +19,7 @@ from dlt.common.storages import FilesystemConfiguration
 from dlt.common.storages.fsspec_filesystem import fsspec_from_config
 
 from dataverse_source.errors import ConfigurationError, DataverseError, PipelineError, printable
-from dataverse_source.files.spool import Spool
+from dataverse_source.sync.files.spool import Spool
 
 SECTIONS = ("destination", "filesystem")
 """Where dlt keeps the credentials of buckets: ``[destination.filesystem.credentials]``."""

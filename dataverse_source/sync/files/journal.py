@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dataverse_source.files.columns import WantedFile
+from dataverse_source.sync.files.columns import WantedFile
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import unquote
 
 from dataverse_source.errors import MalformedBodyError
-from dataverse_source.files.spool import Spool
+from dataverse_source.sync.files.spool import Spool
 
 RANGE = 4 * 2**20
 """Bytes of a range: ``x-ms-chunk-size: 4194304`` in the docs."""

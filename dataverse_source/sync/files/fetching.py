@@ -26,11 +26,11 @@ from dataverse_source.errors import (
     ThrottledError,
     UnauthorizedError,
 )
-from dataverse_source.files.columns import WantedFile
-from dataverse_source.files.journal import Journal, StoredFile
-from dataverse_source.files.place import FilesPlace
-from dataverse_source.files.sinks import ChangedError, DocumentSink, FileSink
-from dataverse_source.files.spool import IN_MEMORY, Spool
+from dataverse_source.sync.files.columns import WantedFile
+from dataverse_source.sync.files.journal import Journal, StoredFile
+from dataverse_source.sync.files.place import FilesPlace
+from dataverse_source.sync.files.sinks import ChangedError, DocumentSink, FileSink
+from dataverse_source.sync.files.spool import IN_MEMORY, Spool
 
 MOST_AT_ONCE = 32
 """Files that are downloaded at a time; each takes a thread."""

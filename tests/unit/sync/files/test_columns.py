@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from dataverse_source.errors import ConfigurationError
-from dataverse_source.files.columns import file_columns, parsed
 from dataverse_source.metadata.model import Column, Table
+from dataverse_source.sync.files.columns import file_columns, parsed
 
 ACCOUNT = Table(
     "account",

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dataverse_source.errors import ConfigurationError, PipelineError
-from dataverse_source.files.place import FilesPlace, opened
-from dataverse_source.files.spool import IN_MEMORY, Spool
+from dataverse_source.sync.files.place import FilesPlace, opened
+from dataverse_source.sync.files.spool import IN_MEMORY, Spool
 
 
 @pytest.fixture(params=["local", "memory"])

@@ -1,0 +1,42 @@
+"""Fixtures of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from dlt.extract import DltSource
+
+from dataverse_source import dataverse
+from dataverse_source.credentials import DataverseCredentials
+from dataverse_source.sandbox import Sandbox
+from tests.support.few_columns import ROWS, Make
+from tests.support.settings import credentials_of
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Sandbox]:
+    with Sandbox(rows={"account": ROWS, "contact": 8, "systemuser": 2}) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def source(shared: Sandbox) -> Make:
+    """Makes a source of few columns; pages have 10 rows."""
+    credentials: DataverseCredentials = credentials_of(shared)
+    select = ["name", "statecode", "revenue", "createdon", "numberofemployees"]
+
+    def make(*tables: str, **settings: Any) -> DltSource:
+        shared.requests.clear()
+        return dataverse(
+            environment_url=shared.environment_url,
+            tables=list(tables or ("accounts",)),
+            credentials=credentials,
+            ca_bundle=shared.ca_bundle,
+            page_size=10,
+            table_settings={"accounts": {"select": select}} if not settings else None,
+            **settings,
+        )
+
+    return make
