@@ -19,6 +19,7 @@ from dataverse_source.errors import DataError
 from dataverse_source.loading.report import LoadReport
 from dataverse_source.loading.verification import Depth, Verdict, loaded_tables, verify
 from dataverse_source.sandbox import Sandbox
+from dataverse_source.sandbox.writes.file_store import put_document
 from tests.support.comparing import all_rows, assert_equal
 from tests.support.requests_sent import keys
 from tests.support.settings import credentials_of
@@ -378,3 +379,36 @@ def test_two_environments_in_one_pipeline(world: World) -> None:
 def test_names_that_cannot_be(world: World, value: str) -> None:
     with pytest.raises(ConfigurationError, match="environment_column"):
         world.source("eu", environment_column=value)
+
+
+@pytest.mark.parametrize("deletes", ["remove", "keep"])
+@pytest.mark.parametrize("sync", ["auto", "full"])
+def test_files_of_both_environments(world: World, tmp_path: Path, sync: str, deletes: str) -> None:
+    """Both have notes with the same keys, and one goes in one of them."""
+    settings = {"sync": sync, "deletes": deletes, "files": ["annotations"]}
+    settings |= {"files_url": str(tmp_path / "files"), "files_deletes": "remove"}
+    notes: dict[str, list[str]] = {}
+    for name, sandbox in world.sandboxes.items():
+        environment = sandbox.environment
+        notes[name] = [
+            put_document(environment, "annotation", f"{name} {one}".encode(), "note.txt")
+            for one in range(3)
+        ]
+    for name in ("eu", "us", "eu"):
+        world.load(name, "annotations", **settings)
+    gone = notes["us"][0]
+    world.sandboxes["us"].clock.advance(600)
+    world.sandboxes["us"].store.delete("annotation", gone)
+    for name in ("us", "eu", "us"):
+        world.load(name, "annotations", **settings)
+    found = all_rows(world.pipeline("eu"), "_dataverse_files")
+    there = {(row["_dataverse_environment"], row["key"]): row for row in found}
+    assert len(found) == len(there) == (6 if deletes == "keep" else 5)
+    for name in ("eu", "us"):
+        for number, key in enumerate(notes[name]):
+            if key == gone and deletes == "remove":
+                continue
+            path = Path(there[name, key]["url"].removeprefix("file://"))
+            assert path.is_relative_to(tmp_path / "files" / name)
+            if key != gone:
+                assert path.read_bytes() == f"{name} {number}".encode()
