@@ -27,6 +27,7 @@ from dlt.normalize.normalize import Normalize
 
 from dataverse_source import dataverse, load
 from dataverse_source.client.client import DataverseClient
+from dataverse_source.loading import running_mark
 from dataverse_source.sync.write.items import TableWriter
 
 MOMENTS: tuple[tuple[Any, str], ...] = (
@@ -85,6 +86,8 @@ def run(asked: dict[str, Any]) -> int:
     """One run; returns how many moments it had."""
     os.environ.update(asked["environment"])
     countdown = Countdown(asked["kill_at"])
+    # runs are killed, and never go on side by side: a mark that stands still is a dead one's
+    running_mark.DEAD_SECONDS, running_mark.LOOK_SECONDS = 0.2, 0.1
     for owner, name in MOMENTS:
         setattr(owner, name, countdown.around(getattr(owner, name)))
     pipeline = dlt.pipeline(
