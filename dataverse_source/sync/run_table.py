@@ -76,7 +76,7 @@ def choose(run: TableRun, state: TableState) -> tuple[Plan, TableState]:
     hidden = before if run.hidden_columns is None else run.hidden_columns
     state = replace(state, hidden_columns=hidden, refused_columns=run.refused_columns)
     same = is_same(before, hidden)
-    if run.hidden_columns and not same:
+    if run.hidden_columns and (before is None or not same):
         _log_hidden(run, run.hidden_columns)
     if state.mode == plan.mode and state.columns == run.columns and same:
         logger.info("%s: %s", run.name, plan)

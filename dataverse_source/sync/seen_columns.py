@@ -19,11 +19,12 @@ def kind(access: str) -> str:
 
 
 def is_same(before: Mapping[str, str] | None, now: Mapping[str, str] | None) -> bool:
-    """Whether columns are seen as before; older states have no fingerprints.
+    """Whether columns are seen as before, as far as that is known.
 
-    None is no column: a state without hidden columns stores nothing of them.
+    States of earlier versions say nothing of it (None), or have no fingerprints.
     """
-    before, now = before or {}, now or {}
+    if before is None or now is None:
+        return True
     if before.keys() != now.keys():
         return False
     return all(access in (now[name], kind(now[name])) for name, access in before.items())

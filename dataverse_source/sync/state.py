@@ -118,7 +118,8 @@ class TableState:
         reread_by: the last run that had to read all rows again.
         tracking_refusal: Dataverse does not track the table's changes.
         hidden_columns: columns whose values column security hid or masked when the rows were
-            read, each with which of the two; `NOT_KNOWN` if that could not be found out.
+            read, each with which of the two; `NOT_KNOWN` if that could not be found out; None if
+            an earlier version read them.
         refused_columns: columns of the metadata that Dataverse refuses in queries.
         newest: the newest row that has been read; None: not known.
         more: another load package has to follow in the same run.
@@ -206,7 +207,6 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
         "newest": asdict(state.newest) if state.newest else None,
         "more": state.more,
         "landed": state.landed,
-        "hidden_columns": None if state.hidden_columns is None else dict(state.hidden_columns),
         "refused_columns": list(state.refused_columns),
     }
     if state.delta:
@@ -228,6 +228,8 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
         values["refused"] = _text(state.tracking_refusal.time)
         values["refusal"] = state.tracking_refusal.reason
     values = {name: value for name, value in values.items() if value}
+    if state.hidden_columns is not None:  # none at all is something to know, too
+        values["hidden_columns"] = dict(state.hidden_columns)
     if values != stored:
         stored.clear()
         stored.update(values)

@@ -16,7 +16,7 @@ from dataverse_source.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
 
-TABLES = 120
+TABLES = 60
 AROUND = 10
 """Requests for other things than rows: sign-in, metadata."""
 

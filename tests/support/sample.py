@@ -1,6 +1,6 @@
 """`uv run pytest` in five minutes: every kind of test, and a fixed sample of the long ones.
 
-Of a file whose tests load tables or start processes it takes every sixth test, with the first of
+Of a file whose tests load tables or start processes it takes every twelfth test, with the first of
 its cases; of all other files everything. `uv run pytest --all` takes all, and so does a run that
 names files or tests.
 """
@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-EVERY = 6
+EVERY = 12
 
-LONG_FOLDERS = {"end_to_end", "model"}
+LONG_FOLDERS = {"benchmarks", "end_to_end", "model"}
 ON_DEMAND = ("peers", "destinations", "orchestration")
 """Markers of tests that only a run of their own takes: it takes all of them."""
 

@@ -15,6 +15,8 @@ from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema.schema_changes import with_column_changed
 from tests.support.command_line import Cli
 
+pytestmark = pytest.mark.slow
+
 MOST_REQUESTS = 6
 
 STEPS = [

@@ -14,6 +14,8 @@ from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.api.faults import Fault
 from tests.support.command_line import Cli
 
+pytestmark = pytest.mark.slow
+
 AT = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
 
