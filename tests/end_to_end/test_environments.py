@@ -2,96 +2,29 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import dlt
-import duckdb
 import pytest
-from dlt.extract import DltSource
 
-from dataverse_source import ConfigurationError, OtherEnvironmentError, dataverse, load
+from dataverse_source import ConfigurationError, OtherEnvironmentError, load
 from dataverse_source.errors import DataError
-from dataverse_source.loading.report import LoadReport
 from dataverse_source.loading.verification import Depth, Verdict, loaded_tables, verify
-from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.writes.file_store import put_document
-from tests.support.comparing import all_rows, assert_equal
+from tests.support.comparing import all_rows
+from tests.support.environments import World
 from tests.support.requests_sent import keys
-from tests.support.settings import credentials_of
 
 pytestmark = pytest.mark.slow
 
-TABLES = ("accounts", "contacts")
 MODES: dict[str, dict[str, Any]] = {
     "changes": {},
     "cursor": {"sync": "cursor", "reconcile_interval": 0},
     "full": {"sync": "full"},
     "packages": {"max_rows_per_load": 20},
 }
-
-
-class World:
-    """Environments with the same keys, each with a pipeline of its own into one dataset."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.folder, self.stack = folder, stack
-        self.sandboxes: dict[str, Sandbox] = {}
-
-    def add(self, name: str) -> Sandbox:
-        rows = {"account": 30, "contact": 20, "systemuser": 3}
-        made = self.stack.enter_context(Sandbox(rows=rows, seed=1))
-        organization = str(uuid.uuid5(uuid.NAMESPACE_OID, name))
-        made.copy_over(rows=rows, seed=1, organization_id=organization)
-        self.sandboxes[name] = made
-        return made
-
-    def pipeline(self, name: str) -> dlt.Pipeline:
-        return dlt.pipeline(
-            f"dataverse_{name}",
-            destination=dlt.destinations.duckdb(str(self.folder / "all.duckdb")),
-            dataset_name="crm",
-            pipelines_dir=str(self.folder / "pipelines"),
-        )
-
-    def source(self, name: str, *tables: str, **settings: Any) -> DltSource:
-        sandbox = self.sandboxes[name]
-        given = {
-            "environment_url": sandbox.environment_url,
-            "tables": list(tables or TABLES),
-            "credentials": credentials_of(sandbox),
-            "ca_bundle": sandbox.ca_bundle,
-            "environment_column": name,
-            **settings,
-        }
-        return dataverse.clone(name=f"dataverse_{name}")(**given)
-
-    def load(self, name: str, *tables: str, **settings: Any) -> LoadReport:
-        # while the file is open, another connection is there at once
-        with duckdb.connect(str(self.folder / "all.duckdb")):
-            return load(self.pipeline(name), self.source(name, *tables, **settings))
-
-    def equal(self, *tables: str) -> None:
-        """Each environment's part of each table is equal to its sandbox, and nothing else is."""
-        for table in tables or TABLES:
-            count = 0
-            for name, sandbox in self.sandboxes.items():
-                count += len(assert_equal(self.pipeline(name), sandbox, table, name))
-            assert len(all_rows(self.pipeline(name), table)) == count
-
-    def change(self, name: str, number: int) -> None:
-        """Changes, deletes and creates rows; other ones in each round."""
-        sandbox = self.sandboxes[name]
-        sandbox.clock.advance(600)
-        some = sorted(keys(sandbox))
-        for key in some[number * 3 : number * 3 + 2]:
-            sandbox.store.update("account", key, {"name": f"{name} {number}"})
-        sandbox.store.delete("account", some[-1 - number])
-        sandbox.store.create("account", {"name": f"new in {name} {number}"})
 
 
 @pytest.fixture
@@ -379,36 +312,3 @@ def test_two_environments_in_one_pipeline(world: World) -> None:
 def test_names_that_cannot_be(world: World, value: str) -> None:
     with pytest.raises(ConfigurationError, match="environment_column"):
         world.source("eu", environment_column=value)
-
-
-@pytest.mark.parametrize("deletes", ["remove", "keep"])
-@pytest.mark.parametrize("sync", ["auto", "full"])
-def test_files_of_both_environments(world: World, tmp_path: Path, sync: str, deletes: str) -> None:
-    """Both have notes with the same keys, and one goes in one of them."""
-    settings = {"sync": sync, "deletes": deletes, "files": ["annotations"]}
-    settings |= {"files_url": str(tmp_path / "files"), "files_deletes": "remove"}
-    notes: dict[str, list[str]] = {}
-    for name, sandbox in world.sandboxes.items():
-        environment = sandbox.environment
-        notes[name] = [
-            put_document(environment, "annotation", f"{name} {one}".encode(), "note.txt")
-            for one in range(3)
-        ]
-    for name in ("eu", "us", "eu"):
-        world.load(name, "annotations", **settings)
-    gone = notes["us"][0]
-    world.sandboxes["us"].clock.advance(600)
-    world.sandboxes["us"].store.delete("annotation", gone)
-    for name in ("us", "eu", "us"):
-        world.load(name, "annotations", **settings)
-    found = all_rows(world.pipeline("eu"), "_dataverse_files")
-    there = {(row["_dataverse_environment"], row["key"]): row for row in found}
-    assert len(found) == len(there) == (6 if deletes == "keep" else 5)
-    for name in ("eu", "us"):
-        for number, key in enumerate(notes[name]):
-            if key == gone and deletes == "remove":
-                continue
-            path = Path(there[name, key]["url"].removeprefix("file://"))
-            assert path.is_relative_to(tmp_path / "files" / name)
-            if key != gone:
-                assert path.read_bytes() == f"{name} {number}".encode()
