@@ -1,4 +1,4 @@
-"""`uv run pytest` in five minutes: every kind of test, and a fixed sample of the long ones.
+"""`uv run pytest` in some minutes: every kind of test, and a fixed sample of the long ones.
 
 Of a file whose tests load tables or start processes it takes every twelfth test, with the first of
 its cases; of all other files everything. `uv run pytest --all` takes all, and so does a run that
@@ -18,6 +18,9 @@ LONG_FOLDERS = {"benchmarks", "end_to_end", "model"}
 ON_DEMAND = ("peers", "destinations", "orchestration")
 """Markers of tests that only a run of their own takes: it takes all of them."""
 
+LONGEST = {"test_a_destination[DuckLake]"}
+"""Tests that take minutes, outside of model/."""
+
 TESTS = Path(__file__).parent.parent
 
 
@@ -36,7 +39,7 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what is not in the sample; the longest come first, so none is waited for."""
-    items.sort(key=lambda item: _folder(item) != "model")
+    items.sort(key=lambda item: _folder(item) != "model" and item.name not in LONGEST)
     worker: dict[str, Any] = getattr(config, "workerinput", {})
     if not worker.get("sample", _asked_for(config)):
         return
