@@ -142,7 +142,10 @@ def table_schema(table: Table, columns: Sequence[Column], *, lengths: bool = Fal
     arrow = pa.schema(
         [pa.field(field.name, field.arrow_type, nullable=field.name not in key) for field in fields]
     )
-    hints = {field.name: _hint(field, nullable=field.name not in key) for field in fields}
+    hints = {
+        field.name: _hint(field.name, field.arrow_type, nullable=field.name not in key)
+        for field in fields
+    }
     for field in fields if lengths else ():
         length = _length(field)
         if length and hints[field.name].get("data_type") == "text":
@@ -187,9 +190,13 @@ def _length(field: Field) -> int | None:
     return field.column.max_length
 
 
-def _hint(field: Field, *, nullable: bool) -> TColumnSchema:
-    hint: TColumnSchema = {"name": field.name, "nullable": nullable}
-    kind = field.arrow_type
+def hints_of(schema: pa.Schema) -> dict[str, TColumnSchema]:
+    """Dlt's column hints of a table whose columns are no columns of Dataverse."""
+    return {field.name: _hint(field.name, field.type, nullable=field.nullable) for field in schema}
+
+
+def _hint(name: str, kind: pa.DataType, *, nullable: bool) -> TColumnSchema:
+    hint: TColumnSchema = {"name": name, "nullable": nullable}
     if pa.types.is_decimal(kind):
         hint.update({"data_type": "decimal", "precision": kind.precision, "scale": kind.scale})
     elif pa.types.is_timestamp(kind):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dataverse_source.cli.progress_lines import run_words, screen_lines, table_w
 from dataverse_source.cli.run_progress import RunProgress, StepCollector
 from dataverse_source.cli.screen import Screen
 from dataverse_source.config.log import logger
+from dataverse_source.loading.repeating import repeated
 from dataverse_source.loading.run_context import observed
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ class Lines(RunProgress):
         super().__init__()
         self._console = console
         self._last: dict[str, tuple[int, bool]] = {}
-        self._ended = threading.Event()
 
     def ended(self, table: str, error: BaseException | None) -> None:
         """See `dataverse_source.loading.progress.Observer`."""
@@ -58,22 +57,9 @@ class Lines(RunProgress):
         if is_new:
             self._print(f"{step} ...")
 
-    @contextmanager
-    def ticking(self) -> Iterator[None]:
-        """While it lasts, a thread prints what is going on."""
-        thread = threading.Thread(target=self._tick, name="dataverse-progress", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._ended.set()
-            thread.join()
-
-    def _tick(self) -> None:
-        while not self._ended.wait(
-            LINE_EVERY if time.monotonic() - self.began_at < LATER_EVERY else LATER_EVERY
-        ):
-            self.tell()
+    def pause(self) -> float:
+        """Seconds until the next line."""
+        return LINE_EVERY if time.monotonic() - self.began_at < LATER_EVERY else LATER_EVERY
 
     def tell(self) -> None:
         """Prints what is going on now."""
@@ -118,7 +104,7 @@ def shown(screen: Screen, pipeline: dlt.Pipeline) -> Iterator[None]:
         return
     lines = Lines(console)
     pipeline.collector = StepCollector(lines)
-    with observed(lines), lines.ticking():
+    with observed(lines), repeated(lines.tell, lines.pause, "dataverse-progress"):
         yield
 
 

@@ -8,10 +8,8 @@ from dataverse_source.config.settings import Settings
 from dataverse_source.errors import ConfigurationError
 from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.run_context import FileWork, RunContext
-from dataverse_source.loading.wanted_files import files_of
 from dataverse_source.sync.active_pipeline import active_pipeline
 from dataverse_source.sync.context import TableRun
-from dataverse_source.sync.files.columns import FileColumn
 from dataverse_source.sync.files.fetching import Fetcher
 from dataverse_source.sync.files.journal import Journal
 from dataverse_source.sync.files.place import FilesPlace
@@ -54,8 +52,7 @@ class FilesOfSource:
         loads = package.selected is None or run.name in package.selected
         if run.is_sample or package.load_id is None or not loads:
             return None
-        names = (run.name, run.reader.table.logical_name)
-        columns = files_of(self._settings, names, run.reader.table)
+        columns = run.reader.file_columns
         if not columns or self._place is None or self._folder is None:
             return None
         work = FileWork(self._place)
@@ -80,21 +77,20 @@ class FilesOfSource:
         return found
 
 
-def check_files(
-    run: TableRun, columns: tuple[FileColumn, ...], *, in_load: bool, deletes: str
-) -> None:
+def check_files(run: TableRun, *, in_load: bool, deletes: str) -> None:
     """Checks that the destination can keep a table of files.
 
     Args:
         run: of a table.
-        columns: of it, whose files are wanted.
         in_load: whether `load` runs the pipeline.
         deletes: the setting ``files_deletes``.
 
     Raises:
         ConfigurationError: it cannot.
     """
-    if columns and deletes == "remove" and not in_load:
+    if not run.reader.file_columns:
+        return
+    if deletes == "remove" and not in_load:
         raise ConfigurationError(
             "files_deletes = 'remove' needs load(pipeline, source): bytes are removed when the "
             "rows are loaded, and not before",
@@ -102,7 +98,7 @@ def check_files(
             remedy="Call load(pipeline, source) in place of pipeline.run(source).",
             setting="files_deletes",
         )
-    if columns and run.merge_strategy is None:
+    if run.merge_strategy is None:
         raise ConfigurationError(
             f"files needs a destination that merges rows: {FILES} has a row for each file",
             where=f"[sources.dataverse.table_settings.{run.name}]",

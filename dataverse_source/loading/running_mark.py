@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ import dlt
 from dataverse_source.config.log import logger
 from dataverse_source.errors import PipelineError
 from dataverse_source.loading.mark_table import TABLE, Mark, MarkTable, mark_table
+from dataverse_source.loading.repeating import repeated
 
 BEAT_SECONDS = 30.0
 """Between two changes of a mark."""
@@ -87,7 +87,7 @@ def only_run_anywhere(pipeline: dlt.Pipeline, place: str) -> Iterator[Running]:
             logger.info("No mark of the run can be left in the destination: %s", error)
             yield Running()
             return
-        with run.beating():
+        with repeated(run.renew, lambda: BEAT_SECONDS, "running mark"):
             yield run
         run.forget_killed()
     finally:
@@ -108,7 +108,6 @@ class _MarkedRun(Running):
         now = datetime.now(timezone.utc)
         self._holder = f"{socket.gethostname()}, PID {os.getpid()}, since {now:%Y-%m-%d %H:%M} UTC"
         self._seen: dict[str, tuple[int, float]] = {}
-        self._ended = threading.Event()
         self.killed = {}
 
     def enter(self) -> None:
@@ -143,16 +142,12 @@ class _MarkedRun(Running):
                 )
             time.sleep(LOOK_SECONDS)  # not while it is open: DuckDB lets one process in
 
-    @contextmanager
-    def beating(self) -> Iterator[None]:
-        """While it lasts, the mark is renewed."""
-        thread = threading.Thread(target=self._renew, name="running mark", daemon=True)
-        thread.start()
+    def renew(self) -> None:
+        """Changes the mark, which shows that the run goes on."""
         try:
-            yield
-        finally:
-            self._ended.set()
-            thread.join()
+            self._write(self._beat + 1)
+        except Exception as error:  # the next time it may succeed
+            logger.info("The mark of the run cannot be renewed: %s", error)
 
     def leave(self) -> None:
         """Removes the mark."""
@@ -220,13 +215,6 @@ class _MarkedRun(Running):
             self.killed[one.run] = one
             self._table.mark_killed(self._pipeline, one)
         return found
-
-    def _renew(self) -> None:
-        while not self._ended.wait(BEAT_SECONDS):
-            try:
-                self._write(self._beat + 1)
-            except Exception as error:  # the next time it may succeed
-                logger.info("The mark of the run cannot be renewed: %s", error)
 
     def _write(self, beat: int) -> None:
         self._table.write(self._pipeline, Mark(self._id, self._holder, self._place, beat))

@@ -17,9 +17,7 @@ from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.pipeline_errors import stops_the_run, table_error
 from dataverse_source.loading.run_context import RunContext
 from dataverse_source.loading.table_names import check_column_names, check_table_name
-from dataverse_source.loading.table_reading import names_of
 from dataverse_source.loading.table_runs import TableRuns
-from dataverse_source.loading.wanted_files import files_of
 from dataverse_source.metadata.buckets import in_bucket
 from dataverse_source.metadata.model import Table
 from dataverse_source.metadata.queries.catalogue import Catalogue
@@ -86,7 +84,14 @@ def select_tables(
         selection.tables[name] = []
         for table in tables:
             try:
-                _check(table, selection, runs, package, in_load=run.in_load)
+                _check(
+                    table,
+                    selection,
+                    runs,
+                    package,
+                    in_load=run.in_load,
+                    files_deletes=connection.settings.files_deletes,
+                )
             except Exception as error:
                 shown = str(table.entity_set_name)
                 known = bool(package.state_of(shown, table.logical_name))
@@ -105,15 +110,13 @@ def _check(
     package: Package,
     *,
     in_load: bool,
+    files_deletes: str,
 ) -> None:
     schema = package.schema
     if schema is not None:
         check_table_name(table, selection.all, schema)
     run = runs.new(table.logical_name, package)
-    if table.kind != "query":
-        names = names_of(runs.connection, run.reader.table)
-        columns = files_of(runs.connection.settings, names, run.reader.table)
-        check_files(run, columns, in_load=in_load, deletes=runs.connection.settings.files_deletes)
+    check_files(run, in_load=in_load, deletes=files_deletes)
     if schema is not None:
         check_column_names(run, schema.naming)
     check_environment_column(run, schema.naming if schema is not None else None)

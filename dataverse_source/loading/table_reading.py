@@ -57,17 +57,19 @@ def open_table(
         schema = table_schema(query.table, columns, lengths=own.text_lengths)
         return QueryReader(connection.client, query.table, columns, schema, own, query=query)
     table = connection.metadata.table(name)
-    settings = connection.settings.of_table(*names_of(connection, table))
+    names = names_of(connection, table)
+    settings = connection.settings.of_table(*names)
     settings = connection.adapters.settings(table, settings)
     selected = select_columns(table, settings.select, settings.exclude_columns)
     selected = connection.adapters.columns(table, selected)
-    files = files_of(connection.settings, names_of(connection, table), table)
+    files = files_of(connection.settings, names, table)
     selected = with_needed(table, selected, files)
     columns = tuple(one for one in selected if one.name not in without)
     if table.is_log and connection.settings.audit:
         _check_audit(table, [one.name for one in columns])
     schema = table_schema(table, columns, lengths=settings.text_lengths)
-    return TableReader(connection.client, table, columns, schema, replace(settings, **changed))
+    settings = replace(settings, **changed)
+    return TableReader(connection.client, table, columns, schema, settings, file_columns=files)
 
 
 def audit_changes(connection: Connection, reader: TableReader) -> AuditChanges | None:

@@ -18,7 +18,6 @@ from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.table_reading import audit_changes, labels_for, names_of, open_table
 from dataverse_source.loading.table_resource import TableResource
 from dataverse_source.loading.user_hints import check_columns
-from dataverse_source.loading.wanted_files import files_of
 from dataverse_source.sync.abilities import Abilities
 from dataverse_source.sync.changes import has_expired
 from dataverse_source.sync.context import TableRun
@@ -43,7 +42,7 @@ class TableRuns:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = self.connection = connection
+        self._connection = connection
         self._workers = WorkerPool()
         self._retention: Retention | None = None
         self._run_id = secrets.token_hex(4)
@@ -91,6 +90,7 @@ class TableRuns:
         types |= wanted.type_hints if wanted else {}
         if self._retention is None:
             self._retention = Retention(connection.client)
+        files_url = connection.settings.files_url
         return TableRun(
             reader,
             package.destination(reader.name, reader.key, connection.settings.environment_column),
@@ -102,7 +102,7 @@ class TableRuns:
                 history=reader.settings.history,
                 feed=reader.settings.write == "append",
                 types=types,
-                files=self._files(reader),
+                files=[f"{one.name} in {files_url}" for one in reader.file_columns],
             ),
             self._retention,
             labels,
@@ -123,14 +123,6 @@ class TableRuns:
             audit_changes=audit_changes(connection, reader),
             environment=connection.settings.environment_column,
         )
-
-    def _files(self, reader: TableReader) -> list[str]:
-        """The columns of a table whose files are stored, and where; for the fingerprint."""
-        settings, table = self._connection.settings, reader.table
-        if table.kind == "query" or not settings.files:
-            return []
-        columns = files_of(settings, names_of(self._connection, table), table)
-        return [f"{one.name} in {settings.files_url}" for one in columns]
 
     def after_refusal(
         self,

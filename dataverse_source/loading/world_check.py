@@ -157,7 +157,9 @@ class WorldCheck:
             state = read_state(stored)
             if not state.complete or table.logical_name in run.up_to_date:
                 continue
-            again = _given_again(state, now) if self._is_dated(table) else None
+            again = _given_again(state, now)
+            if again and not self._is_dated(table):
+                again = None
             if state.newest or again:
                 yield table.logical_name, Witness(table, state.newest, again)
 

@@ -13,10 +13,9 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
-from dlt.common.schema.typing import TColumnSchema
 from dlt.extract.hints import TResourceHints
 
-from dataverse_source.arrow.schema import MOMENT, TEXT
+from dataverse_source.arrow.schema import MOMENT, TEXT, hints_of
 from dataverse_source.client.batch import BatchRequest
 from dataverse_source.client.client import DataverseClient
 from dataverse_source.errors import NotFoundError
@@ -134,18 +133,9 @@ def changes_in(text: str | None) -> list[Change] | None:
 
 def hints(strategy: str, table_format: str | None) -> TResourceHints:
     """Dlt's hints of the table."""
-    kinds: dict[pa.DataType, Any] = {TEXT: "text", MOMENT: "timestamp"}
-    columns: dict[str, TColumnSchema] = {
-        field.name: {
-            "name": field.name,
-            "data_type": kinds[field.type],
-            "nullable": field.nullable,
-        }
-        for field in _SCHEMA
-    }
     return dlt.mark.make_hints(
         table_name=AUDIT_CHANGES,
-        columns=columns,
+        columns=hints_of(_SCHEMA),
         primary_key=["auditid", "column"],
         write_disposition=merge_by(strategy),  # type: ignore[arg-type]
         table_format=table_format,  # type: ignore[arg-type]

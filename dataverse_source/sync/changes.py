@@ -35,8 +35,7 @@ from dataverse_source.sync.first_delta_link import (
     NotTrackedError,
     begin_first_link,
     finds_all_changes,
-    is_not_tracked,
-    reason_of,
+    tracking_error,
     with_awaited_link,
     with_delta_link,
     with_link_of_walk,
@@ -248,8 +247,9 @@ def _refused(refusal: ResponseError) -> Exception:
     """The error that a refusal of a delta link stands for."""
     if refusal.status == 401:
         return refusal
-    if is_not_tracked(refusal):
-        return NotTrackedError(reason_of(refusal))
+    error = tracking_error(refusal)
+    if error is not refusal:
+        return error
     if has_expired(refusal) or (400 <= refusal.status < 500 and refusal.status not in (408, 429)):
         return _DeltaLinkRefusedError(
             f"Dataverse no longer accepts its delta link ({refusal.code or refusal.status})"

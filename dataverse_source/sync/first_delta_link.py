@@ -64,7 +64,7 @@ def with_awaited_link(run: TableRun, state: TableState) -> TableState:
     try:
         link = walk.link(run.watch.page)
     except ResponseError as refusal:
-        raise _not_tracked(refusal) from refusal
+        raise tracking_error(refusal) from refusal
     finally:
         run.first_links.forget(run.reader.table.logical_name)
     return with_delta_link(
@@ -100,7 +100,7 @@ def with_first_delta_link(
     try:
         link = run.reader.newest_delta_link(on_page=run.watch.page, counts=counts)
     except ResponseError as refusal:
-        raise _not_tracked(refusal) from refusal
+        raise tracking_error(refusal) from refusal
     return with_delta_link(run, replace(state, tracking_refusal=None), link, run.now())
 
 
@@ -133,18 +133,6 @@ def with_delta_link(
     return replace(state, delta=delta)
 
 
-def is_not_tracked(refusal: ResponseError) -> bool:
-    """Whether Dataverse refuses to track the table's changes for this user."""
-    return isinstance(refusal, AccessDeniedError) or (refusal.code or "").lower() in NOT_TRACKED
-
-
-def reason_of(refusal: ResponseError) -> str:
-    """Why it does."""
-    if isinstance(refusal, AccessDeniedError):
-        return "the application user may not follow changes, which takes read access to all rows"
-    return "Dataverse does not track its changes"
-
-
 def _walk(run: TableRun) -> LinkWalk:
     """The walk to the first delta link, which begins unless it has begun.
 
@@ -155,9 +143,15 @@ def _walk(run: TableRun) -> LinkWalk:
     try:
         return run.first_links.begin(table, pages, run.now)
     except ResponseError as refusal:
-        raise _not_tracked(refusal) from refusal
+        raise tracking_error(refusal) from refusal
 
 
-def _not_tracked(refusal: ResponseError) -> Exception:
-    """The error that a refusal of a first delta link stands for."""
-    return NotTrackedError(reason_of(refusal)) if is_not_tracked(refusal) else refusal
+def tracking_error(refusal: ResponseError) -> Exception:
+    """`NotTrackedError` if Dataverse does not track changes for this user; else the refusal."""
+    if isinstance(refusal, AccessDeniedError):
+        return NotTrackedError(
+            "the application user may not follow changes, which takes read access to all rows"
+        )
+    if (refusal.code or "").lower() in NOT_TRACKED:
+        return NotTrackedError("Dataverse does not track its changes")
+    return refusal

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dataverse_source.config.settings import TableSettings
     from dataverse_source.loading.connection import Connection
     from dataverse_source.metadata.model import Column, Description, Table
+    from dataverse_source.sync.read.table_reader import TableReader
 
 
 WIDE = 110
@@ -63,7 +64,7 @@ def _facts(connection: Connection, name: str) -> dict[str, Any]:
         "sync": _sync(table, reader.settings, explicit=explicit),
         "primary_key": list(table.key_columns),
         "primary_name": table.primary_name,
-        "files": _files(connection, table),
+        "files": _files(connection, reader),
         "alternate_keys": [] if is_query else _alternate_keys(connection, table),
         "columns": _columns(table, description, reader.schema, hidden.get(table.logical_name, {})),
         "choices": _choices(description),
@@ -71,16 +72,10 @@ def _facts(connection: Connection, name: str) -> dict[str, Any]:
     }
 
 
-def _files(connection: Connection, table: Table) -> list[dict[str, str]]:
+def _files(connection: Connection, reader: TableReader) -> list[dict[str, str]]:
     """The columns whose files are stored, by the settings."""
-    from dataverse_source.loading.table_reading import names_of
-    from dataverse_source.loading.wanted_files import files_of
-
-    if table.kind == "query":
-        return []
-    columns = files_of(connection.settings, names_of(connection, table), table)
     place = str(connection.settings.files_url)
-    return [{"column": one.name, "kind": one.kind, "place": place} for one in columns]
+    return [{"column": one.name, "kind": one.kind, "place": place} for one in reader.file_columns]
 
 
 def _sync(table: Table, settings: TableSettings, *, explicit: bool) -> dict[str, Any]:

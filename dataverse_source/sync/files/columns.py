@@ -6,7 +6,6 @@ and Note records".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ import pyarrow as pa
 
 from dataverse_source.errors import ConfigurationError, did_you_mean
 from dataverse_source.metadata.column_selection import HEAVY_COLUMNS
+from dataverse_source.metadata.literals import is_guid
 from dataverse_source.metadata.model import Column, Table
 
 Kind = Literal["file", "image", "document"]
@@ -28,8 +28,6 @@ _TOLD = ("filename", "mimetype", "filesize", "isdocument", "modifiedon", "versio
 _OF_DOCUMENT = ("versionnumber", "modifiedon", "filesize")
 """Those that change with it. E-mail attachments have no modifiedon; a version number tells apart
 what changes twice within a second."""
-
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,8 @@ class FileColumn:
         return "/".join(_text(row.get(name)) for name in self.versions)
 
     def _has_file(self, row: Mapping[str, Any]) -> bool:
-        if not _GUID.fullmatch(str(row[self.key])):  # the key becomes a part of a path
+        key = str(row[self.key])
+        if not is_guid(key) or key != key.lower():  # it becomes a part of a path
             return False
         if self.kind == "document":
             return bool(row.get("isdocument", True))  # e-mail attachments always are
@@ -171,9 +170,7 @@ def _file_column(table: Table, entry: str, name: str | None) -> FileColumn:
         raise _wrong(entry, what, " ".join(filter(None, (did_you_mean(column, known), listed))))
     if column == document:
         told = tuple(one for one in _TOLD if _in_rows(table, one))
-        versions: tuple[str, ...] = tuple(
-            one for one in ("versionnumber", "modifiedon", "filesize") if one in told
-        )
+        versions: tuple[str, ...] = tuple(one for one in _OF_DOCUMENT if one in told)
         return FileColumn(shown, table.primary_id, column, "document", versions, told)
     kind = _KINDS[table.column(column).type]
     versions = (column,)  # a file's id: each upload has another

@@ -21,6 +21,7 @@ from dataverse_source.metadata.column_selection import holds_files
 from dataverse_source.metadata.literals import is_guid, text_literal, text_literals
 from dataverse_source.metadata.model import Column, Table
 from dataverse_source.sync.drain import Drain
+from dataverse_source.sync.files.columns import FileColumn
 from dataverse_source.sync.read.created_on import CREATED_ON, CreatedOnCounts
 from dataverse_source.sync.read.prefetch import PagePrefetch, link_at_the_end
 from dataverse_source.sync.read.query import preferences, rows_query
@@ -60,6 +61,7 @@ class TableReader:
 
     Attributes:
         rows: about how many it has; None: not known yet.
+        file_columns: those whose files are wanted.
     """
 
     client: DataverseClient
@@ -68,6 +70,7 @@ class TableReader:
     schema: TableSchema
     settings: TableSettings
     rows: int | None = None
+    file_columns: tuple[FileColumn, ...] = ()
 
     @property
     def name(self) -> str:

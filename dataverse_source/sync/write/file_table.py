@@ -7,10 +7,9 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
-from dlt.common.schema.typing import TColumnSchema
 from dlt.extract.hints import TResourceHints
 
-from dataverse_source.arrow.schema import MOMENT, TEXT
+from dataverse_source.arrow.schema import MOMENT, TEXT, hints_of
 from dataverse_source.sync.abilities import DELETE_INSERT, merge_by
 from dataverse_source.sync.write.columns import DELETED
 
@@ -46,20 +45,7 @@ def as_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 def hints(strategy: str, table_format: str | None) -> TResourceHints:
     """Dlt's hints of the table."""
-    kinds: dict[pa.DataType, Any] = {
-        TEXT: "text",
-        MOMENT: "timestamp",
-        pa.int64(): "bigint",
-        pa.bool_(): "bool",
-    }
-    columns: dict[str, TColumnSchema] = {
-        field.name: {
-            "name": field.name,
-            "data_type": kinds[field.type],
-            "nullable": field.nullable,
-        }
-        for field in SCHEMA
-    }
+    columns = hints_of(SCHEMA)
     columns[DELETED]["hard_delete"] = True
     if strategy == DELETE_INSERT:  # the last of several rows of one file is right
         columns["loaded_at"]["dedup_sort"] = "desc"

@@ -18,7 +18,7 @@ from dlt.common.schema.typing import TColumnSchema
 from dlt.extract.hints import TResourceHints
 
 from dataverse_source.arrow.keys import concat, difference, intersection, no_keys
-from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema
+from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema, hints_of
 from dataverse_source.config.log import logger
 from dataverse_source.sync import audit_changes
 from dataverse_source.sync.abilities import DELETE_INSERT, UPSERT, merge_by
@@ -320,13 +320,8 @@ def _records(table: str, keys: pa.Array, now: datetime, *, mark: bool | None) ->
 
 def deletions_hints(run: TableRun) -> TResourceHints:
     """Hints of the table `DELETIONS`."""
-    columns: dict[str, TColumnSchema] = {
-        "table": {"name": "table", "data_type": "text", "nullable": False},
-        "key": {"name": "key", "data_type": "text", "nullable": False},
-        "seen_at": {"name": "seen_at", "data_type": "timestamp", "nullable": True},
-        DELETED: {"name": DELETED, "data_type": "bool", "nullable": True, "hard_delete": True},
-        **environment_hints(run.environment),
-    }
+    columns = hints_of(_DELETIONS) | environment_hints(run.environment)
+    columns[DELETED]["hard_delete"] = True
     return dlt.mark.make_hints(
         table_name=DELETIONS,
         columns=columns,
