@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import dlt
-import requests
 
+from benchmarks.plain import token_of
 from dataverse_source import dataverse, load
 from dataverse_source.client.session import new_session
 from dataverse_source.credentials import DataverseCredentials
@@ -49,23 +49,12 @@ def serve(files: int, size: int, pipe: Connection) -> None:
 
 def bare(known: dict[str, str], keys: list[str], at_once: int, pipe: Connection) -> None:
     """Downloads all files and throws them away; sends the seconds and the bytes."""
-    signed_in = requests.post(
-        f"{known['authority_host']}/{known['tenant_id']}/oauth2/v2.0/token",
-        data={
-            "grant_type": "client_credentials",
-            "client_id": known["client_id"],
-            "client_secret": known["client_secret"],
-            "scope": f"{known['environment_url']}/.default",
-        },
-        verify=known["ca_bundle"],
-        timeout=60,
-    ).json()
+    session = new_session(ca_bundle=known["ca_bundle"])
     headers = {
-        "Authorization": f"Bearer {signed_in['access_token']}",
+        "Authorization": f"Bearer {token_of(known, session)}",
         "Range": "bytes=0-4194303",
         "Accept-Encoding": "identity",
     }
-    session = new_session(ca_bundle=known["ca_bundle"])
 
     def one(key: str) -> int:
         url = f"{known['environment_url']}/api/data/v9.2/accounts({key})/new_contract/$value"

@@ -19,6 +19,20 @@ def signed_in(connection: Mapping[str, str]) -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # variables that name other certificates must not decide
     session.verify = connection["ca_bundle"]
+    session.headers["Authorization"] = f"Bearer {token_of(connection, session)}"
+    return session
+
+
+def token_of(connection: Mapping[str, str], session: requests.Session) -> str:
+    """An access token.
+
+    Args:
+        connection: what the sandbox prints when it is ready.
+        session: that trusts the server.
+
+    Raises:
+        requests.HTTPError: the sign-in was refused.
+    """
     answer = session.post(
         f"{connection['authority_host']}/{connection['tenant_id']}/oauth2/v2.0/token",
         data={
@@ -30,5 +44,4 @@ def signed_in(connection: Mapping[str, str]) -> requests.Session:
         timeout=60,
     )
     answer.raise_for_status()
-    session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-    return session
+    return str(answer.json()["access_token"])

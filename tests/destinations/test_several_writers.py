@@ -19,6 +19,7 @@ import pytest
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal
 from tests.support.requests_sent import keys
+from tests.support.scripts import POSTGRES, script
 from tests.support.settings import secrets_of
 
 pytestmark = [pytest.mark.destinations, pytest.mark.slow]
@@ -26,26 +27,18 @@ pytestmark = [pytest.mark.destinations, pytest.mark.slow]
 PATIENCE = 120
 """Seconds in which a process has to come as far as its merge."""
 
-BACKFILL = """
-import json, sys
+BACKFILL = script(
+    POSTGRES,
+    """
 from datetime import datetime
-import dlt
-from dataverse_source import dataverse, load
-
-given = json.loads(sys.argv[1])
-pipeline = dlt.pipeline(
-    given["name"],
-    destination=dlt.destinations.postgres(given["address"]),
-    dataset_name="dataverse",
-    pipelines_dir=given["pipelines"],
-)
 source = dataverse(**given["settings"])
 start, end = map(datetime.fromisoformat, given["range"])
 source.accounts.apply_hints(
     incremental=dlt.sources.incremental("modifiedon", initial_value=start, end_value=end)
 )
 load(pipeline, source)
-"""
+""",
+)
 
 
 @pytest.fixture
@@ -148,21 +141,13 @@ def ended(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0, errors
 
 
-ENVIRONMENT = """
-import json, sys
-import dlt
-from dataverse_source import dataverse, load
-
-given = json.loads(sys.argv[1])
-pipeline = dlt.pipeline(
-    given["name"],
-    destination=dlt.destinations.postgres(given["address"]),
-    dataset_name="dataverse",
-    pipelines_dir=given["pipelines"],
-)
+ENVIRONMENT = script(
+    POSTGRES,
+    """
 source = dataverse.clone(name=given["name"])(**given["settings"])
 load(pipeline, source)
-"""
+""",
+)
 
 
 @pytest.mark.parametrize("sync", ["changes", "full"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from dlt.extract import DltSource
 from dataverse_source import dataverse
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
+from tests.support.environments import World
 from tests.support.few_columns import ROWS, Make
 from tests.support.settings import credentials_of
 
@@ -40,3 +43,13 @@ def source(shared: Sandbox) -> Make:
         )
 
     return make
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Two environments, ``eu`` and ``us``."""
+    with ExitStack() as stack:
+        made = World(tmp_path, stack)
+        for name in ("eu", "us"):
+            made.add(name)
+        yield made

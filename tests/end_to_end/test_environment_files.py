@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,15 +9,6 @@ import pytest
 from dataverse_source.sandbox.writes.file_store import put_document
 from tests.support.comparing import all_rows
 from tests.support.environments import World
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with ExitStack() as stack:
-        made = World(tmp_path, stack)
-        for name in ("eu", "us"):
-            made.add(name)
-        yield made
 
 
 @pytest.mark.parametrize("deletes", ["remove", "keep"])

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,15 +22,6 @@ MODES: dict[str, dict[str, Any]] = {
     "full": {"sync": "full"},
     "packages": {"max_rows_per_load": 20},
 }
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with ExitStack() as stack:
-        made = World(tmp_path, stack)
-        for name in ("eu", "us"):
-            made.add(name)
-        yield made
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -22,6 +22,7 @@ from dataverse_source.sandbox.switches import Switches
 from dataverse_source.sandbox.writes.file_store import put_document, put_file, set_rule
 from tests.end_to_end.test_files import CONTENT, Load, bytes_of, downloads, rows_of, store
 from tests.support.loads import NewPipeline
+from tests.support.scripts import DUCKDB, script
 from tests.support.settings import secrets_of
 
 __all__ = ["store"]
@@ -147,24 +148,17 @@ def test_a_place_that_cannot_be_written_is_named(
     assert "files_url" in str(failed.value)
 
 
-SCRIPT = r"""
-import json, os, re, sys
+SCRIPT = script(
+    DUCKDB,
+    r"""
+import re
 from pathlib import Path
-import dlt
-from dataverse_source import dataverse, load
-
-given = json.loads(sys.argv[1])
-pipeline = dlt.pipeline(
-    "test",
-    destination=dlt.destinations.duckdb(given["database"]),
-    dataset_name="dataverse",
-    pipelines_dir=given["pipelines"],
-)
 print(os.getpid(), flush=True)
 load(pipeline, dataverse(**given["settings"]))
 status = Path("/proc/self/status").read_text()  # getrusage tells the memory of who started us, too
 print(int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024, flush=True)
-"""
+""",
+)
 
 
 class Process:

@@ -16,25 +16,18 @@ import pytest
 from dataverse_source.sandbox import Sandbox
 from tests.support.comparing import assert_equal
 from tests.support.requests_sent import keys
+from tests.support.scripts import DUCKDB, script
 from tests.support.settings import secrets_of
 
 pytestmark = pytest.mark.slow
 
-SCRIPT = """
-import json, os, sys
-import dlt
-from dataverse_source import dataverse, load
-
-given = json.loads(sys.argv[1])
-pipeline = dlt.pipeline(
-    "test",
-    destination=dlt.destinations.duckdb(given["database"]),
-    dataset_name="dataverse",
-    pipelines_dir=given["pipelines"],
-)
+SCRIPT = script(
+    DUCKDB,
+    """
 print(os.getpid(), flush=True)
 load(pipeline, dataverse(**given["settings"]))
-"""
+""",
+)
 
 
 @pytest.mark.slow
