@@ -173,8 +173,9 @@ def _mixed(
             where="[sources.dataverse] environment_column",
             remedy="Give each environment a name of its own.",
         )
-    own = "" if theirs is not None else " It was not set when pipeline "
-    own += "" if theirs is not None else f"{pipeline} loaded: run that one with --start-over first."
+    own = ""
+    if theirs is None:
+        own = f" Pipeline {pipeline} loaded without it: run that one with --start-over first."
     return OtherEnvironmentError(
         f"{what}; nothing was changed",
         where="dataset",

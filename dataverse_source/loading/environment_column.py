@@ -57,7 +57,7 @@ def check_pipeline(
     others = [name for name, found in environments.items() if any(one.get(COLUMN) for one in found)]
     if pipeline.refresh and now.column is not None and others:
         raise ConfigurationError(
-            "To start over drops whole tables, and they hold rows of other environments, too: of "
+            "Starting over drops whole tables, which hold rows of other environments, too: of "
             f"{', '.join(sorted(others))}; nothing was changed",
             where="refresh",
             remedy="To read all rows of this environment again, use dataverse-source reset --all. "

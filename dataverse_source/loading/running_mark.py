@@ -227,5 +227,5 @@ class _MarkedRun(Running):
             where=self._where,
             remedy="Wait until it has ended, and have the scheduler start one run at a time. To "
             f"load something else beside it, give it another pipeline name. A mark in {TABLE} "
-            "tells of it; that of a run which was killed holds nobody up.",
+            f"tells of it; a killed run's mark is passed over after {DEAD_SECONDS:.0f} seconds.",
         )
