@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import dlt
 from dlt.common.destination.exceptions import SqlClientNotAvailable
@@ -18,6 +18,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from dataverse_source.loading.environment_check import environment_of
 from dataverse_source.sync.write.columns import ENVIRONMENT
+from dataverse_source.sync.write.connections import connected
 from dataverse_source.sync.write.environment import own_rows
 from dataverse_source.sync.write.open_tables import sql_client
 
@@ -82,7 +83,7 @@ def one_client(pipeline: dlt.Pipeline) -> Iterator[None]:
         opened = _Opened(schema_of(pipeline))
         storage = pipeline.destination_client() if opened.schema else None
         if isinstance(storage, SqlJobClientBase):
-            stack.enter_context(cast(Any, storage))
+            stack.enter_context(connected(lambda: storage))
             opened = _Opened(opened.schema, storage.sql_client, storage)
         elif opened.schema is not None:
             with suppress(SqlClientNotAvailable):
@@ -99,7 +100,7 @@ def storage_of(pipeline: dlt.Pipeline) -> Iterator[SqlJobClientBase | None]:
     if shared is not None:
         yield shared.storage
         return
-    with pipeline.destination_client() as client:
+    with connected(lambda: pipeline.destination_client()) as client:
         yield client if isinstance(client, SqlJobClientBase) else None
 
 

@@ -14,6 +14,7 @@ from dlt.common.schema.utils import new_column, new_table
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
+from dataverse_source.sync.write.connections import connected
 from dataverse_source.sync.write.destination import ONE_CONNECTION
 
 TABLE = "_dataverse_running"
@@ -121,7 +122,7 @@ class MarkTable:
             if self._is_open:
                 yield
                 return
-            with self._client:
+            with connected(lambda: self._client):
                 self._is_open = True
                 try:
                     yield

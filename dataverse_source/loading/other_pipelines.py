@@ -18,6 +18,7 @@ from dataverse_source.config.log import logger
 from dataverse_source.loading.destination_queries import Query, schema_of, select
 from dataverse_source.loading.environment_check import COLUMN, environments_in
 from dataverse_source.sync.state import table_states
+from dataverse_source.sync.write.connections import connected
 
 
 def newest_loads_of_others(pipeline: dlt.Pipeline) -> dict[str, str]:
@@ -68,7 +69,7 @@ class OtherPipeline:
 
 def other_pipeline(pipeline: dlt.Pipeline, name: str) -> OtherPipeline:
     """What the destination knows of the pipeline ``name``; nothing if its state can't be read."""
-    with pipeline.destination_client() as client:
+    with connected(lambda: pipeline.destination_client()) as client:
         if not isinstance(client, WithStateSync):
             return OtherPipeline()
         try:

@@ -9,9 +9,12 @@ import dlt
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.resolve import inject_section
 from dlt.common.configuration.specs import BaseConfiguration, ConfigSectionContext
+from dlt.common.pipeline import LoadInfo
 from dlt.extract import DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dataverse_source.errors import ConfigurationError
+from dataverse_source.sync.write.connections import is_being_closed, repeated_while_closing
 
 
 @configspec
@@ -34,9 +37,22 @@ def run_package(
     Raises:
         PipelineStepFailed: a step failed; nothing of it is stored as loaded.
     """
-    info = pipeline.run(source, **arguments)
+    info = _run(pipeline, source, arguments)
     info.raise_on_failed_jobs()
     return list(info.loads_ids)
+
+
+def _run(pipeline: dlt.Pipeline, source: DltSource, arguments: Mapping[str, Any]) -> LoadInfo:
+    try:
+        return pipeline.run(source, **arguments)
+    except PipelineStepFailed as error:
+        if error.step not in ("sync", "load") or not is_being_closed(error):
+            raise
+        is_extracted = error.step == "load"
+    if is_extracted:
+        return repeated_while_closing(pipeline.load)
+    repeated_while_closing(pipeline.sync_destination)
+    return pipeline.run(source, **arguments)
 
 
 def check_that_failed_jobs_raise(pipeline: dlt.Pipeline) -> None:

@@ -24,6 +24,7 @@ from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient
 
 from dataverse_source.sync.abilities import OPEN_FORMATS
 from dataverse_source.sync.write.columns import DELETED, SEEN_AT
+from dataverse_source.sync.write.connections import connected
 
 _NOT_READ = frozenset({"columnMapping", "deletionVectors"})
 """Features of a Delta table that a plain list of its files does not tell (Delta's protocol)."""
@@ -42,7 +43,7 @@ def sql_client(pipeline: dlt.Pipeline, schema_name: str = "") -> Iterator[Any]:
         Exception: the destination cannot be reached; each driver has errors of its own.
     """
     if pipeline.destination.destination_type != "dlt.destinations.filesystem":
-        with pipeline.sql_client(schema_name) as client:
+        with connected(lambda: pipeline.sql_client(schema_name)) as client:
             yield client
         return
     with pipeline.destination_client(schema_name) as files:
