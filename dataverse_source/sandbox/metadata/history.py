@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from dataverse_source.sandbox.metadata.definitions import Definitions
 from dataverse_source.sandbox.metadata.shapes import Item
@@ -43,20 +42,21 @@ class History:
     """The metadata at each version that a stamp was given out for."""
 
     def __init__(self) -> None:
-        self._snapshots: dict[int, Snapshot] = {}
+        self._versions: dict[int, Definitions] = {}
 
     def remember(self, version: int, definitions: Definitions) -> None:
         """Keeps the metadata of a version, so that later changes can be told from it."""
-        if version not in self._snapshots:
-            self._snapshots[version] = _snapshot(definitions)
+        self._versions.setdefault(version, definitions)
 
     def knows(self, version: int) -> bool:
         """Whether a stamp for this version was given out."""
-        return version in self._snapshots
+        return version in self._versions
 
     def since(self, before: int, now: int) -> Difference:
         """What has changed between two versions that are known."""
-        old, new = self._snapshots[before], self._snapshots[now]
+        first, last = self._versions[before], self._versions[now]
+        same = _same_tables(first, last)
+        old, new = _snapshot(first, same), _snapshot(last, same)
         changed = frozenset(key for key, item in new.items() if old.get(key) != item)
         deleted: dict[str, list[str]] = {}
         for key in old.keys() - new.keys():
@@ -64,13 +64,26 @@ class History:
         return Difference(changed, {kind: tuple(sorted(ids)) for kind, ids in deleted.items()})
 
 
-@lru_cache(maxsize=4)  # a read of all tables makes thousands of items; sandboxes share a schema
-def _snapshot(definitions: Definitions) -> Snapshot:
-    return {item.metadata_id: Known(kind, _content(item)) for kind, item in _items(definitions)}
+def _same_tables(first: Definitions, last: Definitions) -> frozenset[str]:
+    """Logical names of the tables that are the same object: a change makes a new one."""
+    if first.schema.global_choices != last.schema.global_choices:
+        return frozenset()
+    known = first.schema.by_logical_name
+    return frozenset(
+        name for name, table in last.schema.by_logical_name.items() if known.get(name) is table
+    )
 
 
-def _items(definitions: Definitions) -> Iterator[tuple[str, Item]]:
+def _snapshot(definitions: Definitions, left_out: frozenset[str]) -> Snapshot:
+    """Items by id, without those of some tables: there are thousands."""
+    found = _items(definitions, left_out)
+    return {item.metadata_id: Known(kind, _content(item)) for kind, item in found}
+
+
+def _items(definitions: Definitions, left_out: frozenset[str]) -> Iterator[tuple[str, Item]]:
     for table in definitions.tables:
+        if table.members["LogicalName"] in left_out:
+            continue
         yield "Entity", table
         for name, kind in (("Attributes", "Attribute"), ("Keys", "Key")):
             found = table.related[name]()
