@@ -88,6 +88,7 @@ def test_the_corpus_is_there() -> None:
     assert len(documents()) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
 def test_every_table_of_a_real_environment(document: Path) -> None:
     types = entity_types(document)

@@ -150,6 +150,7 @@ def bare(table: Table) -> Table:
     return replace(table, columns=(), object_type_code=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_a_real_organization_comes_back_as_it_was(name: str) -> None:
     path = file_of(name)
@@ -174,6 +175,7 @@ def test_a_real_organization_comes_back_as_it_was(name: str) -> None:
     assert set(again.many_to_many) == set(schema.many_to_many)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES[:2])
 def test_a_real_organization_answers_entity_definitions(name: str) -> None:
     schema = read_schema(file_of(name))
@@ -192,6 +194,7 @@ def test_a_real_organization_answers_entity_definitions(name: str) -> None:
         assert table.primary_id in names
 
 
+@pytest.mark.slow
 def test_every_table_of_a_real_organization_holds_rows() -> None:
     schema = read_schema(file_of("davidmoten-crm4-v9.1-HEAD"))
     with Asking(schema) as asking:

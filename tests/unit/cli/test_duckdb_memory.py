@@ -68,6 +68,7 @@ def settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return asked
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize("credentials", [False, True])
 def test_a_run_has_a_limit(
@@ -84,6 +85,7 @@ def test_a_run_has_a_limit(
     assert settings() == as_duckdb_says(f"{memory_limit()}B", threads())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("configured")
 def test_a_setting_of_the_user_wins(
     cli: Cli, settings: Settings, monkeypatch: pytest.MonkeyPatch
@@ -94,6 +96,7 @@ def test_a_setting_of_the_user_wins(
     assert settings() == as_duckdb_says("700MB")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("configured")
 def test_a_pragma_of_the_user_wins(
     cli: Cli, settings: Settings, monkeypatch: pytest.MonkeyPatch

@@ -221,6 +221,7 @@ def tokens(sandbox: Sandbox) -> set[str]:
     return {text.partition(" ")[2] for text in sent if text}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "way", [by_secret, by_certificate, by_federation, by_machine, by_cli, by_object]
 )

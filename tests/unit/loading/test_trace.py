@@ -20,6 +20,7 @@ from tests.support.loads import NewPipeline, NewSource
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
 
 
+@pytest.mark.slow
 def test_the_trace_of_a_run_has_all_its_load_packages(
     new_source: NewSource, new_pipeline: NewPipeline
 ) -> None:

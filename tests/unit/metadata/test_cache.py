@@ -84,6 +84,7 @@ def change_accounts(
     store.change_schema(replace(store.schema, tables=tables))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [
