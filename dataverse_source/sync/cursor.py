@@ -46,18 +46,21 @@ def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
     state = replace(state, more=False)
     run.watch.doing(READING_CHANGES)
     filters, order = _newer(run, watermark, column)
-    began, highest = run.now(), 0
+    began, highest, has_rows = run.now(), 0, False
     for rows in prefetch(run.reader.batches(filters, order=order), run.workers):
-        if column == VERSION and rows.num_rows:
+        if not rows.num_rows:
+            continue
+        has_rows = True
+        if column == VERSION:
             highest = max(highest, pc.max(rows[VERSION]).as_py() or 0)
-        if rows.num_rows:
-            yield RowBatch(rows)
+        yield RowBatch(rows)
     if column == VERSION:
         lookback = timedelta(seconds=run.settings.lookback_seconds)
         checkpoints = next_checkpoints(watermark.checkpoints, began, highest, lookback)
         watermark = Watermark(checkpoints=checkpoints)
-    else:
+    elif has_rows or watermark.modified_since is None:
         watermark = Watermark(modified_since=began)
+    # Else the next read may start where this one did: a state that stays needs no load package.
     return replace(state, watermark=watermark)
 
 

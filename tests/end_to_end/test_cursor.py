@@ -37,6 +37,25 @@ def test_reads_what_is_newer(
     assert_equal(new_pipeline(), sandbox, "accounts")
 
 
+@pytest.mark.parametrize("table", ["accounts", INTERSECT])
+def test_a_run_that_finds_nothing_loads_nothing(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, table: str
+) -> None:
+    settings = {"sync": "cursor", "lookback_seconds": 60}
+    run(table, **settings)
+    sandbox.clock.advance(3600)
+    run(table, **settings)
+    before = new_pipeline().state["_state_version"]
+    for _ in range(2):
+        sandbox.clock.advance(3600)
+        run(table, **settings)
+    assert new_pipeline().state["_state_version"] == before
+    if table == "accounts":
+        sandbox.store.update("account", keys(sandbox)[0], {"name": "Changed"})
+        assert read(run(**settings)) == 1
+        assert_equal(new_pipeline(), sandbox, "accounts")
+
+
 def test_the_lookback_reads_rows_that_were_committed_late(
     run: Run, sandbox: Sandbox, new_pipeline: NewPipeline
 ) -> None:
