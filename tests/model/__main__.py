@@ -7,7 +7,8 @@ import logging
 import secrets
 import sys
 
-from tests.model.histories import Histories, PartHistories, search
+from tests.model.histories import Histories, search
+from tests.model.part_histories import PartHistories
 
 
 def main() -> int:

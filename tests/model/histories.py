@@ -25,12 +25,13 @@ from dataverse_source.errors import AccessDeniedError, DataverseError
 from dataverse_source.sandbox.api.faults import Fault
 from dataverse_source.sandbox.api.limits import LimitSettings
 from dataverse_source.sync.read import whole_table
+from tests.model.beyond_moves import BEYOND, BeyondMoves
 from tests.model.host_clock import HostClock
 from tests.model.life import CHANGE, KINDS, LOOKBACK, Life
-from tests.model.memory import Killed, MemoryDestination, Schedule
+from tests.model.memory import MemoryDestination
 from tests.model.oracle import assert_in_step
-from tests.model.part_moves import PartMoves
 from tests.model.scenes import SCENES, SELECTED, Scene
+from tests.model.schedule import Killed, Schedule
 from tests.model.switchboard import SWITCH, faults
 from tests.model.world import connection_with, the_world
 from tests.model.world_moves import NUMBER
@@ -45,7 +46,7 @@ USUAL = (whole_table.SLOW_PAGE_SECONDS, whole_table.FEW_PAGES)
 """Which tables are read by intervals of createdon, side by side."""
 
 
-class Histories(PartMoves):
+class Histories(BeyondMoves):
     """One history after the other, all in the same sandbox, each begun with empty tables."""
 
     def __init__(self) -> None:
@@ -72,6 +73,7 @@ class Histories(PartMoves):
         rows=st.integers(0, 7),
         over_the_wire=st.sampled_from([False, False, False, False, True]),
         side_by_side=st.sampled_from([False, False, True]),
+        beyond=BEYOND,
     )
     def begin(
         self,
@@ -84,6 +86,7 @@ class Histories(PartMoves):
         rows: int,
         over_the_wire: bool,
         side_by_side: bool,
+        beyond: frozenset[str] = frozenset(),
     ) -> None:
         self.scene = scene
         if side_by_side:  # however few pages there are, and however quickly they come
@@ -95,6 +98,8 @@ class Histories(PartMoves):
         if "new_*" in scene.names:  # the keys of an elastic table are not compared
             per_table["new_sensorreading"] = {"deletes": "remove"}
         self.per_table = per_table
+        self.begin_beyond(beyond, rows + page_size)
+        scene = self.scene
         self.configure()
         for number in range(rows):
             for table in dict.fromkeys(scene.changing):
@@ -102,6 +107,7 @@ class Histories(PartMoves):
 
     def teardown(self) -> None:
         whole_table.SLOW_PAGE_SECONDS, whole_table.FEW_PAGES = USUAL
+        self.end_beyond()
         self.sandbox.hooks.clear()
         self.sandbox.faults.clear()
 
@@ -231,7 +237,7 @@ class Histories(PartMoves):
         try:
             self.run_once(kill_at)
         except (Killed, DataverseError):
-            pass
+            self.cut_short = True
         finally:
             self.sandbox.hooks.clear()
             self.sandbox.faults.clear()
@@ -256,14 +262,17 @@ class Histories(PartMoves):
         schema = self.sandbox.store.schema
         readable = self.sandbox.users._by_client[self.sandbox.client_id].readable_tables
         tables = self.read.tables(schema)
-        hidden = set() if readable is None else tables.keys() - readable
+        unreadable = set() if readable is None else {*schema.by_logical_name} - readable
+        hidden = tables.keys() & unreadable
+        refused = hidden | self.failing_queries(unreadable)
         try:
             failed: Any = self.run_once(landed=landed)
         except AccessDeniedError:
-            assert hidden
-            failed = set(tables)  # a source of one table, or of none that may be read
-            assert hidden == failed
-        assert set(failed) == hidden, f"failed: {failed}"
+            assert refused
+            failed = {*tables, *self.queries}  # of one table, or of none that may be read
+            assert refused == failed
+        assert set(failed) == refused, f"failed: {failed}"
+        self.assert_beyond(before, refused)
         for logical_name, name in tables.items():
             table = schema.by_logical_name[logical_name]
             if logical_name in hidden:
@@ -277,7 +286,7 @@ class Histories(PartMoves):
                 )
                 continue
             some = self.settings.of_table(name, str(table.entity_set_name), logical_name)
-            select = SELECTED.get(name) if some.select else None
+            select = {*SELECTED[name], *self.files_of(name)} if some.select else None
             assert_in_step(
                 self.sandbox,
                 self.destination,
@@ -296,7 +305,7 @@ class Histories(PartMoves):
             self.world.connection.metadata.refresh()
         self.world.new_process()
         schedule = self.schedules[self.turn]
-        names = list(self.read.names)
+        names = [*self.read.names, *self.queries]
         with schedule.clock.shown():
             return schedule.run(lambda: connection_with(self.settings), names, kill_at, landed)
 
@@ -319,6 +328,8 @@ class Histories(PartMoves):
             life.delete(table, number, in_bulk=True)
         else:
             steps[change](table, number)
+        if table == "annotation":
+            self.change_note(change, number)
 
     def _remodel(self, change: str, at: int, number: int, kind: str) -> None:
         tables = self.scene.remodelled
@@ -334,23 +345,6 @@ class Histories(PartMoves):
             "do_not_track": lambda: life.track(table, False),
         }
         steps[change]()
-
-
-class PartHistories(Histories):
-    """Histories in which the tables are loaded in parts, and little else happens."""
-
-    def run(self, landed: Any = None) -> None:
-        Histories.run(self, landed)
-
-    def _not_now(self) -> None:
-        """No rule of these histories."""
-
-    run_interrupted = change_read_privilege = change_read_depth = enforce_limits = _not_now
-    lose_the_working_folder = other_schedule = change_tracking_privilege = _not_now
-    change_setting = select_other_columns = change_the_filter = begin_a_history = _not_now
-    spell_out_patterns = take_tables_out_and_in = rows_vanish_in_the_destination = _not_now
-    back_up_the_destination = restore_the_destination = secure_a_column = _not_now
-    restore_the_environment = copy_over_the_environment = change_and_run = roll_up = _not_now
 
 
 def _stored(state: dict[str, dict[str, Any]], logical_name: str) -> dict[str, Any]:

@@ -23,8 +23,9 @@ BY_DATAVERSE = frozenset(
     {"createdon", "modifiedon", "versionnumber", "overriddencreatedon", "partitionid"}
     | {"ttlinseconds", "merged", "masterid", "activitytypecode", "opendeals", "openrevenue"}
     | {"ownerid", "owningbusinessunit"}
+    | {"documentbody", "filename", "mimetype", "filesize", "isdocument"}
 )
-"""Columns that no user writes as such."""
+"""Columns that no user writes as such, and those of documents, see `Documents`."""
 
 KINDS = ("String", "Memo", "Integer", "BigInt", "Decimal", "Double", "Boolean", "DateTime")
 CHANGE = st.tuples(

@@ -19,8 +19,9 @@ from dataverse_source.loading.parts.reading import manifest_name, read_part_of
 from dataverse_source.loading.run_context import EVERY_TABLE
 from dataverse_source.sync.context import Landed
 from tests.model.life import CHANGE
-from tests.model.memory import Killed, Schedule, State
+from tests.model.memory import State
 from tests.model.scenes import SELECTED
+from tests.model.schedule import Killed, Schedule
 from tests.model.world import connection_with
 from tests.model.world_moves import NUMBER, WorldMoves
 

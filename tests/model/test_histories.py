@@ -8,7 +8,8 @@ from dataclasses import fields
 import pytest
 
 from dataverse_source.sandbox.switches import Switches
-from tests.model.histories import Histories, PartHistories, search
+from tests.model.histories import Histories, search
+from tests.model.part_histories import PartHistories
 from tests.model.scenes import SELECTED, Scene
 from tests.model.switchboard import LEFT_OUT, switch_values
 

@@ -36,6 +36,7 @@ COLUMNS = {
     "account": "accountid name statecode statuscode industrycode revenue opendeals openrevenue "
     "creditonhold merged masterid ownerid owningbusinessunit new_billingcustomerid new_interests "
     "new_foundedon new_openingtime new_discountrate new_taxnumber numberofemployees new_externalid "
+    "new_contract "
     "createdon modifiedon versionnumber overriddencreatedon",
     "contact": "contactid lastname birthdate annualincome parentcustomerid statecode statuscode "
     "ownerid owningbusinessunit merged masterid createdon modifiedon versionnumber",
@@ -53,6 +54,11 @@ COLUMNS = {
     "new_measuredon createdon modifiedon versionnumber",
     "new_externalproduct": "new_externalproductid new_name new_sku new_price",
     "accountleads": "accountleadid accountid leadid versionnumber",
+    "annotation": "annotationid subject notetext filename mimetype documentbody filesize "
+    "isdocument objectid ownerid owningbusinessunit createdon modifiedon versionnumber "
+    "overriddencreatedon",
+    "audit": "auditid createdon action operation objectid objecttypecode attributemask changedata "
+    "transactionid userid",
 }
 """What histories change and read. new_setting has no version number, new_ledgerentry no
 modifiedon: each is a case of its own."""
@@ -148,6 +154,7 @@ class World:
         sandbox.clock.set(datetime.now(timezone.utc))
         if store.schema is not small_schema():
             store.change_schema(small_schema())
+        self.audit(False)
         with store.transaction() as connection:
             for name in (*COLUMNS, *MASKING):
                 connection.execute(f"DELETE FROM {sql_table(name)}")
@@ -155,6 +162,13 @@ class World:
             connection.execute("DELETE FROM reserved")
             store.next_version()
         self.connection.metadata.refresh()
+
+    def audit(self, on: bool) -> None:
+        """Has changes be audited from now on, or no longer."""
+        store = self.sandbox.store
+        (row,) = store.rows("organization")
+        if bool(row["isauditenabled"]) is not on:
+            store.update("organization", row["organizationid"], {"isauditenabled": on})
 
     def new_process(self) -> None:
         """Forgets what a process knows of limits, of failed sign-ins, and of Dataverse's clock."""

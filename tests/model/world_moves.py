@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -101,7 +102,12 @@ class WorldMoves(RuleBasedStateMachine):
             table_settings={name: some for name, some in self.per_table.items() if name in known},
             ca_bundle=self.sandbox.ca_bundle,
             **self.given,
+            **self.beyond_settings(names),
         )
+
+    def beyond_settings(self, names: Collection[str]) -> Mapping[str, Any]:
+        """The settings of what is loaded beside tables."""
+        raise NotImplementedError
 
     @rule(setting=SETTING)
     def change_setting(self, setting: tuple[str, Any]) -> None:
