@@ -21,6 +21,7 @@ from dataverse_source.metadata.column_selection import select_columns
 from dataverse_source.metadata.model import Table
 from dataverse_source.metadata.table_selection import matches_pattern
 from dataverse_source.sync.audit_changes import NEEDED, AuditChanges
+from dataverse_source.sync.audit_changes import Labels as AuditLabels
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.files.columns import with_needed
 from dataverse_source.sync.read.query_reader import QueryReader
@@ -76,20 +77,25 @@ def audit_changes(connection: Connection, reader: TableReader) -> AuditChanges |
     """What makes a table of changes of the audit's rows, if that is set."""
     if not (reader.table.is_log and connection.settings.audit):
         return None
-    known: dict[str, dict[tuple[str, str], str | None]] = {}
+    known: dict[tuple[str, str, str], str | None] = {}
+    asked: set[str] = set()
 
-    def label_of(table: str, column: str, value: str) -> str | None:
-        if table not in known:
-            known[table] = {}
-            with suppress(DataverseError):  # a table that is gone, or hidden: values without labels
-                known[table] = {
-                    (choice.column, str(option.value)): option.label
-                    for choice in connection.metadata.description(table).choices
-                    for option in choice.options
-                }
-        return known[table].get((column, value))
+    def labels_of(tables: Collection[str]) -> AuditLabels:
+        new = [one for one in tables if one not in asked]
+        if new:
+            asked.update(new)
+            described = {}
+            with suppress(DataverseError):  # values without labels
+                described = connection.metadata.descriptions(new)
+            known.update(
+                ((table, choice.column, str(option.value)), option.label)
+                for table, found in described.items()
+                for choice in found.choices
+                for option in choice.options
+            )
+        return known
 
-    return AuditChanges(reader.client, label_of)
+    return AuditChanges(reader.client, labels_of)
 
 
 def _check_audit(table: Table, names: Collection[str]) -> None:

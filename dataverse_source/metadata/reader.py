@@ -8,7 +8,7 @@ anything has changed since.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, TypeVar
@@ -166,6 +166,24 @@ class MetadataReader:
                 self._read_descriptions(self._wanted(overview, found))
                 found = self._current().descriptions
             return found[overview.logical_name].value
+
+    def descriptions(self, names: Collection[str]) -> dict[str, Description]:
+        """The same of several tables, by logical name, in one request; those that exist.
+
+        Args:
+            names: logical names.
+        """
+        with self._lock:
+            there = {one.logical_name for one in self.tables()}
+            wanted = [name for name in names if name in there]
+            found = self._current().descriptions
+            missing = [name for name in wanted if name not in found]
+            if missing:
+                new = (one.logical_name for one in self.configured())
+                also = [one for one in new if one not in found]
+                self._read_descriptions(list(dict.fromkeys((*missing, *also))))
+                found = self._current().descriptions
+            return {name: found[name].value for name in wanted if name in found}
 
     def refresh(self) -> None:
         """Has the next call ask again whether anything has changed."""

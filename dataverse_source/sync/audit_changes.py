@@ -8,7 +8,7 @@ values come from RetrieveAuditDetails, one question a row, a hundred in a reques
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dlt
@@ -48,8 +48,11 @@ _SCHEMA = pa.schema(
 )
 
 Change = dict[str, Any]
-LabelOf = Callable[[str, str, str], "str | None"]
-"""The label of a value: (table, column, value)."""
+Labels = Mapping[tuple[str, str, str], "str | None"]
+"""Labels of choices by (table, column, value)."""
+
+LabelsOf = Callable[[Collection[str]], Labels]
+"""Finds the labels of tables by logical name."""
 
 
 class AuditChanges:
@@ -57,11 +60,11 @@ class AuditChanges:
 
     Args:
         client: asks for details.
-        label_of: finds labels of choices.
+        labels_of: finds labels of choices.
     """
 
-    def __init__(self, client: DataverseClient, label_of: LabelOf) -> None:
-        self._client, self._label_of = client, label_of
+    def __init__(self, client: DataverseClient, labels_of: LabelsOf) -> None:
+        self._client, self._labels_of = client, labels_of
 
     def of(self, rows: pa.Table) -> pa.Table:
         """The changes of audit rows, in their order.
@@ -77,26 +80,9 @@ class AuditChanges:
         told = {one[KEY]: changes_in(one[CHANGE_DATA]) for one in audits}
         missing = [one[KEY] for one in audits if told[one[KEY]] is None and _has_values(one)]
         told |= self._details(missing)
-        found: list[Change] = []
-        for one in audits:
-            for change in told[one[KEY]] or ():
-                found.append(self._row(one, change))
+        labels = self._labels_of(list(dict.fromkeys(one[TABLE] for one in audits if one[TABLE])))
+        found = [_row(one, change, labels) for one in audits for change in told[one[KEY]] or ()]
         return pa.Table.from_pylist(found, schema=_SCHEMA)
-
-    def _row(self, audit: Mapping[str, Any], change: Change) -> Change:
-        table, column = str(audit[TABLE] or ""), change["column"]
-        row = {
-            "auditid": audit[KEY],
-            "createdon": audit[CREATED_ON],
-            "table": audit[TABLE],
-            "key": audit[ROW],
-            **change,
-        }
-        for which in ("old", "new"):
-            value = row[f"{which}_value"]
-            if row.get(f"{which}_label") is None and value is not None:
-                row[f"{which}_label"] = self._label_of(table, column, value)
-        return row
 
     def _details(self, keys: Sequence[str]) -> dict[str, list[Change] | None]:
         found: dict[str, list[Change] | None] = {}
@@ -109,6 +95,22 @@ class AuditChanges:
                 except NotFoundError:  # purged meanwhile
                     found[key] = None
         return found
+
+
+def _row(audit: Mapping[str, Any], change: Change, labels: Labels) -> Change:
+    row = {
+        "auditid": audit[KEY],
+        "createdon": audit[CREATED_ON],
+        "table": audit[TABLE],
+        "key": audit[ROW],
+        **change,
+    }
+    for which in ("old", "new"):
+        value = row[f"{which}_value"]
+        if row.get(f"{which}_label") is None and value is not None:
+            place = str(audit[TABLE] or ""), change["column"], value
+            row[f"{which}_label"] = labels.get(place)
+    return row
 
 
 def changes_in(text: str | None) -> list[Change] | None:

@@ -29,6 +29,9 @@ LOG_LOOKBACK = timedelta(hours=4)
 """Least overlap of reads of a log: audit rows are written later than the changes that they tell of
 (docs: "Auditing"), by minutes or hours when there is much to write."""
 
+SHORT = timedelta(minutes=5)
+"""A read of all of a log that takes no longer is not followed by another one in the same run."""
+
 
 def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
     """All rows at first, then the newer ones.
@@ -41,10 +44,19 @@ def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
     watermark = state.watermark or first_watermark(run, column)
     if not state.complete or state.watermark is None:
         state = yield from read_all(run, replace(state, complete=False, watermark=watermark))
+        if column == CREATED_ON and state.complete and _is_fresh(run, watermark):
+            return replace(state, more=False)  # what has come meanwhile comes with the next run
         # The next package reads what has changed meanwhile, and compares the table.
         return replace(state, more=True, compared=None)
-    state = replace(state, more=False)
+    follows, state = state.more, replace(state, more=False)
     run.watch.doing(READING_CHANGES)
+    if follows and column == CREATED_ON and watermark.modified_since is not None:
+        # Only what came while all rows were read; what is written late, the next run reads.
+        since = watermark.modified_since - SHORT
+        for rows in prefetch(run.reader.batches([_created_since(since)]), run.workers):
+            if rows.num_rows:
+                yield RowBatch(rows)
+        return state
     filters, order = _newer(run, watermark, column)
     began, highest, has_rows = run.now(), 0, False
     for rows in prefetch(run.reader.batches(filters, order=order), run.workers):
@@ -87,12 +99,22 @@ def _newer(run: TableRun, watermark: Watermark, column: str) -> tuple[list[str],
         began = watermark.modified_since
         if began is None:
             return [], None
-        return [f"{CREATED_ON} ge {literal(began - max(lookback, LOG_LOOKBACK))}"], None
+        return [_created_since(began - max(lookback, LOG_LOOKBACK))], None
     if column == MODIFIED_ON:
         since = watermark.modified_since
         return modified_filters(since and since - lookback, None), None
     start = start_version(watermark.checkpoints, lookback)
     return [f"{VERSION} gt {start}"], VERSION
+
+
+def _created_since(moment: datetime) -> str:
+    return f"{CREATED_ON} ge {literal(moment)}"
+
+
+def _is_fresh(run: TableRun, watermark: Watermark) -> bool:
+    """Whether a read of all rows began so recently that a second read is not worth a request."""
+    began = watermark.modified_since
+    return began is not None and run.now() - began <= SHORT
 
 
 def start_version(checkpoints: tuple[Checkpoint, ...], lookback: timedelta) -> int:

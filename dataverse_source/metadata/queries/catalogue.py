@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from dataverse_source.config.query_settings import QuerySettings
@@ -80,6 +80,10 @@ class Catalogue:
         """
         query = self.query(name)
         return self._reader.description(name) if query is None else self._described(query)
+
+    def descriptions(self, names: Collection[str]) -> dict[str, Description]:
+        """The descriptions of several tables, see `MetadataReader.descriptions`."""
+        return self._reader.descriptions(names)
 
     def configured(self) -> tuple[Table, ...]:
         """The overview entries of all configured tables that exist, and the queries."""

@@ -22,7 +22,6 @@ from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema, hints_of
 from dataverse_source.config.log import logger
 from dataverse_source.sync import audit_changes
 from dataverse_source.sync.abilities import DELETE_INSERT, UPSERT, merge_by
-from dataverse_source.sync.audit_changes import AuditChanges
 from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.table_reader import VERSION
@@ -125,11 +124,12 @@ class TableWriter:
                 begins = output.replace and not self._replaces
                 if self._feed and begins:
                     yield self.tombstones(pa.array([NO_ROW], TEXT), snapshot=True)
+                # before the rows: it reads the metadata of their tables with the table's own
+                changes = self._changes(output.table)
                 yield self._rows(output)
                 if self._environment and begins and not self._feed:
                     yield replace(self.tombstones(pa.array([NO_ROW], TEXT)), kind="begin")
-                if self._run.audit_changes is not None:
-                    yield self._changes(self._run.audit_changes, output.table)
+                yield from changes
                 if self._files is not None:
                     found = self._files.of(output.table, replace=output.replace)
                     yield from map(self._of_files, found)
@@ -165,10 +165,14 @@ class TableWriter:
             rows = rows.append_column(_MARK, pa.array([False] * rows.num_rows, pa.bool_()))
         return self._item("rows", rows, replace=output.replace)
 
-    def _changes(self, changes: AuditChanges, rows: pa.Table) -> Item:
+    def _changes(self, rows: pa.Table) -> list[Item]:
+        changes = self._run.audit_changes
+        if changes is None:
+            return []
         hints_ = audit_changes.hints(self._strategy, self._run.table_format)
         hints_ = keyed_by_environment(hints_, self._environment)
-        return Item(add_environment(changes.of(rows), self._environment), "changes", hints=hints_)
+        found = add_environment(changes.of(rows), self._environment)
+        return [Item(found, "changes", hints=hints_)]
 
     def _of_files(self, rows: pa.Table) -> Item:
         hints_ = file_table.hints(self._strategy, self._run.table_format)
