@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import unquote
 
 import dlt
 import pytest
@@ -55,11 +56,11 @@ def test_each_changed_column_is_a_row(
     monkeypatch: pytest.MonkeyPatch,
     form: Any,
 ) -> None:
-    asked: list[BatchRequest] = []
+    details: list[BatchRequest] = []
 
     def ask(path: str) -> BatchRequest:
-        asked.append(BatchRequest(path))
-        return asked[-1]
+        details.append(BatchRequest(path))
+        return details[-1]
 
     monkeypatch.setattr(audit_changes, "BatchRequest", ask)
     audited.switches = Switches(audit_changedata=form)
@@ -79,7 +80,7 @@ def test_each_changed_column_is_a_row(
     }
     assert labels == {"Accounting"}
     assert [table.name for table in report.tables] == ["audits"]
-    assert bool(asked) is (form != "json")
+    assert bool(details) is (form != "json")
 
 
 def test_purged_rows_stay_and_new_ones_come(
@@ -96,8 +97,7 @@ def test_purged_rows_stay_and_new_ones_come(
     store.update("account", key, {"name": "second"})
     audited.requests.clear()
     run(tables=[], audit=True)
-    (asked, *_) = [one.query for one in audited.requests if one.path.endswith("/audits")]
-    assert "createdon%20ge" in asked
+    assert asked(audited, "/audits", "createdon ge")
     rows = {row["auditid"]: row for row in all_rows(new_pipeline(), "audits")}
     assert before < rows.keys()
     assert ("account", "2", "name", "first", "second") in changes(new_pipeline(), key)
@@ -136,3 +136,53 @@ def test_a_missing_privilege_is_named(run: Run, audited: Sandbox) -> None:
     audited.users.change(audited.client_id, readable_tables=frozenset({"account"}))
     with pytest.raises(AccessDeniedError, match="prvReadAuditSummary"):
         run(tables=[], audit=True)
+
+
+def asked(sandbox: Sandbox, path: str, word: str = "") -> list[str]:
+    """Queries of the last run to a path, decoded."""
+    queries = (unquote(one.query) for one in sandbox.requests if one.path.endswith(path))
+    return [query for query in queries if word in query]
+
+
+def test_a_first_load_asks_for_each_event_once_and_for_all_labels_together(
+    run: Run, audited: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    store = audited.store
+    for table in ("account", "contact", "lead"):
+        store.update(table, store.create(table, {}), {"statuscode": 2})
+    events = len(store.rows("audit"))
+    run(tables=[], audit=True, page_size=events - 1)  # a page that is full is asked for again
+    assert len(asked(audited, "/audits")) == 2
+    described = [one for one in asked(audited, "(Query=@p1)") if "OptionSet" in one]
+    assert len(described) == 1
+    found = all_rows(new_pipeline(), "audit_changes")
+    labels = {(one["table"], one["new_label"]) for one in found if one["column"] == "statuscode"}
+    assert {("account", "Inactive"), ("contact", "Inactive")} < labels
+
+
+def test_events_that_come_while_the_first_load_reads(
+    run: Run, audited: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    store, clock = audited.store, audited.clock
+    key = store.create("account", {"name": "first"})
+    for number in range(5):
+        store.update("account", key, {"name": f"{number}"})
+    began = clock.now()
+
+    def write() -> None:  # an hour goes by between two pages
+        clock.advance(3600)
+        store.update("account", key, {"name": "meanwhile"})
+
+    audited.hooks.on("/audits", write, nth=2)
+    run(tables=[], audit=True, page_size=4)
+    again = asked(audited, "/audits", "createdon ge")[0]
+    moment = datetime.fromisoformat(again.partition("createdon ge ")[2].replace("Z", "+00:00"))
+    assert timedelta() < began - moment < timedelta(minutes=10)  # and not four hours
+    assert ("account", "2", "name", "4", "meanwhile") in changes(new_pipeline(), key)
+
+    # what is written late although it was made before the first load began
+    late = {"action": 2, "operation": 2, "objecttypecode": "account", "changedata": None}
+    late_key = store.create("audit", late, created_on=began - timedelta(hours=3))
+    clock.advance(3600 * 3)
+    run(tables=[], audit=True)
+    assert late_key in {row["auditid"] for row in all_rows(new_pipeline(), "audits")}
