@@ -49,7 +49,10 @@ CONTRACT = "new_contract"
 AT_ONCE = fetching.MOST_AT_ONCE
 
 FIXED = {
-    "queries": {"account": {"name", "revenue", "industrycode"}, "contact": {"lastname", "parentcustomerid"}},
+    "queries": {
+        "account": {"name", "revenue", "industrycode"},
+        "contact": {"lastname", "parentcustomerid"},
+    },
     "files": {"account": {CONTRACT}},
 }
 """Columns that settings name, and that no maker may delete."""
