@@ -37,7 +37,7 @@ def text_of(kind: str) -> str:
         inner = (
             '<attribute name="industrycode" alias="i" groupby="true"/>'
             '<attribute name="revenue" alias="total" aggregate="sum"/>'
-            '<attribute name="accountid" alias="n" aggregate="count"/>'
+            '<attribute name="accountid" alias="members" aggregate="count"/>'
         )
         return f'<fetch aggregate="true"><entity name="account">{inner}</entity></fetch>'
     top = ' top="3"' if kind == "top" else ""
@@ -72,7 +72,7 @@ def expected(kind: str, accounts: list[dict[str, Any]], contacts: list[dict[str,
         groups = defaultdict(list)
         for row in accounts:
             groups[row["industrycode"]].append(row["revenue"])
-        return ("i", "n", "total"), [
+        return ("i", "members", "total"), [
             (industry, len(some), _sum([one for one in some if one is not None]))
             for industry, some in groups.items()
         ]
