@@ -26,12 +26,14 @@ from dataverse_source.loading.destination_queries import (
     storage_of,
 )
 from dataverse_source.loading.environment_check import environments_in
+from dataverse_source.loading.file_row_counts import file_rows, lost_files
 from dataverse_source.loading.other_pipelines import (
     loads_in_dataset,
     newest_loads_of_others,
     other_pipeline,
 )
 from dataverse_source.loading.run_context import EVERY_TABLE
+from dataverse_source.sync.audit_changes import AUDIT_CHANGES, AUDITS
 
 KEY = "dataverse_source"
 """Of dlt's local state."""
@@ -56,6 +58,7 @@ class Memory(TypedDict):
         others: newest load package of each other pipeline in the dataset, before the run.
         read_again: why tables that the run did not load have to be read in full.
         compare: why such tables have to be compared.
+        files: rows of files by table; None if unknown.
     """
 
     state: str
@@ -65,6 +68,7 @@ class Memory(TypedDict):
     others: dict[str, str]
     read_again: dict[str, str]
     compare: dict[str, str]
+    files: dict[str, int] | None
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Seen:
         rows: rows by table; None if they cannot be counted.
         without_columns: tables that lack columns which were loaded into them.
         others: newest load package of each other pipeline in the dataset.
+        files: rows of files by table; None if unknown.
     """
 
     state: str
@@ -86,6 +91,7 @@ class Seen:
     rows: Mapping[str, int | None]
     without_columns: Sequence[str] = ()
     others: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,8 +150,12 @@ def what_moved(memory: Memory | None, seen: Seen) -> Moved:
             now = seen.rows.get(table, 0)
             if left is not None and now is not None and now != left:
                 read_again[table] = f"it has {now:,} rows in the destination instead of {left:,}"
+        for table, why in lost_files(memory.get("files"), seen.files).items():
+            read_again.setdefault(table, why)
         for table in seen.without_columns:
             read_again.setdefault(table, "columns of it are missing in the destination")
+    if AUDIT_CHANGES in read_again:  # they come with the rows of the audit
+        read_again.setdefault(AUDITS, f"{AUDIT_CHANGES}: {read_again.pop(AUDIT_CHANGES)}")
     return Moved(read_again, compare, others)
 
 
@@ -166,6 +176,7 @@ class DestinationMemory:
         self.is_in_step = False
         self.environments: dict[str, Sequence[Mapping[str, str]]] = {}
         self.rows = row_counts(pipeline, data_tables(pipeline))
+        self._files = file_rows(pipeline)
         self._states = _states(pipeline)
         self._loads = loads_in_dataset(pipeline)
         self._others = newest_loads_of_others(pipeline)
@@ -182,6 +193,7 @@ class DestinationMemory:
             self.rows,
             list(_without_columns(pipeline, list(self.rows))) if memory else [],
             self._others,
+            self._files,
         )
         self.is_in_step = (
             memory is not None
@@ -253,6 +265,7 @@ class DestinationMemory:
             others=dict(self._others),
             read_again=left.read_again,
             compare=left.compare,
+            files=file_rows(pipeline),
         )
         pipeline.set_local_state_val(KEY, memory)
 

@@ -67,6 +67,7 @@ class FilesOfSource:
             Fetcher(run.reader.client, self._place, journal),
             journal,
             package.destination(FILES, "key", run.environment),
+            table=run.destination,
             keeps=run.settings.deletes == "keep",
             tried=context.files_tried.setdefault(run.reader.table.logical_name, set()),
             refuses_nul=run.abilities is not None and run.abilities.refuses_nul,

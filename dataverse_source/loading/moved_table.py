@@ -13,7 +13,9 @@ from dataverse_source.loading.run_context import RunContext
 from dataverse_source.loading.user_rights import CHANGED, are_others
 from dataverse_source.loading.world_check import World
 from dataverse_source.metadata.model import Table
+from dataverse_source.sync.audit_changes import AUDIT_CHANGES
 from dataverse_source.sync.state import COMPARED
+from dataverse_source.sync.write.file_table import FILES
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,22 @@ class MovedTable:
             self.stored.pop(COMPARED, None)
 
     def _mark_schema(self) -> None:
-        """Has dlt look at the destination's table, and repair it, when its rows are read anew."""
+        """Has dlt look at the destination's tables, and repair them, when rows are read anew."""
+        names = [self._loaded_as, FILES, AUDIT_CHANGES] if not self.stored else []
+        if self._is_compared() and not self.package.destination(FILES, "key", None).has_rows():
+            names = [FILES]
         schema = self.package.schema
-        if schema is not None and not self.stored and self._loaded_as in schema.tables:
-            mark: dict[str, Any] = {
-                "name": self._loaded_as,
-                "columns": {},
-                "x-dataverse-read": self.package.load_id,
-            }
-            schema.update_table(cast("TTableSchema", mark))
+        for name in map(self.package.loaded_as, names):
+            if schema is not None and name in schema.tables:
+                mark: dict[str, Any] = {
+                    "name": name,
+                    "columns": {},
+                    "x-dataverse-read": self.package.load_id,
+                }
+                schema.update_table(cast("TTableSchema", mark))
+
+    def _is_compared(self) -> bool:
+        """Whether the table will be compared, and files are loaded."""
+        schema = self.package.schema
+        has_files = schema is not None and self.package.loaded_as(FILES) in schema.tables
+        return has_files and bool(self.stored) and COMPARED not in self.stored

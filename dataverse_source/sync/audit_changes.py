@@ -24,6 +24,9 @@ from dataverse_source.sync.abilities import merge_by
 AUDIT_CHANGES = "audit_changes"
 """Name of the table."""
 
+AUDITS = "audits"
+"""The table whose rows they are made of."""
+
 DETAILS = "Microsoft.Dynamics.CRM.RetrieveAuditDetails()"
 QUESTIONS_A_REQUEST = 100
 

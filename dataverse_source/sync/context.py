@@ -125,6 +125,9 @@ class Files(Protocol):
     def gone(self, keys: pa.Array) -> Iterator[pa.Table]:
         """The files of rows that Dataverse no longer has."""
 
+    def check(self) -> None:
+        """Has `rest` make sure that each file has its row and its bytes still."""
+
     def rest(self, read_again: Callable[[pa.Array], Iterator[pa.Table]]) -> Iterator[pa.Table]:
         """What is left after the last row; ``read_again`` reads rows by key."""
 

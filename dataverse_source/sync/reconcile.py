@@ -125,6 +125,8 @@ def reconcile(run: TableRun, state: TableState, written: WrittenRows) -> SyncSte
         The state. If too many rows differ to be read by key, the next load package reads all.
     """
     began = run.now()
+    if run.files is not None:
+        run.files.check()
     with _new_comparison(run) as comparison:
         if not _read_both(run, comparison):
             logger.warning(

@@ -208,6 +208,22 @@ class BeyondMoves(PartMoves):
         self.entries = (every, every[:1], every[1:])[number % 3]
         self.configure()
 
+    @_loads("files")
+    @rule(at=NUMBER)
+    def bytes_vanish(self, at: int) -> None:
+        """Somebody deletes a file in the folder; a run that compares tables stores it again."""
+        found = sorted(self._root.rglob("*")) if self.folder else []
+        files = [one for one in found if one.is_file()]
+        user, before = self.sandbox.users.of_client(self.sandbox.client_id), dict(self.given)
+        if not files or user is None or user.readable_tables is not None:
+            return
+        files[at % len(files)].unlink()
+        self.given |= {"sweep_interval": 0}
+        self.configure()
+        self.run()
+        self.given = before
+        self.configure()
+
     def change_note(self, change: str, number: int) -> None:
         """A change of a note's row takes its document along, more often than not."""
         if change in ("create", "create_again", "update") and number % 3:
@@ -277,10 +293,13 @@ class BeyondMoves(PartMoves):
         if self.folder is not None:
             self._assert_folder()
 
+    @property
+    def _root(self) -> Path:
+        return Path(str(self.folder and self.folder.name)) / "files"
+
     def _assert_folder(self) -> None:
         """The folder has all that rows name, nothing unfinished, and what is removed is gone."""
-        root = Path(str(self.folder and self.folder.name)) / "files"
-        found = {one for one in root.rglob("*") if one.is_file()}
+        found = {one for one in self._root.rglob("*") if one.is_file()}
         unfinished = {one for one in found if one.name.startswith(".")}
         assert not unfinished, f"unfinished: {unfinished}"
         rows = self.destination.tables.get(FILES, {}).values()

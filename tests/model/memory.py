@@ -8,6 +8,7 @@ sort column), it fails.
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,7 +29,7 @@ from tests.model.kept_versions import Versions
 
 Row = dict[str, Any]
 State = dict[str, dict[str, Any]]
-NOT_COUNTED = frozenset(BESIDE.values())
+NOT_COUNTED = frozenset({DELETIONS, FILES})
 
 
 @dataclass
@@ -77,6 +78,10 @@ class MemoryDestination:
     def counts(self) -> dict[str, int | None]:
         """Rows by table of Dataverse."""
         return {name: len(rows) for name, rows in self.tables.items() if name not in NOT_COUNTED}
+
+    def file_rows(self) -> dict[str, int]:
+        """Rows of files by table."""
+        return dict(Counter(table for table, _, _ in self.tables.get(FILES, {})))
 
     def versions(self) -> dict[str, dict[Any, Any]]:
         """The version of each row by key, by table: a digest in a history."""

@@ -124,7 +124,9 @@ class Schedule:
         """What the source finds out about the destination, see `DestinationMemory`."""
         there, memory = self.destination, self.memory
         has_load = memory is None or not memory["load"] or int(memory["load"]) in there.loads
-        seen = Seen(self._hash(), len(there.loads), has_load, there.counts())
+        seen = Seen(
+            self._hash(), len(there.loads), has_load, there.counts(), files=there.file_rows()
+        )
         return what_moved(memory, seen)
 
     def _remember(self, begun: list[int], left: Moved) -> None:
@@ -139,6 +141,7 @@ class Schedule:
             others={},
             read_again=left.read_again,
             compare=left.compare,
+            files=there.file_rows(),
         )
 
     def _hash(self) -> str:

@@ -95,7 +95,7 @@ class FileColumn:
         """The files of rows, which have the columns `needed` and the key."""
         names = [one for one in (self.key, *self.needed) if one in rows.column_names]
         for row in rows.select(list(dict.fromkeys(names))).to_pylist():
-            if self._has_file(row):
+            if self.has_file(row):
                 told = (
                     [row.get(one) for one in ("filename", "mimetype", "filesize")]
                     if self.kind == "document"
@@ -107,7 +107,8 @@ class FileColumn:
         """The version of a row's file."""
         return "/".join(_text(row.get(name)) for name in self.versions)
 
-    def _has_file(self, row: Mapping[str, Any]) -> bool:
+    def has_file(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row, with the columns `needed`, has a file in this column."""
         key = str(row[self.key])
         if not is_guid(key) or key != key.lower():  # it becomes a part of a path
             return False

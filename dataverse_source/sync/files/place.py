@@ -128,6 +128,24 @@ class FilesPlace:
         except Exception as error:  # each place has errors of its own
             raise self._error("looked up", path, error) from error
 
+    def listed(self, table: str) -> set[str]:
+        """The paths of all files of a table.
+
+        Args:
+            table: entity set name.
+
+        Raises:
+            PipelineError: the place cannot be reached.
+        """
+        try:
+            self._files.invalidate_cache()
+            found = self._files.find(f"{self._root}/{table}")
+        except FileNotFoundError:
+            return set()
+        except Exception as error:  # each place has errors of its own
+            raise self._error("looked up", table, error) from error
+        return {"/".join(str(one).replace("\\", "/").split("/")[-4:]) for one in found}
+
     def put(self, path: str, spool: Spool) -> None:
         """Stores a file, unless it is there: others see all of it, or nothing.
 

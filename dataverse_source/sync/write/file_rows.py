@@ -22,7 +22,7 @@ from dataverse_source.sync.files.columns import FileColumn, WantedFile
 from dataverse_source.sync.files.fetching import FailedFile, Fetched, Fetcher
 from dataverse_source.sync.files.journal import Journal
 from dataverse_source.sync.write.columns import DELETED
-from dataverse_source.sync.write.file_table import FAILED, GONE, SCHEMA, STORED, as_table
+from dataverse_source.sync.write.file_table import FAILED, FILES, GONE, SCHEMA, STORED, as_table
 
 NAMES = tuple(SCHEMA.names[:-1])
 
@@ -33,6 +33,8 @@ FILES_A_BATCH = 500
 
 MOST_NAMED = 10
 """Failed files that the log names, of a table in a run; the table of files has all."""
+
+_OF_BYTES = ("key", "column", "status", "sha256")
 
 Row = dict[str, Any]
 Place = tuple[str, str]
@@ -85,6 +87,7 @@ class FileRows:
         keeps: rows of files that are gone stay, marked.
         tried: files that the run has tried to store, in earlier load packages too; changed.
         refuses_nul: texts of the destination cannot hold U+0000, which names may have.
+        table: the loaded table whose rows have the files.
         replaced: is told key and column of a file that is gone or has other bytes now, and their
             digest.
     """
@@ -97,6 +100,7 @@ class FileRows:
         journal: Journal,
         loaded: Loaded,
         *,
+        table: Loaded,
         keeps: bool,
         tried: set[Place],
         refuses_nul: bool = False,
@@ -104,6 +108,9 @@ class FileRows:
     ) -> None:
         self._name, self._columns, self._fetcher = name, columns, fetcher
         self._journal, self._loaded, self._keeps = journal, loaded, keeps
+        self._table = table
+        self._listed: set[str] | None = None
+        self._checks = False
         self._refuses_nul, self._replaced = refuses_nul, replaced
         self._seen: list[pa.Array] = []
         self._all_seen = False
@@ -123,8 +130,16 @@ class FileRows:
         """
         self._begin()
         self._all_seen |= replace
+        if replace:
+            self.check()
         for start in range(0, rows.num_rows, ROWS_AT_ONCE):
             yield from self._of_some(rows.slice(start, ROWS_AT_ONCE))
+
+    def check(self) -> None:
+        """Has `rest` make sure that each file has its row and its bytes still."""
+        if not self._checks and self._loaded.columns():
+            self._checks = True
+            self._listed = self._fetcher.place.listed(self._name)
 
     def gone(self, keys: pa.Array) -> Iterator[pa.Table]:
         """The files of rows that Dataverse no longer has."""
@@ -151,16 +166,52 @@ class FileRows:
             there = [key for key, _, status in self._places("table", self._name) if status != GONE]
             lost = difference(pa.array(there, TEXT), concat(self._seen))
             yield from self.gone(lost)
-        failed = pa.array(
-            dict.fromkeys(
-                key
-                for key, column, _ in self._places("status", FAILED)
-                if (key, column) not in self._tried
-            ),
-            TEXT,
-        )
-        for found in read_again(failed) if len(failed) else ():
+        again = [
+            key
+            for key, column, _ in self._places("status", FAILED)
+            if (key, column) not in self._tried
+        ]
+        if self._checks and not self._all_seen:
+            missing = self._lost()
+            if missing:
+                logger.warning(
+                    "%s: %d files, or their rows in %s, are gone and are loaded again",
+                    self._name,
+                    len(missing),
+                    FILES,
+                )
+            again += missing
+        keys = pa.array(dict.fromkeys(again), TEXT)
+        for found in read_again(keys) if len(keys) else ():
             yield from self._of_some(found)
+
+    def _lost(self) -> list[str]:
+        """Keys of loaded rows with a file that has no row or no bytes."""
+        stored = {
+            (str(key), str(column)): status != STORED
+            or self._is_listed(str(key), str(column), str(digest))
+            for rows in self._loaded.matching(_OF_BYTES, "table", self._name) or ()
+            for key, column, status, digest in rows
+        }
+        known, seen = self._table.columns(), set(concat(self._seen).to_pylist())
+        names = dict.fromkeys(name for one in self._columns for name in (one.key, *one.needed))
+        asked = [name if name in known else None for name in names]
+        lost = []
+        for chunk in self._table.rows(asked) or ():
+            for cells in chunk:
+                row = dict(zip(names, cells, strict=True))
+                key = str(row[self._columns[0].key])
+                places = [(key, one.name) for one in self._columns if one.has_file(row)]
+                # what has come in this run has been looked after, but for the bytes
+                if any(
+                    not stored.get(one, key in seen) for one in places if one not in self._tried
+                ):
+                    lost.append(key)
+        return lost
+
+    def _is_listed(self, key: str, column: str, digest: str) -> bool:
+        path = self._fetcher.place.path(self._name, key, column, digest)
+        return self._listed is None or path in self._listed
 
     def _places(self, column: str, value: str) -> Iterator[tuple[str, str, str]]:
         """Key, column and status of this table's files with a value in a column."""
@@ -219,7 +270,8 @@ class FileRows:
             return False
         place = self._fetcher.place
         path = place.path(wanted.column.table, wanted.key, wanted.column.name, str(row["sha256"]))
-        return bool(row["url"] == place.url_of(path))
+        is_there = self._is_listed(wanted.key, wanted.column.name, str(row["sha256"]))
+        return is_there and bool(row["url"] == place.url_of(path))
 
     def _row(self, found: Fetched, known: Mapping[Place, Row]) -> Row:
         now = datetime.now(timezone.utc)
