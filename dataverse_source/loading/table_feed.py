@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+import dlt
 import pyarrow as pa
 from dlt.extract.hints import TResourceHints
 from dlt.extract.incremental import Incremental
@@ -78,7 +79,11 @@ class TableFeed:
                 self._hints = item.hints
             if item.remove is not None:
                 self._remove = item.remove if is_selected and not item.replaces else None
-            if item.kind == "rows":
+            if item.file is not None:
+                with item.file.local() as path:
+                    empty = item.file.schema.empty_table()  # dlt loses a file without an item
+                    yield dlt.mark.with_file_import(path, "parquet", item.file.rows, empty)
+            elif item.kind == "rows":
                 meta = self._meta(item)
                 yield item.data if meta is None else DataItemWithMeta(meta, item.data)
             elif is_selected:

@@ -43,6 +43,7 @@ from dataverse_source.loading.table_checks import Selection, select_tables
 from dataverse_source.loading.table_reading import check_name, hints_from_metadata
 from dataverse_source.loading.table_runs import WAITS, TableRuns
 from dataverse_source.loading.table_states import resource_state
+from dataverse_source.loading.taken_files import takes_files
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.active_pipeline import active_pipeline
 from dataverse_source.sync.context import TableRun
@@ -73,6 +74,7 @@ class _Reading:
         run: the run that reads it.
         incremental: a range of a column that the user has put on the resource.
         missing_newest: key of the newest row that was read, if Dataverse does not have it now.
+        takes_files: dlt can take rows as files.
     """
 
     table: Table
@@ -81,6 +83,7 @@ class _Reading:
     run: RunContext
     incremental: Incremental[Any] | None
     missing_newest: str | None = None
+    takes_files: bool = False
 
     @property
     def is_limited(self) -> bool:
@@ -199,7 +202,8 @@ class Tables:
         if loads:
             moved = MovedTable(table, state, stored, package, run)
             missing = moved.follow(world, self._connection.organization_id)
-        reading = _Reading(table, stored, package, run, incremental, missing)
+        as_files = table.logical_name in run.landed and takes_files(package, name)
+        reading = _Reading(table, stored, package, run, incremental, missing, as_files)
         alone = not run.isolates and len(selected) <= 1
         if alone or reading.is_limited:
             yield from self._read(reading, stored, take=_started)
@@ -332,6 +336,7 @@ def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator
         watch=watch,
         first_links=reading.run.first_links,
         landed=reading.run.landed.get(reading.table.logical_name),
+        takes_files=reading.takes_files,
     )
     if reading.incremental is None:
         items = table_items(run, stored)

@@ -149,6 +149,7 @@ def finish_load(
     from dataverse_source.loading.parts.finishing import landed_rows_of
     from dataverse_source.loading.parts.landing import Landing
     from dataverse_source.loading.parts.load_plan import load_plan
+    from dataverse_source.loading.parts.one_by_one import file_by_file
     from dataverse_source.loading.parts.opened import open_loaded, restored
     from dataverse_source.loading.run import load
     from dataverse_source.loading.run_context import RunContext, current_run, running
@@ -164,7 +165,7 @@ def finish_load(
     context = RunContext(observer=current_run().observer)
     if landed is not None:
         context.landed[found.logical_name] = landed
-    with running(context):
+    with running(context), file_by_file(pipeline):
         report = load(pipeline, source.with_resources(found.table, CATALOG))
     if found.landing:
         Landing(found.landing).remove_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Union
@@ -21,18 +22,38 @@ from dataverse_source.sync.read.workers import WorkerPool
 from dataverse_source.sync.state import TableState
 
 
+class RowFile(Protocol):
+    """Rows in a Parquet file, with the columns that the destination's table has.
+
+    Attributes:
+        rows: how many.
+        schema: of the file.
+    """
+
+    rows: int
+    schema: pa.Schema
+
+    def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The rows in batches, with some columns; None: all columns of the table's schema."""
+
+    def local(self) -> AbstractContextManager[str]:
+        """The path of the file, or of a copy, on this machine."""
+
+
 @dataclass(frozen=True)
 class RowBatch:
     """Rows as they are in Dataverse now.
 
     Attributes:
-        table: with the columns of the table's schema.
+        table: with the columns of the table's schema; with a file, key and version are enough.
         replace: this batch and all later ones replace the destination's rows. All batches of a
             run have the same value.
+        file: holds the same rows with all columns, and is loaded as it is.
     """
 
     table: pa.Table
     replace: bool = False
+    file: RowFile | None = None
 
 
 @dataclass(frozen=True)
@@ -139,12 +160,12 @@ class Landed:
     Attributes:
         plan: id of the plan that they were read for.
         state: of the table when the plan was made.
-        rows: returns the rows, each once.
+        rows: returns the rows, each once, some of them in files.
     """
 
     plan: str
     state: TableState
-    rows: Callable[[], Iterator[pa.Table]]
+    rows: Callable[[], Iterator[pa.Table | RowFile]]
 
 
 @dataclass(frozen=True)
@@ -178,6 +199,7 @@ class TableRun:
         files: stores the files of its rows; None if none are wanted.
         environment: value of the column of environments; None: the table has none.
         is_sample: only the first pages are taken; they come one by one, and no state is stored.
+        takes_files: nothing of the user's has to see the rows before they are loaded.
     """
 
     reader: TableReader
@@ -205,6 +227,7 @@ class TableRun:
     audit_changes: AuditChanges | None = None
     files: Files | None = None
     environment: str | None = None
+    takes_files: bool = False
 
     @property
     def settings(self) -> TableSettings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pyarrow as pa
@@ -12,14 +12,18 @@ from dataverse_source.sync.context import (
     READING_ROWS,
     Landed,
     RowBatch,
+    RowFile,
     SyncSteps,
     TableRun,
 )
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.query_reader import QueryReader
 from dataverse_source.sync.read.whole_table import Remainder, read_rows
+from dataverse_source.sync.read.workers import prefetch
 from dataverse_source.sync.state import TableState
+from dataverse_source.sync.write.files_of_rows import loads_files
 from dataverse_source.sync.write.history import begins
+from dataverse_source.sync.written_rows import version_column
 
 
 def read_all(run: TableRun, state: TableState) -> SyncSteps:
@@ -48,14 +52,14 @@ def read_all(run: TableRun, state: TableState) -> SyncSteps:
         for rows in run.reader.rows_of_query(run.workers):
             yield RowBatch(rows, replace=True)
         return replace(state, complete=True, compared=began, proof=None)
-    batches = Drain(
-        read_rows(run.reader, run.workers, state.resume, limit, replaces=replaces)
-        if run.landed is None
-        else _landed_rows(run, run.landed)
-    )
-    for rows in batches:
-        yield RowBatch(rows, replace=replaces)
-    left = batches.result
+    if run.landed is None:
+        batches = Drain(read_rows(run.reader, run.workers, state.resume, limit, replaces=replaces))
+        for rows in batches:
+            yield RowBatch(rows, replace=replaces)
+        left = batches.result
+    else:
+        yield from _landed_rows(run, run.landed, replaces=replaces)
+        left = Remainder(parallel=True)
     if left.resume is not None:
         return replace(state, resume=left.resume, more=True)
     more = state.resume is not None or left.parallel
@@ -63,12 +67,25 @@ def read_all(run: TableRun, state: TableState) -> SyncSteps:
     return replace(state, complete=True, resume=None, more=more, compared=compared, proof=None)
 
 
-def _landed_rows(run: TableRun, landed: Landed) -> Generator[pa.Table, None, Remainder]:
+def _landed_rows(run: TableRun, landed: Landed, *, replaces: bool) -> Iterator[RowBatch]:
     """The rows that were read in parts, in at least one batch."""
     read_any = False
+    as_they_are = replaces and loads_files(run)
     for rows in landed.rows():
         read_any = True
-        yield rows
+        if isinstance(rows, pa.Table):
+            yield RowBatch(rows, replace=replaces)
+        elif as_they_are:
+            yield RowBatch(_keys(run, rows), replaces, rows)
+        else:
+            for some in prefetch(rows.tables(), run.workers):
+                yield RowBatch(some, replace=replaces)
     if not read_any:
-        yield run.reader.schema.arrow.empty_table()
-    return Remainder(parallel=True)
+        yield RowBatch(run.reader.schema.arrow.empty_table(), replace=replaces)
+
+
+def _keys(run: TableRun, file: RowFile) -> pa.Table:
+    """Keys and versions of a file's rows: all that a run has to know of them."""
+    version = version_column(run)
+    names = [*run.reader.table.key_columns, *([version] if version else [])]
+    return pa.concat_tables(file.tables(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ from dataverse_source.loading.report import LoadReport
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema import schema_changes
 from dataverse_source.sandbox.schema.tables import Column
+from dataverse_source.sync.read import recreated_rows
 from tests.support.comparing import assert_equal
 from tests.support.requests_sent import keys, queries, state
 
@@ -83,6 +85,7 @@ def _spread(sandbox: Sandbox, days: int = 300) -> None:
         sandbox.store.create("account", {"name": f"Old {number}"}, created_on=created)
 
 
+@pytest.mark.usefixtures("old_rows")
 @pytest.mark.parametrize("sync", ["changes", "cursor"])
 def test_parts_with_changes_between_them(parts: Parts, sandbox: Sandbox, sync: str) -> None:
     _spread(sandbox)
@@ -224,6 +227,68 @@ def test_state_and_rows_come_together(parts: Parts, sandbox: Sandbox) -> None:
     assert state(parts.new_pipeline())["landed"] == plan["id"]
 
 
+@pytest.fixture
+def old_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that were there before the plan are not taken for rows that may come twice.
+
+    Few rows have few version numbers; the margin is for an environment that counts millions.
+    """
+    monkeypatch.setattr(recreated_rows, "VERSION_MARGIN", 10)
+
+
+def _files(folder: Path) -> set[str]:
+    """Digests of the Parquet files in a folder."""
+    found = [one for one in folder.rglob("*.parquet") if one.is_file()]
+    return {hashlib.sha256(one.read_bytes()).hexdigest() for one in found}
+
+
+@pytest.mark.usefixtures("old_rows")
+@pytest.mark.parametrize(
+    ("given", "as_they_are"),
+    [
+        ({}, True),
+        ({"deletes": "keep"}, True),
+        ({"labels": True}, False),
+        ({"history": True}, False),
+        ({"environment_column": "eu"}, False),
+    ],
+    ids=["plain", "keep", "labels", "history", "environment"],
+)
+def test_files_are_loaded_as_they_are_if_nothing_has_to_change_them(
+    parts: Parts, sandbox: Sandbox, given: dict[str, Any], as_they_are: bool
+) -> None:
+    _spread(sandbox)
+    plan = parts.plan(**given)
+    moment = sandbox.clock.now() - timedelta(days=100)
+    again = keys(sandbox)[0]
+    sandbox.store.delete("account", again)
+    parts.read_all(plan, **given)
+    sandbox.store.create("account", {"accountid": again, "name": "Again"}, created_on=moment)
+    landed = _files(parts.folder / "landing")
+    assert landed
+    report = parts.finish(plan, **given)
+    assert report.tables[0].inserted == 80
+    assert bool(landed & _files(parts.folder / "pipelines")) is as_they_are
+    if "history" not in given:
+        assert_equal(parts.new_pipeline(), sandbox, "accounts", given.get("environment_column"))
+    assert parts.plan(**given)["numbers"] == []
+
+
+@pytest.mark.usefixtures("old_rows")
+def test_files_are_not_loaded_as_they_are_if_dlt_adds_a_column(
+    parts: Parts, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID", "true")
+    plan = parts.plan()
+    parts.read_all(plan)
+    landed = _files(parts.folder / "landing")
+    parts.finish(plan)
+    assert not landed & _files(parts.folder / "pipelines")
+    with parts.new_pipeline().sql_client() as client:
+        found = client.execute_sql("SELECT count(*), count(_dlt_load_id) FROM accounts")
+    assert found == [(60, 60)]
+
+
 KILLED = """
 import os, signal, sys
 from dataverse_source import {step}
@@ -267,6 +332,7 @@ def _in_a_process(
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=variables)
 
 
+@pytest.mark.usefixtures("old_rows")
 def test_a_worker_and_a_finish_that_are_killed(parts: Parts, sandbox: Sandbox) -> None:
     _spread(sandbox)
     plan = parts.plan()

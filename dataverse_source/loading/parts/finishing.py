@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dataverse_source.config.log import logger
 from dataverse_source.errors import ConfigurationError
@@ -13,18 +12,17 @@ from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.parts.landing import Landing
 from dataverse_source.loading.parts.load_plan import LoadPlan
 from dataverse_source.loading.parts.opened import OpenedTable
+from dataverse_source.loading.parts.part_file import PartFile
 from dataverse_source.loading.parts.reading import (
-    LandedFile,
     PartReport,
     check_fits,
     check_plan_is_there,
     manifest,
 )
 from dataverse_source.sync.changes import is_too_old
-from dataverse_source.sync.context import Landed, TableRun
+from dataverse_source.sync.context import Landed, RowFile, TableRun
 from dataverse_source.sync.landed import PLAN_AGAIN
 from dataverse_source.sync.read.recreated_rows import not_repeated
-from dataverse_source.sync.read.workers import prefetch
 from dataverse_source.sync.state import read_state
 
 MOST_NAMED = 10
@@ -110,55 +108,17 @@ def _all_parts(plan: LoadPlan, landing: Landing) -> list[PartReport]:
     return [one for one in found if one is not None]
 
 
-def _rows(landing: Landing, reports: list[PartReport], run: TableRun) -> Iterator[pa.Table]:
+def _rows(
+    landing: Landing, reports: list[PartReport], run: TableRun
+) -> Iterator[pa.Table | RowFile]:
     """The rows of all parts, each once."""
     schema, key = run.reader.schema.arrow, run.reader.key
-    files = [one for report in reports for one in report.files]
+    files = [PartFile(landing, one, schema) for report in reports for one in report.files]
     settled = [one for one in files if not one.recent]
-    recent = [one for one in files if one.recent]
-
-    def plain() -> Iterator[pa.Table]:
-        for one in settled:
-            yield from _read(landing, one, schema)
-
-    yield from prefetch(plain(), run.workers)
-    held_back = [rows for one in recent for rows in _read(landing, one, schema)]
-    keys = (rows for one in settled for rows in _read(landing, one, schema, key))
+    yield from settled
+    held_back = [rows for one in files if one.recent for rows in one.tables()]
+    keys = (rows for one in settled for rows in one.tables([key]))
     yield from not_repeated(key, held_back, keys)
-
-
-def _read(
-    landing: Landing, one: LandedFile, schema: pa.Schema, column: str | None = None
-) -> Iterator[pa.Table]:
-    """The rows of a file, in the batches in which they were written.
-
-    Args:
-        landing: the plan's folder.
-        one: the file.
-        schema: of its rows.
-        column: the only one to read; None: all.
-
-    Raises:
-        ConfigurationError: it is missing, or not as it was written.
-    """
-    count = 0
-    try:
-        with landing.read(one.name) as stream, pq.ParquetFile(stream, pre_buffer=True) as file:
-            for group in range(file.num_row_groups):
-                rows = file.read_row_group(group, None if column is None else [column])
-                count += rows.num_rows
-                if column is None and rows.schema != schema:
-                    raise ValueError("its columns are others than the table's")
-                yield rows
-            if count != one.rows:
-                raise ValueError(f"it has {count} rows instead of {one.rows}")
-    except (FileNotFoundError, ValueError, pa.ArrowException) as error:
-        raise ConfigurationError(
-            f"The file {one.name} in the landing place cannot be loaded",
-            where=landing.url,
-            why=str(error) or type(error).__name__,
-            remedy=f"Something else has changed or removed it. {PLAN_AGAIN}",
-        ) from error
 
 
 def _again(plan: LoadPlan, what: str, why: str) -> ConfigurationError:

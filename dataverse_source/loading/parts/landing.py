@@ -132,6 +132,10 @@ class Landing:
         """
         return self._files.open(self._path(name), "rb")  # type: ignore[no-any-return]
 
+    def local_path(self, name: str) -> str | None:
+        """The path of a file; None if it is not on this machine."""
+        return self._path(name) if self._is_local else None
+
     def remove(self, name: str) -> None:
         """Removes a file, if it is there."""
         try:

@@ -11,7 +11,7 @@ from dataverse_source.errors import ConfigurationError
 from dataverse_source.loading.parts.landing import read_plan_file
 from dataverse_source.sync.read.created_on import Interval, from_state, to_state
 
-FORMAT = 1
+FORMAT = 2
 """Of the JSON; a later version that reads other plans counts up."""
 
 

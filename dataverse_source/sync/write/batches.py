@@ -51,7 +51,7 @@ def large_batches(steps: SyncSteps) -> SyncSteps:
     batch = _Batch()
     outputs = Drain(steps)
     for output in outputs:
-        if isinstance(output, RowBatch):
+        if isinstance(output, RowBatch) and output.file is None:
             batch.add(output)
             if batch.is_full:
                 yield from batch.flush()

@@ -22,7 +22,7 @@ from dataverse_source.arrow.schema import MOMENT, TEXT, TableSchema, hints_of
 from dataverse_source.config.log import logger
 from dataverse_source.sync import audit_changes
 from dataverse_source.sync.abilities import DELETE_INSERT, UPSERT, merge_by
-from dataverse_source.sync.context import RowBatch, SyncSteps, TableRun
+from dataverse_source.sync.context import RowBatch, RowFile, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import TableState
@@ -73,6 +73,7 @@ class Item:
         replaces: this item and the table's others replace its rows.
         hints: of the table, with its first item; they create or change the destination's table.
         remove: with the first item: makes an item that removes further rows, by key.
+        file: holds the same rows, with all columns, and is loaded in place of ``data``.
     """
 
     data: pa.Table
@@ -80,6 +81,7 @@ class Item:
     replaces: bool = False
     hints: TResourceHints | None = None
     remove: Callable[[pa.Array], Item] | None = None
+    file: RowFile | None = None
 
 
 class TableWriter:
@@ -156,6 +158,9 @@ class TableWriter:
         self._replaces = output.replace
         if self._records:
             self._keys.append(concat([rows[self._schema.primary_key]]))
+        if output.file is not None:
+            item = self._item("rows", self._schema.arrow.empty_table(), replace=output.replace)
+            return replace(item, data=rows, file=output.file)
         check_values(rows, self._run.abilities, self._run.name, self._schema.primary_key)
         rows = add_environment(self._run.labels.add_to(rows), self._environment)
         if self._history:
