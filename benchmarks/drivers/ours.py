@@ -34,6 +34,7 @@ def main() -> None:
     further runs, each with its name, which are timed too.
     """
     return_freed_memory()
+    start = time.process_time()
     connection = json.loads(sys.argv[1])
     options: dict[str, Any] = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
     for name, value in options.get("dlt", {}).items():
@@ -49,6 +50,7 @@ def main() -> None:
         "counters": took["counters"],
         "steps": _steps(pipeline),
         "first": took,
+        "start": start,
         "then": [
             {"name": name, **_run(connection, options, settings)[2]}
             for name, settings in options.get("then", ())
