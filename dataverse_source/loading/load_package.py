@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import dlt
 from dlt.common import pendulum
-from dlt.common.configuration.container import Container
+from dlt.common.configuration.container import Container as Context
 from dlt.common.schema import Schema
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.common.storages.load_package import TLoadPackage
-from dlt.extract import DltResource
+from dlt.extract import DltResource, DltSource
 from dlt.extract.source import SourceInjectableContext
 
 from dataverse_source.sync.active_pipeline import active_pipeline
@@ -52,7 +52,7 @@ class Package:
     began: datetime
     destination: DestinationFactory
     states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    selected: Collection[str] | None = None
+    selected: Container[str] | None = None
     resource: Callable[[str], DltResource | None] = lambda _name: None
     schema: Schema | None = None
     source_state: dict[str, Any] | None = None
@@ -140,19 +140,29 @@ def is_selected(name: str) -> bool:
     return selected is None or name in selected
 
 
-def _selected() -> Collection[str] | None:
-    container = Container()
-    if SourceInjectableContext not in container:
+class _SelectedResources(Container[str]):
+    """The selected resources of a source; dlt would list all of them for each question."""
+
+    def __init__(self, source: DltSource) -> None:
+        self._resources = source.resources
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._resources and bool(self._resources[str(name)].selected)
+
+
+def _selected() -> Container[str] | None:
+    context = Context()
+    if SourceInjectableContext not in context:
         return None
-    return frozenset(container[SourceInjectableContext].source.selected_resources)
+    return _SelectedResources(context[SourceInjectableContext].source)
 
 
 def _resource(name: str) -> DltResource | None:
     """A selected resource, or one that feeds selected transformers."""
-    container = Container()
-    if SourceInjectableContext not in container:
+    context = Context()
+    if SourceInjectableContext not in context:
         return None
-    resources = container[SourceInjectableContext].source.resources
+    resources = context[SourceInjectableContext].source.resources
     if name in resources:
         return resources[name]
     return next((one for one in resources.extracted if one.name == name), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dataverse_source.config.checks import table_not_loaded
 from dataverse_source.config.settings import Settings
@@ -46,6 +47,11 @@ class Selection:
     def all(self) -> list[Table]:
         """The tables to read."""
         return [one for tables in self.tables.values() for one in tables]
+
+    @cached_property
+    def by_entity_set(self) -> Mapping[str, Table]:
+        """The tables to read by entity set name, once all are found."""
+        return {str(one.entity_set_name): one for one in self.all}
 
 
 def select_tables(

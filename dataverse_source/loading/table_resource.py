@@ -27,6 +27,11 @@ class TableResourceConfiguration(BaseConfiguration):
     incremental: Incremental[Any] | None = None
 
 
+@configspec
+class _NothingConfigured(BaseConfiguration):
+    """Nothing to look up."""
+
+
 class Feed(Protocol):
     """What feeds a table's resource."""
 
@@ -59,23 +64,23 @@ class TableResource(DltResource):
     """Hints and what dlt has made of them: it checks them word by word, for each batch of rows."""
 
     @classmethod
-    def make(cls, name: str, feed: Feed, *, section: str, selected: bool = True) -> "TableResource":
+    def make(cls, name: str, feed: Feed, *, section: str, looks_up: bool = True) -> "TableResource":
         """The resource of a table.
 
         Args:
             name: of the table.
             feed: gives it rows.
             section: where dlt looks for its configuration.
-            selected: whether a source loads it.
+            looks_up: whether dlt looks for an ``incremental`` of it in the configuration.
         """
 
         def rows(incremental: Incremental[Any] | None = None) -> Iterator[Any]:
             yield from feed.items(incremental)
 
         rows.feed = feed  # type: ignore[attr-defined]
-        set_fun_spec(rows, TableResourceConfiguration)
+        set_fun_spec(rows, TableResourceConfiguration if looks_up else _NothingConfigured)
         hints = make_hints(write_disposition=MERGE.copy())  # type: ignore[arg-type]
-        return cls.from_data(rows, name, section, hints, selected, inject_config=True)
+        return cls.from_data(rows, name, section, hints, inject_config=True)
 
     @property
     def own_table_format(self) -> str | None:

@@ -9,6 +9,7 @@ from dlt.common.schema import Schema
 from dlt.extract import DltResource, DltSource
 from dlt.extract.source import DltResourceDict
 
+from dataverse_source.config.mentions import is_mentioned
 from dataverse_source.config.values import is_pattern
 from dataverse_source.loading.catalog.resource import CATALOG
 from dataverse_source.loading.connection import Connection
@@ -47,8 +48,11 @@ class TableSource(DltSource):
             return
         names = self._tables.names()
         awaits, self._awaits = self._awaits, None
+        looks_up = is_mentioned("incremental")
         made = [
-            TableResource.make(name, TableFeed(self._tables, name), section=self.section)
+            TableResource.make(
+                name, TableFeed(self._tables, name), section=self.section, looks_up=looks_up
+            )
             for name in names
         ]
         super().resources.add(*made, *self._others)

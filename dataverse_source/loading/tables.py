@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -108,6 +108,8 @@ class Tables:
         self._lock = threading.Lock()
         self._selection: Selection | None = None
         self._checked: str | None = None
+        self._selected_in: str | None = None
+        self._selected_tables: Sequence[Table] = ()
         self._questions = FirstQuestions(connection)
         self._ends = ManyEnds()
 
@@ -184,7 +186,7 @@ class Tables:
         run.count(self._connection.client)
         self._check_environment(package, run)
         table = self._table(name, package, run)
-        selected = list(self._selected(package))
+        selected = self._selected(package)
         refused, world = self._questions.look(package, run, selected)
         if table is None or not run.includes(table.logical_name):
             return
@@ -235,11 +237,16 @@ class Tables:
         check_environment(package.source_state, now)
         self._checked = package.load_id
 
-    def _selected(self, package: Package) -> Iterator[Table]:
-        """The tables that are read in this run."""
-        for table in self._selection.all if self._selection else ():
-            if package.selected is None or str(table.entity_set_name) in package.selected:
-                yield table
+    def _selected(self, package: Package) -> Sequence[Table]:
+        """The tables that are read in this run, found once a load package."""
+        if package.load_id is None or package.load_id != self._selected_in:
+            self._selected_tables = [
+                table
+                for table in (self._selection.all if self._selection else ())
+                if package.selected is None or str(table.entity_set_name) in package.selected
+            ]
+            self._selected_in = package.load_id
+        return self._selected_tables
 
     def _job(self, reading: _Reading) -> Job[_ReadTable]:
         """Reads a table on a thread of its own; its state changes with its last item."""
@@ -317,8 +324,7 @@ class Tables:
                 run.record_failure(logical_name, shown, error)
             if name not in self._selection.failures:
                 check_name(self._connection, name)
-            found = (one for one in self._selection.all if one.entity_set_name == name)
-            return next(found, None)
+            return self._selection.by_entity_set.get(name)
 
 
 def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
