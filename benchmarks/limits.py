@@ -2,10 +2,12 @@
 
     uv run python -m benchmarks.limits
     uv run python -m benchmarks.limits --requests 2000 --servers 1 --threads 60
+    uv run python -m benchmarks.limits --requests 1200 --servers 1 --threads 60 --processes 4
 
 A sandbox in a process of its own enforces the documented limits for several web servers and
-takes a fixed time for each request; many threads ask at once through one client. Time runs
-faster by ``--scale``: the window, the execution time in it, and the time that a request takes,
+takes a fixed time for each request; many threads ask at once through one client. With
+``--processes`` several processes share them, one application user and the setting ``processes``.
+Time runs faster by ``--scale``: the window, the execution time in it, and the time that a request takes,
 all alike, so that as many requests fit into a window as in reality.
 
 The lower bound is what evenly spent limits allow (servers S, window W):
@@ -29,7 +31,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -51,7 +53,8 @@ class Model:
         seconds: execution time of each, before scaling.
         servers: web servers behind the host.
         scale: seconds that a modelled second takes.
-        threads: that ask at once.
+        threads: that ask at once, in all processes together.
+        processes: that share the requests.
     """
 
     requests: int = 3000
@@ -59,6 +62,7 @@ class Model:
     servers: int = 3
     scale: float = 0.1
     threads: int = 160
+    processes: int = 1
 
     @property
     def limits(self) -> ServiceLimits:
@@ -123,18 +127,41 @@ class Outcome:
 
 def measure(model: Model) -> Outcome:
     """Asks, and counts."""
-    with _service(model) as (connection, line):
-        with new_session(ca_bundle=connection["ca_bundle"]) as session:
-            client = _client(connection, model, session)
-            client.get_json("WhoAmI")
-            began = time.perf_counter()
-            with ThreadPoolExecutor(model.threads) as crew:
-                for _ in crew.map(lambda number: _ask(client, number), range(model.requests)):
-                    pass
-            seconds = time.perf_counter() - began
+    context = multiprocessing.get_context("spawn")
+    with _service(model) as (connection, line), ExitStack() as clients:
+        pipes = []
+        for number in range(model.processes):
+            here, there = context.Pipe()
+            work = context.Process(target=_ask_share, args=(connection, model, number, there))
+            work.start()
+            clients.callback(work.join, 30)
+            there.close()
+            pipes.append(here)
+        for pipe in pipes:
+            pipe.recv()
+        began = time.perf_counter()
+        for pipe in pipes:
+            pipe.send("begin")
+        counters = Counters.total(pipe.recv() for pipe in pipes)
+        seconds = time.perf_counter() - began
         line.send("report")
         refused, twice = line.recv()
-    return Outcome(seconds, refused, twice, client.counters)
+    return Outcome(seconds, refused, twice, counters)
+
+
+def _ask_share(connection: dict[str, Any], model: Model, number: int, pipe: Connection) -> None:
+    """One process: says that it is signed in, and asks its share when it is told to begin."""
+    numbers = range(number, model.requests, model.processes)
+    threads = max(model.threads // model.processes, 1)
+    with new_session(ca_bundle=connection["ca_bundle"]) as session:
+        client = _client(connection, model, session)
+        client.get_json("WhoAmI")
+        pipe.send("ready")
+        pipe.recv()
+        with ThreadPoolExecutor(threads) as crew:
+            for _ in crew.map(lambda one: _ask(client, one), numbers):
+                pass
+        pipe.send(client.counters)
 
 
 def _client(connection: dict[str, Any], model: Model, session: Any) -> DataverseClient:
@@ -145,11 +172,13 @@ def _client(connection: dict[str, Any], model: Model, session: Any) -> Dataverse
         authority_host=connection["authority_host"],
     )
     url = connection["environment_url"]
+    limiter = ConcurrencyLimiter(model.limits)
+    limiter.processes = model.processes
     return DataverseClient(
         url,
         token_source(credentials, url, session=session),
         session=session,
-        limiter=ConcurrencyLimiter(model.limits),
+        limiter=limiter,
     )
 
 
@@ -211,7 +240,7 @@ def main() -> None:
     refused = sum(outcome.refused.values())
     print(
         f"{model.requests:,} requests of {model.seconds:g} s on {model.servers} servers, "
-        f"{model.threads} threads, time x {model.scale:g}\n"
+        f"{model.threads} threads in {model.processes} processes, time x {model.scale:g}\n"
         f"wall time                     {outcome.seconds:8.1f} s\n"
         f"lower bound, spent evenly     {model.even_bound:8.1f} s"
         f"   ratio {outcome.seconds / model.even_bound:.2f}\n"

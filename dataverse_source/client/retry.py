@@ -42,6 +42,8 @@ MIN_WAIT = 1.0
 # Part of a wait that is added by chance, so that threads told to wait equally long do not all
 # send at the same moment.
 JITTER = 0.1
+# How often the time that is added by chance doubles, with refusals that follow each other.
+MOST_DOUBLINGS = 5
 
 # Longest sleep, in seconds, between two checks for a signal.
 CHECK_EVERY = 0.25
@@ -133,6 +135,22 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return None
     seconds = (moment - (http_date(headers.get("Date") or "") or now)).total_seconds()
     return min(seconds, MAX_WAIT) if seconds > 0 else None
+
+
+def told_to_wait(seconds: float, refusals: int, chance: float) -> float:
+    """Seconds to wait where Dataverse says how long.
+
+    A request that waited as told and is refused once more shows that another process reads as the
+    same user. Each such request makes all wait longer (docs: "Service protection API limits"), so
+    processes that ask in turn would never be let in: they wait for longer times that differ.
+
+    Args:
+        seconds: that Dataverse named.
+        refusals: how many have followed each other before.
+        chance: a random number from 0 to 1.
+    """
+    spread = JITTER if refusals == 0 else float(2 ** min(refusals, MOST_DOUBLINGS))
+    return float(max(seconds, MIN_WAIT) * (1.0 + spread * chance))
 
 
 def backoff(failures: int, chance: float) -> float:
@@ -237,4 +255,4 @@ def _tries(
 def _wait(failure: TransientError, tried: int, chance: float) -> float:
     if failure.wait is None:
         return backoff(tried, chance)
-    return max(failure.wait, MIN_WAIT) * (1.0 + JITTER * chance)
+    return told_to_wait(failure.wait, 0, chance)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.limited import MODEL, ROWS_A_PAGE, measure_limited
-from benchmarks.limits import Model
+from benchmarks.limits import Model, measure
 
 
 def test_what_a_window_gives_is_spent_evenly() -> None:
@@ -54,3 +54,12 @@ def test_a_load_under_limits_from_end_to_end(
         assert (each["throttled"], each["twice"]) == (0, 0)
     assert results[1]["chain"] == pytest.approx(4 * page)
     assert any("lower bounds" in line for line in said)
+
+
+@pytest.mark.slow
+def test_processes_share_the_requests_of_one_user() -> None:
+    model = Model(requests=40, seconds=0.5, servers=1, scale=0.1, threads=8, processes=2)
+    found = measure(model)
+    assert found.counters.requests == 40 + 2  # each asks who it is
+    assert found.refused == {}
+    assert found.seconds >= model.burst_bound

@@ -22,11 +22,10 @@ from weakref import WeakValueDictionary
 from dlt.common.runtime import signals
 
 from dataverse_source.client.retry import (
-    JITTER,
     MAX_WAIT,
-    MIN_WAIT,
     TransientError,
     backoff,
+    told_to_wait,
 )
 from dataverse_source.client.throttle.budget import (
     Budgets,
@@ -274,7 +273,7 @@ class ConcurrencyLimiter:
             is_new = permit.began > self._last_cut
             seconds = 0.0
             if failure.wait is not None:
-                seconds = max(failure.wait, MIN_WAIT) * (1.0 + JITTER * self._chance())
+                seconds = told_to_wait(failure.wait, self._refusals * is_new, self._chance())
             elif is_new:
                 seconds = backoff(self._refusals + 1, self._chance())
             self._blocked_until = max(self._blocked_until, now + min(seconds, MAX_WAIT))

@@ -47,6 +47,14 @@ def test_the_longest_wait_is_five_minutes() -> None:
     assert sum(waits) == pytest.approx(300.0)
 
 
+def test_who_has_waited_as_told_and_is_refused_again_waits_longer_by_chance() -> None:
+    limiter = new_limiter(chance=lambda: 0.5)
+    held = [throttled(limiter, wait=2.0).held for _ in range(3)]
+    assert held == [pytest.approx(2.1), pytest.approx(4.0), pytest.approx(6.0)]
+    one(limiter)
+    assert throttled(limiter, wait=2.0).held == pytest.approx(2.1)
+
+
 def test_without_retry_after_waits_double() -> None:
     waits: list[float] = []
     limiter = new_limiter(waits)
