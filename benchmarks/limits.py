@@ -7,8 +7,8 @@
 A sandbox in a process of its own enforces the documented limits for several web servers and
 takes a fixed time for each request; many threads ask at once through one client. With
 ``--processes`` several processes share them, one application user and the setting ``processes``.
-Time runs faster by ``--scale``: the window, the execution time in it, and the time that a request takes,
-all alike, so that as many requests fit into a window as in reality.
+Time runs faster by ``--scale``: the window, the execution time in it, and the time that a request
+takes, all alike, so that as many requests fit into a window as in reality.
 
 The lower bound is what evenly spent limits allow (servers S, window W):
 
