@@ -15,6 +15,7 @@ from dataverse_source.sync.files.journal import Journal
 from dataverse_source.sync.files.place import FilesPlace
 from dataverse_source.sync.write.file_rows import FileRows
 from dataverse_source.sync.write.file_table import FILES
+from dataverse_source.sync.write.lost_files import keys_of_lost_files
 
 FOLDER = "dataverse_files"
 """In the pipeline's working folder: unfinished downloads, and what is stored but not loaded."""
@@ -42,10 +43,7 @@ class FilesOfSource:
         if not self._settings.files or pipeline is None or self._place is not None:
             return
         self._folder = Path(pipeline.working_dir) / FOLDER
-        url, environment = str(self._settings.files_url), self._settings.environment_column
-        if environment is not None:  # others may have rows with the same keys
-            url = f"{url.rstrip('/')}/{environment}"
-        self._place = FilesPlace(url, str(self._folder))
+        self._place = _place(self._settings, str(self._folder))
 
     def of_table(self, run: TableRun, package: Package, context: RunContext) -> FileRows | None:
         """What stores the files of a table's rows; None if it has none, or nothing is loaded."""
@@ -76,6 +74,34 @@ class FilesOfSource:
         work.counts = found.counts
         context.file_work[run.reader.table.logical_name] = work
         return found
+
+
+def _place(settings: Settings, owner: str) -> FilesPlace:
+    url, environment = str(settings.files_url), settings.environment_column
+    if environment is not None:  # others may have rows with the same keys
+        url = f"{url.rstrip('/')}/{environment}"
+    return FilesPlace(url, owner)
+
+
+def lost_files(settings: Settings, run: TableRun, package: Package) -> list[str]:
+    """Keys of a table's loaded rows whose file has no row in `FILES`, or no bytes.
+
+    Call it on dlt's own thread.
+
+    Args:
+        settings: of the source.
+        run: of the table.
+        package: knows the destination.
+
+    Raises:
+        DataverseError: the place of the files cannot be opened or reached.
+    """
+    columns = run.reader.file_columns
+    if not columns:
+        return []
+    listed = _place(settings, "").listed(run.name)
+    files = package.destination(FILES, "key", run.environment)
+    return keys_of_lost_files(columns, run.destination, files, listed)
 
 
 def check_files(run: TableRun, *, in_load: bool, deletes: str) -> None:

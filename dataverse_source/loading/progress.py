@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from dataverse_source.client.client import DataverseClient
@@ -42,11 +43,25 @@ class TableWatch(Watch):
 
     def __init__(self, table: str, observer: Observer | None, rows: dict[str, int]) -> None:
         self._table, self._observer, self._rows = table, observer, rows
+        self._phase = ""
 
     def doing(self, phase: str) -> None:
         """See `Watch`."""
+        self._phase = phase
         if self._observer is not None:
             self._observer.doing(self._table, phase)
+
+    @contextmanager
+    def meanwhile(self, phase: str) -> Iterator[None]:
+        """See `Watch`."""
+        if self._observer is None:
+            yield
+            return
+        self._observer.doing(self._table, phase)
+        try:
+            yield
+        finally:
+            self._observer.doing(self._table, self._phase)
 
     def page(self, keys: int) -> None:
         """See `Watch`."""

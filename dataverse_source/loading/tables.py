@@ -333,6 +333,8 @@ def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator
     if run.name not in reading.run.names:  # renamed since the tables were found
         reading.run.names[run.name] = reading.table.logical_name
     watch = TableWatch(run.name, reading.run.observer, reading.run.rows_read)
+    if run.files is not None:
+        run.files.watch = watch
     there = reading.run.rows_there.get(reading.table.logical_name)
     run = replace(
         run,

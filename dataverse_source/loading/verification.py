@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,6 +13,7 @@ import dlt
 from dataverse_source.config.values import is_pattern
 from dataverse_source.errors import AuthenticationError, DataverseError, UnknownNameError
 from dataverse_source.loading.connection import Connection
+from dataverse_source.loading.file_loading import lost_files
 from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.pipeline_errors import table_error
 from dataverse_source.loading.run_context import RunContext, current_run
@@ -54,6 +55,7 @@ class Verdict:
         compared_by: the version column; None: the keys alone.
         cells: of its cells; None if they were not compared.
         why_not: why the table was not compared; None if it was.
+        lost_files: keys of loaded rows whose file has no row, or no bytes.
     """
 
     table: str
@@ -62,11 +64,12 @@ class Verdict:
     compared_by: str | None = None
     cells: CellReport | None = None
     why_not: str | None = None
+    lost_files: Sequence[str] = ()
 
     @property
     def is_equal(self) -> bool:
         """Whether the table was compared and nothing differs."""
-        if self.report is None or not self.report.is_equal:
+        if self.report is None or not self.report.is_equal or self.lost_files:
             return False
         return self.cells is None or self.cells.is_equal
 
@@ -152,7 +155,7 @@ def verify(
             chosen |= matching
     runs = TableRuns(connection)
     for one in sorted(chosen.values(), key=lambda one: name_of(one.logical_name)):
-        yield _verdict(pipeline, runs, one, name_of(one.logical_name), depth or Depth())
+        yield _verdict(pipeline, connection, runs, one, name_of(one.logical_name), depth or Depth())
     if not names:
         for table in connection.metadata.configured():
             if table.logical_name not in chosen:
@@ -178,11 +181,20 @@ def _means(name: str, names: Sequence[str]) -> bool:
 
 
 def _verdict(
-    pipeline: dlt.Pipeline, runs: TableRuns, loaded: LoadedAs, name: str, depth: Depth
+    pipeline: dlt.Pipeline,
+    connection: Connection,
+    runs: TableRuns,
+    loaded: LoadedAs,
+    name: str,
+    depth: Depth,
 ) -> Verdict:
     try:
-        run = runs.new(loaded.logical_name, _package(pipeline, loaded))
-        return _compared(run, loaded, depth)
+        package = _package(pipeline, loaded)
+        run = runs.new(loaded.logical_name, package)
+        verdict = _compared(run, loaded, depth)
+        if verdict.report is None:
+            return verdict
+        return replace(verdict, lost_files=lost_files(connection.settings, run, package))
     except AuthenticationError:
         raise
     except DataverseError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Union
@@ -75,6 +75,11 @@ class Watch:
     def read(self, rows: int) -> None:
         """So many more rows have been read, deleted ones among them."""
 
+    @contextmanager
+    def meanwhile(self, phase: str) -> Iterator[None]:  # noqa: ARG002
+        """While it lasts, another phase holds up the one that has begun."""
+        yield
+
 
 READING_ROWS = "reading rows"
 READING_CHANGES = "reading changes"
@@ -138,7 +143,13 @@ class Destination(Protocol):
 
 
 class Files(Protocol):
-    """Stores the files of a table's rows; gives rows of the table of files."""
+    """Stores the files of a table's rows; gives rows of the table of files.
+
+    Attributes:
+        watch: is told when files are stored.
+    """
+
+    watch: Watch
 
     def of(self, rows: pa.Table, *, replace: bool) -> Iterator[pa.Table]:
         """The files of rows that have come; ``replace``: all rows come."""

@@ -9,11 +9,14 @@ from typing import Any
 import dlt
 import pytest
 
+from dataverse_source.cli.run_progress import RunProgress
+from dataverse_source.loading.run_context import observed, running
+from dataverse_source.loading.verification import Verdict, loaded_tables, repairing, verify
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.writes.file_store import put_document
 from tests.end_to_end.test_files import Load, bytes_of, downloads, rows_of, store
 from tests.support.comparing import all_rows
-from tests.support.loads import NewPipeline, Run
+from tests.support.loads import NewPipeline, NewSource, Run
 
 __all__ = ["store"]
 
@@ -95,6 +98,7 @@ def test_changes_of_the_audit_come_back(
     keys = [sandbox.store.create("account", {"name": name}) for name in "ab"]
     run(tables=[], audit=True)
     before = all_rows(new_pipeline(), "audit_changes")
+    sandbox.clock.advance(3600 * 24)  # behind the lookback
     execute(new_pipeline(), SQL[how].format("audit_changes"))
     run(tables=[], audit=True)
     after = all_rows(new_pipeline(), "audit_changes")
@@ -104,3 +108,49 @@ def test_changes_of_the_audit_come_back(
     run(tables=[], audit=True)
     asked = [one.query for one in sandbox.requests if one.path.endswith("/audits")]
     assert all("createdon" in one.partition("filter")[2] for one in asked)
+
+
+def test_verify_tells_lost_files_and_its_repair_brings_them_back(
+    store: Load,
+    sandbox: Sandbox,
+    new_pipeline: NewPipeline,
+    new_source: NewSource,
+    tmp_path: Path,
+) -> None:
+    notes = notes_of(sandbox)
+    store(*ENTRIES)
+    place = str(tmp_path / "place")
+    source: Any = new_source("annotations", files=list(ENTRIES), files_url=place)
+
+    def verdicts() -> dict[str, Verdict]:
+        pipeline = new_pipeline()
+        loaded = loaded_tables(pipeline, ["accounts", "annotations"])
+        return {one.table: one for one in verify(pipeline, source.connection, loaded)}
+
+    assert all(one.is_equal for one in verdicts().values())
+    lost = rows_of(new_pipeline, "annotations")[notes[1], "documentbody"]["url"]
+    Path(lost.removeprefix("file://")).unlink()
+    gone = f"DELETE FROM dataverse._dataverse_files WHERE key = '{notes[2]}'"
+    execute(new_pipeline(), gone)
+    found = verdicts()
+    assert sorted(found["annotations"].lost_files) == sorted(notes[1:])
+    assert not found["annotations"].is_equal
+    assert found["accounts"].is_equal
+    with running(repairing(list(found.values()), new_pipeline())):
+        store(*ENTRIES)
+    assert all(one.is_equal for one in verdicts().values())
+    all_there(new_pipeline, sandbox, notes)
+
+
+def test_the_display_says_when_files_are_stored(store: Load, sandbox: Sandbox) -> None:
+    class Phases(RunProgress):
+        def doing(self, table: str, phase: str) -> None:
+            told.append((table, phase))
+
+    told: list[tuple[str, str]] = []
+    notes_of(sandbox)
+    with observed(Phases()):
+        store(*ENTRIES)
+    phases = [phase for table, phase in told if table == "annotations"]
+    at = phases.index("storing 3 files")
+    assert phases[at + 1] == phases[at - 1]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dataverse_source.sync.reconcile import Report
 
 ALL = "all"
+MOST_SHOWN = 10
+"""Rows with lost files that are named."""
 
 
 def _rows(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
@@ -145,6 +147,7 @@ def _facts(verdict: Verdict) -> dict[str, Any]:
         "missing": _difference(report, "missing"),
         "outdated": _difference(report, "outdated"),
         "extra": _difference(report, "extra"),
+        "lost_files": len(verdict.lost_files),
         "cells": None
         if cells is None
         else {
@@ -191,6 +194,10 @@ def _lines(verdict: Verdict, after: str) -> list[str]:
             f"{report.destination.rows:,} in the destination){after}"
         )
         lines += _keys(report)
+    if verdict.lost_files:
+        count, shown = len(verdict.lost_files), ", ".join(verdict.lost_files[:MOST_SHOWN])
+        more = f" and {count - MOST_SHOWN:,} more" if count > MOST_SHOWN else ""
+        lines.append(f"{name}: the files of {count:,} rows are lost: {shown}{more}")
     return [*lines, *_cells(name, verdict.cells)]
 
 

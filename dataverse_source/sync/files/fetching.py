@@ -28,7 +28,7 @@ from dataverse_source.errors import (
 )
 from dataverse_source.sync.files.columns import WantedFile
 from dataverse_source.sync.files.journal import Journal, StoredFile
-from dataverse_source.sync.files.place import FilesPlace
+from dataverse_source.sync.files.place import FilesPlace, path_of
 from dataverse_source.sync.files.sinks import ChangedError, DocumentSink, FileSink
 from dataverse_source.sync.files.spool import IN_MEMORY, Spool
 
@@ -134,7 +134,7 @@ class Fetcher:
     def _one(self, wanted: WantedFile, stop: threading.Event) -> Fetched:
         known = self._journal.find(wanted)
         if known is not None and known.url == self._url(wanted, known.sha256):
-            path = self.place.path(wanted.column.table, known.key, known.column, known.sha256)
+            path = path_of(wanted.column.table, known.key, known.column, known.sha256)
             if self.place.has(path, known.size):
                 return known
         try:
@@ -152,7 +152,7 @@ class Fetcher:
 
     def _url(self, wanted: WantedFile, sha256: str) -> str:
         column = wanted.column
-        return self.place.url_of(self.place.path(column.table, wanted.key, column.name, sha256))
+        return self.place.url_of(path_of(column.table, wanted.key, column.name, sha256))
 
     def _downloaded(self, wanted: WantedFile, stop: threading.Event) -> StoredFile:
         """Downloads and stores a file.
@@ -178,7 +178,7 @@ class Fetcher:
                 raise
             name, mime = sink.name or wanted.name, sink.mime_type or wanted.mime_type
             digest, key, column = spool.sha256, wanted.key, wanted.column
-            stored = self.place.path(column.table, key, column.name, digest)
+            stored = path_of(column.table, key, column.name, digest)
             if spool.size > IN_MEMORY:
                 with self._large:
                     self.place.put(stored, spool)

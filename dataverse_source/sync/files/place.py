@@ -89,6 +89,11 @@ def _extra(url: str) -> str:
     return f"dlt's extra (pip install 'dlt[{extra}]', or uv add 'dlt[{extra}]')"
 
 
+def path_of(table: str, key: str, column: str, sha256: str) -> str:
+    """The path of a file, below the place."""
+    return f"{table}/{key}/{column}/{sha256}"
+
+
 class FilesPlace:
     """Where files are stored.
 
@@ -106,10 +111,6 @@ class FilesPlace:
         self._is_atomic = bool(names & OBJECT_STORES)
         self._owner = hashlib.sha256(owner.encode()).hexdigest()[:8]
         self.url = Path(self._root).as_uri() if self._is_local else url.rstrip("/")
-
-    def path(self, table: str, key: str, column: str, sha256: str) -> str:
-        """The path of a file, below the place."""
-        return f"{table}/{key}/{column}/{sha256}"
 
     def url_of(self, path: str) -> str:
         """The URL of a file."""

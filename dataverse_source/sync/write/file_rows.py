@@ -7,22 +7,25 @@ files of all rows that come: storing the same bytes again changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
-from dlt.common.schema.typing import TColumnSchema
 
 from dataverse_source.arrow.keys import concat, difference
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.config.log import logger
 from dataverse_source.errors import printable
+from dataverse_source.sync.context import Watch
 from dataverse_source.sync.files.columns import FileColumn, WantedFile
 from dataverse_source.sync.files.fetching import FailedFile, Fetched, Fetcher
 from dataverse_source.sync.files.journal import Journal
+from dataverse_source.sync.files.place import path_of
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.file_table import FAILED, FILES, GONE, SCHEMA, STORED, as_table
+from dataverse_source.sync.write.lost_files import Loaded, keys_of_lost_files
 
 NAMES = tuple(SCHEMA.names[:-1])
 
@@ -34,28 +37,9 @@ FILES_A_BATCH = 500
 MOST_NAMED = 10
 """Failed files that the log names, of a table in a run; the table of files has all."""
 
-_OF_BYTES = ("key", "column", "status", "sha256")
-
 Row = dict[str, Any]
 Place = tuple[str, str]
 """Key and column of a file."""
-
-
-class Loaded(Protocol):
-    """The table of files in the destination."""
-
-    def rows(
-        self, columns: Sequence[str | None], keys: Sequence[str] | None = None
-    ) -> Iterator[Sequence[Sequence[Any]]] | None:
-        """Rows with these keys, or all, in chunks; None if it cannot be asked."""
-
-    def matching(
-        self, columns: Sequence[str | None], column: str, value: str
-    ) -> Iterator[Sequence[Sequence[Any]]] | None:
-        """Rows with this value in a column, in chunks; None if it cannot be asked."""
-
-    def columns(self) -> Mapping[str, TColumnSchema]:
-        """The columns that dlt knows of the table; none before its first load."""
 
 
 @dataclass
@@ -90,6 +74,9 @@ class FileRows:
         table: the loaded table whose rows have the files.
         replaced: is told key and column of a file that is gone or has other bytes now, and their
             digest.
+
+    Attributes:
+        watch: is told when files are stored.
     """
 
     def __init__(
@@ -117,6 +104,7 @@ class FileRows:
         self._tried = tried
         self._begun = False
         self.counts = FileCounts()
+        self.watch = Watch()
 
     def of(self, rows: pa.Table, *, replace: bool) -> Iterator[pa.Table]:
         """The files of rows that have come: new ones are stored first, missing ones are removed.
@@ -186,32 +174,17 @@ class FileRows:
             yield from self._of_some(found)
 
     def _lost(self) -> list[str]:
-        """Keys of loaded rows with a file that has no row or no bytes."""
-        stored = {
-            (str(key), str(column)): status != STORED
-            or self._is_listed(str(key), str(column), str(digest))
-            for rows in self._loaded.matching(_OF_BYTES, "table", self._name) or ()
-            for key, column, status, digest in rows
-        }
-        known, seen = self._table.columns(), set(concat(self._seen).to_pylist())
-        names = dict.fromkeys(name for one in self._columns for name in (one.key, *one.needed))
-        asked = [name if name in known else None for name in names]
-        lost = []
-        for chunk in self._table.rows(asked) or ():
-            for cells in chunk:
-                row = dict(zip(names, cells, strict=True))
-                key = str(row[self._columns[0].key])
-                places = [(key, one.name) for one in self._columns if one.has_file(row)]
-                # what has come in this run has been looked after, but for the bytes
-                if any(
-                    not stored.get(one, key in seen) for one in places if one not in self._tried
-                ):
-                    lost.append(key)
-        return lost
+        return keys_of_lost_files(
+            self._columns,
+            self._table,
+            self._loaded,
+            self._listed or (),
+            seen=set(concat(self._seen).to_pylist()),
+            tried=self._tried,
+        )
 
     def _is_listed(self, key: str, column: str, digest: str) -> bool:
-        path = self._fetcher.place.path(self._name, key, column, digest)
-        return self._listed is None or path in self._listed
+        return self._listed is None or path_of(self._name, key, column, digest) in self._listed
 
     def _places(self, column: str, value: str) -> Iterator[tuple[str, str, str]]:
         """Key, column and status of this table's files with a value in a column."""
@@ -257,11 +230,12 @@ class FileRows:
         todo = [one for place, one in wanted.items() if not self._is_stored(one, known.get(place))]
         self._tried |= {(one.key, one.column.name) for one in todo}
         batch: list[Row] = []
-        for found in self._fetcher.fetch(todo):
-            batch.append(self._row(found, known))
-            if len(batch) >= FILES_A_BATCH:
-                yield as_table(batch)
-                batch = []
+        with self.watch.meanwhile(f"storing {len(todo):,} files") if todo else nullcontext():
+            for found in self._fetcher.fetch(todo):
+                batch.append(self._row(found, known))
+                if len(batch) >= FILES_A_BATCH:
+                    yield as_table(batch)
+                    batch = []
         if batch:
             yield as_table(batch)
 
@@ -269,7 +243,7 @@ class FileRows:
         if row is None or row["status"] != STORED or row["version"] != wanted.version:
             return False
         place = self._fetcher.place
-        path = place.path(wanted.column.table, wanted.key, wanted.column.name, str(row["sha256"]))
+        path = path_of(wanted.column.table, wanted.key, wanted.column.name, str(row["sha256"]))
         is_there = self._is_listed(wanted.key, wanted.column.name, str(row["sha256"]))
         return is_there and bool(row["url"] == place.url_of(path))
 

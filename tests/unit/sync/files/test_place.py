@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dataverse_source.errors import ConfigurationError, PipelineError
-from dataverse_source.sync.files.place import FilesPlace, opened
+from dataverse_source.sync.files.place import FilesPlace, opened, path_of
 from dataverse_source.sync.files.spool import IN_MEMORY, Spool
 
 
@@ -26,7 +26,7 @@ def spool_of(tmp_path: Path, content: bytes) -> Spool:
 
 @pytest.mark.parametrize("size", [0, 5, IN_MEMORY + 1])
 def test_a_file_is_stored_once(place: FilesPlace, tmp_path: Path, size: int) -> None:
-    path = place.path("accounts", "key", "column", "digest")
+    path = path_of("accounts", "key", "column", "digest")
     assert not place.has(path, size)
     with spool_of(tmp_path, b"x" * size) as spool:
         place.put(path, spool)
@@ -48,7 +48,7 @@ class _Broken(Spool):
 
 
 def test_half_a_file_is_never_seen(place: FilesPlace, tmp_path: Path) -> None:
-    path = place.path("accounts", "key", "column", "digest")
+    path = path_of("accounts", "key", "column", "digest")
     with _Broken(tmp_path / "spool", resumes=False) as spool:
         spool.write(b"x" * (IN_MEMORY + 1))
         with pytest.raises(PipelineError, match="place of the files"):
