@@ -58,6 +58,13 @@ class FilesOfSource:
 
         def replaced(key: str, column: str, keep: str | None) -> None:
             work.removals[run.name, key, column] = keep
+            work.stored.pop((run.name, key, column), None)
+
+        def stored(key: str, column: str, sha256: str) -> None:
+            place = run.name, key, column
+            work.stored[place] = sha256
+            if place in work.removals:
+                work.removals[place] = sha256
 
         found = FileRows(
             run.name,
@@ -70,6 +77,7 @@ class FilesOfSource:
             tried=context.files_tried.setdefault(run.reader.table.logical_name, set()),
             refuses_nul=run.abilities is not None and run.abilities.refuses_nul,
             replaced=replaced if self._settings.files_deletes == "remove" else None,
+            stored=stored if self._settings.files_deletes == "remove" else None,
         )
         work.counts = found.counts
         context.file_work[run.reader.table.logical_name] = work
@@ -140,7 +148,13 @@ def remove_files(context: RunContext) -> None:
     Raises:
         PipelineError: they cannot be removed.
     """
-    for work in (one for some in context.files_done.values() for one in some):
-        for (table, key, column), keep in work.removals.items():
-            work.place.remove_others(table, key, column, keep)
-        work.removals.clear()
+    for works in context.files_done.values():
+        removals: dict[tuple[str, str, str], str | None] = {}
+        for work in works:  # what one package has found gone, a later one may have stored again
+            removals |= {place: work.stored[place] for place in removals.keys() & work.stored}
+            removals |= work.removals
+        for (table, key, column), keep in removals.items():
+            works[0].place.remove_others(table, key, column, keep)
+        for work in works:
+            work.removals.clear()
+            work.stored.clear()

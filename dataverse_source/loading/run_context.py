@@ -43,11 +43,14 @@ class FileWork:
         counts: what was done.
         removals: files whose bytes are to be removed when the package is loaded: table, key and
             column, with the digest of the bytes that stay.
+        stored: digests of files that were stored, likewise: an earlier package of the run may have
+            found the same file gone.
     """
 
     place: FilesPlace
     counts: FileCounts = field(default_factory=FileCounts)
     removals: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
+    stored: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
 
 @configspec

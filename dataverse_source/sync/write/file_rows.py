@@ -74,6 +74,7 @@ class FileRows:
         table: the loaded table whose rows have the files.
         replaced: is told key and column of a file that is gone or has other bytes now, and their
             digest.
+        stored: is told key, column and digest of a file that is stored.
 
     Attributes:
         watch: is told when files are stored.
@@ -92,13 +93,14 @@ class FileRows:
         tried: set[Place],
         refuses_nul: bool = False,
         replaced: Callable[[str, str, str | None], None] | None = None,
+        stored: Callable[[str, str, str], None] | None = None,
     ) -> None:
         self._name, self._columns, self._fetcher = name, columns, fetcher
         self._journal, self._loaded, self._keeps = journal, loaded, keeps
         self._table = table
         self._listed: set[str] | None = None
         self._checks = False
-        self._refuses_nul, self._replaced = refuses_nul, replaced
+        self._refuses_nul, self._replaced, self._stored = refuses_nul, replaced, stored
         self._seen: list[pa.Array] = []
         self._all_seen = False
         self._tried = tried
@@ -278,6 +280,8 @@ class FileRows:
         before = known.get((found.key, found.column), {}).get("sha256")
         if self._replaced is not None and before not in (None, found.sha256):
             self._replaced(found.key, found.column, found.sha256)
+        if self._stored is not None:
+            self._stored(found.key, found.column, found.sha256)
         return {
             **row,
             "key": found.key,
