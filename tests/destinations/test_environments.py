@@ -13,7 +13,6 @@ from dataverse_source import ConfigurationError, dataverse, load
 from dataverse_source.loading.report import LoadReport
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sync.write.file_table import FILES
-from tests.destinations import ducklake
 from tests.destinations.places import place
 from tests.support.requests_sent import keys
 from tests.support.settings import credentials_of
@@ -27,7 +26,7 @@ pytestmark = [
 ROWS = {"account": 20, "contact": 5, "systemuser": 3}
 
 
-PLACES = ["PostgreSQL", "MariaDB", "SQLite", "DuckLake", "Delta", "Iceberg"]
+PLACES = ["PostgreSQL", "MariaDB", "SQLite", "Delta", "Iceberg"]
 WAYS: dict[str, dict[str, Any]] = {
     "changes": {"files": ["accounts.new_contract"]},
     "full": {"sync": "full"},
@@ -44,8 +43,6 @@ COUNT = (
 def test_environments_share_tables(
     name: str, way: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if name == "DuckLake" and ducklake.run_again(request.node, tmp_path):
-        return
     where = place(name, tmp_path, request.getfixturevalue)
     dataset = f"of_{way}_{tmp_path.name}".lower()[:40]
     with Sandbox(rows=ROWS, seed=1) as eu, Sandbox(rows=ROWS, seed=1) as us:
