@@ -25,6 +25,10 @@ from dataverse_source.sync.write.files_of_rows import loads_files
 from dataverse_source.sync.write.history import begins
 from dataverse_source.sync.written_rows import version_column
 
+LEAST_ROWS = 250_000
+"""Rows of a file that is loaded as it is; smaller ones are joined. Measured in DuckDB, which fills
+row groups of 122,880: four files of 50,000 rows took 5.3 CPU s one after the other, 2.8 as one."""
+
 
 def read_all(run: TableRun, state: TableState) -> SyncSteps:
     """All rows, or the next ``max_rows_per_load`` of them.
@@ -75,7 +79,7 @@ def _landed_rows(run: TableRun, landed: Landed, *, replaces: bool) -> Iterator[R
         read_any = True
         if isinstance(rows, pa.Table):
             yield RowBatch(rows, replace=replaces)
-        elif as_they_are:
+        elif as_they_are and rows.rows >= LEAST_ROWS:
             yield RowBatch(_keys(run, rows), replaces, rows)
         else:
             for some in prefetch(rows.tables(), run.workers):

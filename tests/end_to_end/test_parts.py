@@ -25,6 +25,7 @@ from dataverse_source.loading.report import LoadReport
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.schema import schema_changes
 from dataverse_source.sandbox.schema.tables import Column
+from dataverse_source.sync import full
 from dataverse_source.sync.read import recreated_rows
 from tests.support.comparing import assert_equal
 from tests.support.requests_sent import keys, queries, state
@@ -234,6 +235,7 @@ def old_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     Few rows have few version numbers; the margin is for an environment that counts millions.
     """
     monkeypatch.setattr(recreated_rows, "VERSION_MARGIN", 10)
+    monkeypatch.setattr(full, "LEAST_ROWS", 1)
 
 
 def _files(folder: Path) -> set[str]:
