@@ -109,7 +109,7 @@ class BeyondMoves(PartMoves):
             self.folder = tempfile.TemporaryDirectory()
             for turn, schedule in enumerate(self.schedules):
                 schedule.folder = Path(self.folder.name) / f"machine{turn}"
-            self.entries = (NOTES, *self._contracts)
+            self.entries = (NOTES, *self._contracts) if number % 3 else (NOTES,)
             if number % 2:
                 self.given["files_deletes"] = "remove"
             fetching.MOST_AT_ONCE = 1  # so that a seed gives the same history again
@@ -201,11 +201,10 @@ class BeyondMoves(PartMoves):
             file_store.set_rule(environment, "annotation", key, DOCUMENT, what)
 
     @_loads("files")
-    @rule(number=NUMBER)
-    def want_other_files(self, number: int) -> None:
-        """A user asks for the files of another table, too, or no longer."""
-        every = (NOTES, *self._contracts)
-        self.entries = (every, every[:1], every[1:])[number % 3]
+    @rule()
+    def want_more_files(self) -> None:
+        """A user asks for the files of accounts, too."""
+        self.entries = (NOTES, *self._contracts)
         self.configure()
 
     @_loads("files")
@@ -287,7 +286,6 @@ class BeyondMoves(PartMoves):
                     there,
                     table,
                     column or DOCUMENT,
-                    keeps=some.deletes == "keep",
                     only_active=some.filter is not None,
                 )
         if self.folder is not None:

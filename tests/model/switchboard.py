@@ -15,7 +15,6 @@ LEFT_OUT = {
     "ieee754_compatible": "the source never sends IEEE754Compatible",
     "page_size_out_of_range": "settings refuse such a page size before anything is sent",
     "top_with_page_size": "the source never sends both",
-    "last_fetchxml_page": "the source sends no FetchXML",
     "next_link": "its value flag_only ends every chain of pages",
     "metadata_level": "the source asks for no other level than the usual one",
     "stuck_cookie": "its value any ends every chain of pages; the fault repeated_next_link is it",
@@ -54,6 +53,8 @@ PLACES = {
     "first page": r"/v9\.2/(?!Entity|Retrieve)\w+\?(?!.*(skip|delta)token)",
     "next page": r"skiptoken",
     "delta": r"deltatoken",
+    "file": r"/\$value",
+    "details of the audit": r"/\$batch",
     "anywhere": r"/",
 }
 """Where something goes wrong: regular expressions of what is asked for."""
