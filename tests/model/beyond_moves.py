@@ -74,7 +74,6 @@ class BeyondMoves(PartMoves):
         queries: the form of each query, by name.
         entries: the setting ``files``.
         folder: with the files and the working folders of both machines.
-        cut_short: whether a run was, so that bytes that nobody names may have stayed.
     """
 
     def __init__(self) -> None:
@@ -83,7 +82,6 @@ class BeyondMoves(PartMoves):
         self.queries: dict[str, str] = {}
         self.entries: tuple[str, ...] = ()
         self.folder: tempfile.TemporaryDirectory[str] | None = None
-        self.cut_short = False
 
     def begin_beyond(self, beyond: frozenset[str], number: int) -> None:
         """Adds to the scene what is loaded beside tables, before the first run.

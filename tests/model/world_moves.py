@@ -62,6 +62,8 @@ class WorldMoves(RuleBasedStateMachine):
         saved: backups of the destination; the first one is empty.
         readable_columns: secured ones that a profile shows, as ``<table>.<column>``.
         environments: how many backups of the environment there are.
+        cut_short: whether a run was, or rows were lost, so that bytes that nobody names may have
+            stayed.
     """
 
     world: World
@@ -81,6 +83,7 @@ class WorldMoves(RuleBasedStateMachine):
         self.spelled_out = False
         self.readable_columns: set[str] = set()
         self.environments = 0
+        self.cut_short = False
 
     def run_once(self, kill_at: int | None = None, landed: Any = None) -> dict[str, DataverseError]:
         """One run; returns why tables have failed, by logical name."""
@@ -166,6 +169,7 @@ class WorldMoves(RuleBasedStateMachine):
     def rows_vanish_in_the_destination(self, at: int, number: int) -> None:
         names = sorted({*self.destination.counts(), FILES} & self.destination.tables.keys())
         if names:
+            self.cut_short = True
             self.destination.lose_rows(names[at % len(names)], number)
 
     @rule()
@@ -175,6 +179,7 @@ class WorldMoves(RuleBasedStateMachine):
     @rule(at=NUMBER)
     def restore_the_destination(self, at: int) -> None:
         """It is that of a backup, or another one, which is empty."""
+        self.cut_short = True
         self.destination.restore(self.saved[at % len(self.saved)])
 
     @rule(secured=st.booleans(), at=NUMBER)
