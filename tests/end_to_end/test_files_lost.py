@@ -13,7 +13,8 @@ from dataverse_source.cli.run_progress import RunProgress
 from dataverse_source.loading.run_context import observed, running
 from dataverse_source.loading.verification import Verdict, loaded_tables, repairing, verify
 from dataverse_source.sandbox import Sandbox
-from dataverse_source.sandbox.writes.file_store import put_document
+from dataverse_source.sandbox.writes.file_store import put_document, put_file
+from dataverse_source.sandbox.writes.files import put_image
 from tests.end_to_end.test_files import Load, bytes_of, downloads, rows_of, store
 from tests.support.comparing import all_rows
 from tests.support.loads import NewPipeline, NewSource, Run
@@ -108,6 +109,57 @@ def test_changes_of_the_audit_come_back(
     run(tables=[], audit=True)
     asked = [one.query for one in sandbox.requests if one.path.endswith("/audits")]
     assert all("createdon" in one.partition("filter")[2] for one in asked)
+
+
+def account_with_files(sandbox: Sandbox) -> str:
+    key = str(sandbox.store.rows("account")[0]["accountid"])
+    put_file(sandbox.environment, "account", key, "new_contract", b"contract", "c.pdf")
+    put_image(sandbox.environment, "account", key, "entityimage", b"small", b"full size")
+    return key
+
+
+def columns_of(new_pipeline: NewPipeline, key: str) -> set[str]:
+    """The columns of an account's files in the table of files."""
+    return {column for own, column in rows_of(new_pipeline, "accounts") if own == key}
+
+
+@pytest.mark.parametrize("meanwhile", [("accounts.entityimage",), ("annotations",)])
+@pytest.mark.parametrize("max_rows", [None, 7])
+def test_a_row_is_deleted_while_its_files_are_not_wanted(
+    store: Load,
+    sandbox: Sandbox,
+    new_pipeline: NewPipeline,
+    tmp_path: Path,
+    meanwhile: tuple[str, ...],
+    max_rows: int | None,
+) -> None:
+    key = account_with_files(sandbox)
+    wanted = ("accounts.new_contract", "accounts.entityimage")
+    settings = {"tables": ["accounts", "annotations"], "files_deletes": "remove"}
+    store(*wanted, **settings)
+    assert columns_of(new_pipeline, key) == {"new_contract", "entityimage"}
+    store(*meanwhile, **settings)
+    sandbox.store.delete("account", key)
+    store(*meanwhile, **settings)
+    store(*wanted, max_rows_per_load=max_rows, **settings)
+    accounts = rows_of(new_pipeline, "accounts")
+    assert {own for own, _ in accounts} == {
+        row["accountid"] for row in sandbox.store.rows("account")
+    }
+    assert not any(path.is_file() for path in (tmp_path / "place" / "accounts" / key).rglob("*"))
+
+
+def test_files_that_are_kept_go_when_deletes_are_to_be_removed(
+    store: Load, sandbox: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    key = account_with_files(sandbox)
+    settings: dict[str, Any] = {"tables": ["accounts"]}
+    store("accounts.new_contract", deletes="keep", **settings)
+    sandbox.store.delete("account", key)
+    store("accounts.new_contract", deletes="keep", **settings)
+    assert rows_of(new_pipeline, "accounts")[key, "new_contract"]["status"] == "deleted"
+    store("accounts.new_contract", deletes="remove", **settings)
+    assert columns_of(new_pipeline, key) == set()
 
 
 def test_verify_tells_lost_files_and_its_repair_brings_them_back(

@@ -199,10 +199,11 @@ class BeyondMoves(PartMoves):
             file_store.set_rule(environment, "annotation", key, DOCUMENT, what)
 
     @_loads("files")
-    @rule()
-    def want_more_files(self) -> None:
-        """A user asks for the files of accounts, too."""
-        self.entries = (NOTES, *self._contracts)
+    @rule(number=NUMBER)
+    def want_other_files(self, number: int) -> None:
+        """A user asks for the files of another table, too, or no longer."""
+        every = (NOTES, *self._contracts)
+        self.entries = (every, every[:1], every[1:])[number % 3]
         self.configure()
 
     @_loads("files")
@@ -284,6 +285,7 @@ class BeyondMoves(PartMoves):
                     there,
                     table,
                     column or DOCUMENT,
+                    keeps=some.deletes == "keep",
                     only_active=some.filter is not None,
                 )
         if self.folder is not None:

@@ -112,6 +112,7 @@ def assert_files(
     table: Table,
     column: str,
     *,
+    keeps: bool,
     only_active: bool,
 ) -> None:
     """The rows of a column's files are those of the sandbox, and so are the bytes they name.
@@ -121,6 +122,7 @@ def assert_files(
         destination: where their rows have to be.
         table: that has the column.
         column: with the files.
+        keeps: whether rows of files that are gone are kept, marked.
         only_active: whether only active rows are loaded.
     """
     name, listed = str(table.entity_set_name), destination.tables.get(FILES, {})
@@ -142,7 +144,7 @@ def assert_files(
         assert stored.read_bytes() == content, f"{where}: {stored} has other bytes"
     still_loaded = destination.tables.get(name, {}).keys() - rows.keys()
     for key in found.keys() - wanted - still_loaded:
-        # once they are kept, they stay, also when the setting is another one later
+        assert keeps, f"{name}({key}) has a file: {found[key]}"
         assert found[key]["status"] == "deleted", f"{name}({key}) has a file: {found[key]}"
 
 

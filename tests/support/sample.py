@@ -1,6 +1,6 @@
 """`uv run pytest` in some minutes: every kind of test, and a fixed sample of the long ones.
 
-Of the tests that load tables or start processes it takes every eighth of a folder, with the first
+Of the tests that load tables or start processes it takes every twelfth of a folder, with the first
 of its cases; of the random histories the first of each file; of all other tests everything. `uv run
 pytest --all` takes all, and so does a run that names files or tests.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-EVERY = 8
+EVERY = 12
 
 LONG_FOLDERS = {"benchmarks", "end_to_end", "model"}
 ON_DEMAND = ("peers", "destinations", "orchestration")

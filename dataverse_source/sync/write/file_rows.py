@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dataverse_source.arrow.keys import concat, difference
+from dataverse_source.arrow.keys import concat, difference, no_keys
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.config.log import logger
 from dataverse_source.errors import printable
@@ -132,10 +132,10 @@ class FileRows:
             self._listed = self._fetcher.place.listed(self._name)
 
     def gone(self, keys: pa.Array) -> Iterator[pa.Table]:
-        """The files of rows that Dataverse no longer has."""
+        """The files of rows that Dataverse no longer has, also of columns not wanted any more."""
         for start in range(0, len(keys), ROWS_AT_ONCE):
             some = keys.slice(start, ROWS_AT_ONCE).to_pylist()
-            known = self._known(some)
+            known = self._known(some, of_all_columns=True)
             if known is None:
                 places = [(key, one.name) for key in some for one in self._columns]
                 known = {} if self._keeps else {one: {} for one in places}
@@ -161,7 +161,12 @@ class FileRows:
             for key, column, _ in self._places("status", FAILED)
             if (key, column) not in self._tried
         ]
+        orphans = no_keys()
+        if not self._keeps:  # marked while `deletes` was "keep"
+            marked = self._places("status", GONE, of_all_columns=True)
+            yield from self._without({(key, column): {} for key, column, _ in marked})
         if self._checks and not self._all_seen:
+            orphans = self._of_no_row()
             missing = self._lost()
             if missing:
                 logger.warning(
@@ -170,10 +175,24 @@ class FileRows:
                     len(missing),
                     FILES,
                 )
-            again += missing
+            again += [*missing, *orphans.to_pylist()]
         keys = pa.array(dict.fromkeys(again), TEXT)
         for found in read_again(keys) if len(keys) else ():
             yield from self._of_some(found)
+        yield from self.gone(difference(orphans, concat(self._seen)))
+
+    def _of_no_row(self) -> pa.Array:
+        """Keys of files whose row is not loaded.
+
+        It was deleted while no file of the table was wanted, or it is missing and read again.
+        """
+        places = self._places("table", self._name, of_all_columns=True)
+        there = pa.array([key for key, _, status in places if status != GONE], TEXT)
+        chunks = self._table.rows([self._columns[0].key]) if self._table.columns() else None
+        if chunks is None:
+            return no_keys()
+        loaded = [pa.array([str(key) for (key,) in rows], TEXT) for rows in chunks]
+        return difference(there, concat([*loaded, *self._seen]))
 
     def _lost(self) -> list[str]:
         return keys_of_lost_files(
@@ -188,12 +207,14 @@ class FileRows:
     def _is_listed(self, key: str, column: str, digest: str) -> bool:
         return self._listed is None or path_of(self._name, key, column, digest) in self._listed
 
-    def _places(self, column: str, value: str) -> Iterator[tuple[str, str, str]]:
+    def _places(
+        self, column: str, value: str, *, of_all_columns: bool = False
+    ) -> Iterator[tuple[str, str, str]]:
         """Key, column and status of this table's files with a value in a column."""
         names = ("table", "key", "column", "status")
         for rows in self._loaded.matching(names, column, value) or ():
             for table, key, name, status in rows:
-                if table == self._name and name in self._own:
+                if table == self._name and (of_all_columns or name in self._own):
                     yield str(key), str(name), str(status)
 
     @property
@@ -317,7 +338,9 @@ class FileRows:
                 found.append({**own, DELETED: True})
         yield as_table(found)
 
-    def _known(self, keys: Sequence[str]) -> dict[Place, Row] | None:
+    def _known(
+        self, keys: Sequence[str], *, of_all_columns: bool = False
+    ) -> dict[Place, Row] | None:
         """The loaded rows of these keys' files; None if the destination cannot be asked."""
         if not self._loaded.columns():
             return {}
@@ -328,5 +351,5 @@ class FileRows:
         return {
             (str(row["key"]), str(row["column"])): row
             for row in rows
-            if row["table"] == self._name and row["column"] in self._own
+            if row["table"] == self._name and (of_all_columns or row["column"] in self._own)
         }
