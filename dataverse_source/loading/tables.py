@@ -130,6 +130,7 @@ class Tables:
         Raises:
             DataverseError: metadata cannot be read.
         """
+        current_run().count(self._connection.client)  # these are the first questions of a run
         found: list[str] = []
         for name, tables in self._questions.tables().items():
             if isinstance(tables, DataverseError):

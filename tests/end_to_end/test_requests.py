@@ -10,7 +10,7 @@ import dlt
 import pytest
 
 from benchmarks.many_tables import PREFIX, add_tables
-from dataverse_source import dataverse
+from dataverse_source import dataverse, load
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
 
@@ -64,3 +64,13 @@ def test_tables_without_changes_cost_a_request_each(
     assert set(found.values()) == {1}
     assert len(found) == TABLES
     assert around <= AROUND
+
+
+def test_a_run_counts_all_of_its_requests(
+    new_source: Callable[..., Any], new_pipeline: Callable[[], dlt.Pipeline], sandbox: Sandbox
+) -> None:
+    for _ in range(2):
+        sandbox.requests.clear()
+        report = load(new_pipeline(), new_source())
+        sent = [one for one in sandbox.requests if one.path.startswith("/api/data/")]
+        assert report.counters.requests == len(sent)
