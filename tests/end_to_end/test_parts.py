@@ -236,6 +236,8 @@ def old_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(recreated_rows, "VERSION_MARGIN", 10)
     monkeypatch.setattr(full, "LEAST_ROWS", 1)
+    # a test of the command may have set it in this process: the files would be gone
+    monkeypatch.setenv("LOAD__DELETE_COMPLETED_JOBS", "false")
 
 
 def _files(folder: Path) -> set[str]:
