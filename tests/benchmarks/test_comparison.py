@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,8 @@ pytestmark = pytest.mark.slow
 def test_the_comparison_runs_from_end_to_end(
     few_distinct_rows: None,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     arguments = ["--only", "compare", "--who", "floor", "--who", "ours", "--rows", "10000"]
     places = ["--cache", str(tmp_path / "pages"), "--results", str(tmp_path / "results")]
     assert main([*arguments, *places, "--rounds", "1", "--no-chart"]) == 0

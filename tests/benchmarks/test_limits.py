@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -37,10 +36,7 @@ def test_the_model_takes_what_the_documented_limits_take() -> None:
 
 
 @pytest.mark.slow
-def test_a_load_under_limits_from_end_to_end(
-    few_distinct_rows: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def test_a_load_under_limits_from_end_to_end(few_distinct_rows: None, tmp_path: Path) -> None:
     said: list[str] = []
     rows = {"cursor": 20 * ROWS_A_PAGE, "auto": 4 * ROWS_A_PAGE}
     results = measure_limited(rows, folder=tmp_path / "pages", say=said.append)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,8 @@ from benchmarks.parts import measure_parts
 
 @pytest.mark.slow
 def test_a_load_in_parts_is_measured_against_one_process(
-    few_distinct_rows: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few_distinct_rows: None, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     said: list[str] = []
     found = measure_parts(2_000, 2, folder=tmp_path / "pages", say=said.append)
     steps = [found["plan"], *found["each"], found["finish"]]

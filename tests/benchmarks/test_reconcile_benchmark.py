@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,8 @@ from benchmarks.reconcile import measure_reconcile
 
 @pytest.mark.slow
 def test_a_comparison_is_measured_against_the_first_load(
-    few_distinct_rows: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few_distinct_rows: None, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     said: list[str] = []
     found = measure_reconcile(10_000, 1, folder=tmp_path / "pages", say=said.append)
     assert found["comparison"]["requests"] >= 2  # pages of keys
