@@ -57,14 +57,11 @@ class FilesOfSource:
         journal = Journal(self._folder, run.name)
 
         def replaced(key: str, column: str, keep: str | None) -> None:
-            work.removals[run.name, key, column] = keep
-            work.stored.pop((run.name, key, column), None)
+            work.digests[run.name, key, column] = keep
+            work.replaced.add((run.name, key, column))
 
         def stored(key: str, column: str, sha256: str) -> None:
-            place = run.name, key, column
-            work.stored[place] = sha256
-            if place in work.removals:
-                work.removals[place] = sha256
+            work.digests[run.name, key, column] = sha256
 
         found = FileRows(
             run.name,
@@ -149,12 +146,11 @@ def remove_files(context: RunContext) -> None:
         PipelineError: they cannot be removed.
     """
     for works in context.files_done.values():
-        removals: dict[tuple[str, str, str], str | None] = {}
+        digests: dict[tuple[str, str, str], str | None] = {}
         for work in works:  # what one package has found gone, a later one may have stored again
-            removals |= {place: work.stored[place] for place in removals.keys() & work.stored}
-            removals |= work.removals
-        for (table, key, column), keep in removals.items():
-            works[0].place.remove_others(table, key, column, keep)
+            digests |= work.digests
         for work in works:
-            work.removals.clear()
-            work.stored.clear()
+            for place in work.replaced:
+                work.place.remove_others(*place, digests[place])
+            work.replaced.clear()
+            work.digests.clear()

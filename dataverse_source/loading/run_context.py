@@ -41,16 +41,14 @@ class FileWork:
     Attributes:
         place: where they are.
         counts: what was done.
-        removals: files whose bytes are to be removed when the package is loaded: table, key and
-            column, with the digest of the bytes that stay.
-        stored: digests of files that were stored, likewise: an earlier package of the run may have
-            found the same file gone.
+        digests: of files that were stored, by table, key and column; None for one that is gone.
+        replaced: those whose other bytes are to be removed when the run's packages are loaded.
     """
 
     place: FilesPlace
     counts: FileCounts = field(default_factory=FileCounts)
-    removals: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
-    stored: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    digests: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
+    replaced: set[tuple[str, str, str]] = field(default_factory=set)
 
 
 @configspec

@@ -146,7 +146,7 @@ class MetadataReader:
         with self._lock:
             found = self._current().columns
             if overview.logical_name not in found:
-                self._read_columns(self._wanted(overview, found))
+                self._read_columns(self._wanted([overview.logical_name], found))
                 found = self._current().columns
             return replace(overview, columns=found[overview.logical_name].value)
 
@@ -163,7 +163,7 @@ class MetadataReader:
         with self._lock:
             found = self._current().descriptions
             if overview.logical_name not in found:
-                self._read_descriptions(self._wanted(overview, found))
+                self._read_descriptions(self._wanted([overview.logical_name], found))
                 found = self._current().descriptions
             return found[overview.logical_name].value
 
@@ -177,11 +177,8 @@ class MetadataReader:
             there = {one.logical_name for one in self.tables()}
             wanted = [name for name in names if name in there]
             found = self._current().descriptions
-            missing = [name for name in wanted if name not in found]
-            if missing:
-                new = (one.logical_name for one in self.configured())
-                also = [one for one in new if one not in found]
-                self._read_descriptions(list(dict.fromkeys((*missing, *also))))
+            if not found.keys() >= set(wanted):
+                self._read_descriptions(self._wanted(wanted, found))
                 found = self._current().descriptions
             return {name: found[name].value for name in wanted if name in found}
 
@@ -272,9 +269,9 @@ class MetadataReader:
             logger.info("Metadata is not cached, as changes would not be noticed: %s", error)
             return None
 
-    def _wanted(self, overview: Table, known: Mapping[str, object]) -> list[str]:
-        """Logical names of the tables to read: this one and all configured ones not yet read."""
-        names = [overview.logical_name, *(table.logical_name for table in self.configured())]
+    def _wanted(self, names: Sequence[str], known: Mapping[str, object]) -> list[str]:
+        """Logical names of the tables to read: these and all configured ones, if not yet read."""
+        names = [*names, *(table.logical_name for table in self.configured())]
         return [name for name in dict.fromkeys(names) if name not in known]
 
     def _read_columns(self, names: Sequence[str]) -> None:

@@ -50,14 +50,11 @@ def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
         return replace(state, more=True, compared=None)
     follows, state = state.more, replace(state, more=False)
     run.watch.doing(READING_CHANGES)
-    if follows and column == CREATED_ON and watermark.modified_since is not None:
-        # Only what came while all rows were read; what is written late, the next run reads.
-        since = watermark.modified_since - SHORT
-        for rows in prefetch(run.reader.batches([_created_since(since)]), run.workers):
-            if rows.num_rows:
-                yield RowBatch(rows)
-        return state
-    filters, order = _newer(run, watermark, column)
+    first = watermark.modified_since if follows and column == CREATED_ON else None
+    if first is None:
+        filters, order = _newer(run, watermark, column)
+    else:  # only what came while all rows were read; what is written late, the next run reads
+        filters, order = [_created_since(first - SHORT)], None
     began, highest, has_rows = run.now(), 0, False
     for rows in prefetch(run.reader.batches(filters, order=order), run.workers):
         if not rows.num_rows:
@@ -70,7 +67,7 @@ def sync_cursor(run: TableRun, state: TableState, column: str) -> SyncSteps:
         lookback = timedelta(seconds=run.settings.lookback_seconds)
         checkpoints = next_checkpoints(watermark.checkpoints, began, highest, lookback)
         watermark = Watermark(checkpoints=checkpoints)
-    elif has_rows or watermark.modified_since is None:
+    elif first is None and (has_rows or watermark.modified_since is None):
         watermark = Watermark(modified_since=began)
     # Else the next read may start where this one did: a state that stays needs no load package.
     return replace(state, watermark=watermark)

@@ -149,6 +149,18 @@ def test_a_row_is_deleted_while_its_files_are_not_wanted(
     assert not any(path.is_file() for path in (tmp_path / "place" / "accounts" / key).rglob("*"))
 
 
+def test_a_full_read_removes_the_files_of_columns_that_are_not_wanted(
+    store: Load, sandbox: Sandbox, new_pipeline: NewPipeline
+) -> None:
+    key = str(sandbox.store.rows("account")[0]["accountid"])
+    put_file(sandbox.environment, "account", key, "new_contract", b"contract", "c.pdf")
+    store("accounts.new_contract", tables=["accounts"], sync="full")
+    assert columns_of(new_pipeline, key) == {"new_contract"}
+    sandbox.store.delete("account", key)
+    store("accounts.entityimage", tables=["accounts"], sync="full")
+    assert columns_of(new_pipeline, key) == set()
+
+
 def test_files_that_are_kept_go_when_deletes_are_to_be_removed(
     store: Load, sandbox: Sandbox, new_pipeline: NewPipeline
 ) -> None:

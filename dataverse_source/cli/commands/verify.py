@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -195,9 +196,9 @@ def _lines(verdict: Verdict, after: str) -> list[str]:
         )
         lines += _keys(report)
     if verdict.lost_files:
-        count, shown = len(verdict.lost_files), ", ".join(verdict.lost_files[:MOST_SHOWN])
-        more = f" and {count - MOST_SHOWN:,} more" if count > MOST_SHOWN else ""
-        lines.append(f"{name}: the files of {count:,} rows are lost: {shown}{more}")
+        count = len(verdict.lost_files)
+        named = _named(verdict.lost_files[:MOST_SHOWN], count)
+        lines.append(f"{name}: the files of {count:,} rows are lost: {named}")
     return [*lines, *_cells(name, verdict.cells)]
 
 
@@ -206,9 +207,14 @@ def _keys(report: Report) -> list[str]:
     for kind, count in report.counts.items():
         keys = report.examples[kind]
         if count and keys:
-            more = f" and {count - len(keys):,} more" if count > len(keys) else ""
-            lines.append(f"  {kind}: {', '.join(keys)}{more}")
+            lines.append(f"  {kind}: {_named(keys, count)}")
     return lines
+
+
+def _named(keys: Sequence[str], count: int) -> str:
+    """Some keys, and how many more there are of ``count``."""
+    more = f" and {count - len(keys):,} more" if count > len(keys) else ""
+    return f"{', '.join(keys)}{more}"
 
 
 def _cells(name: str, cells: CellReport | None) -> list[str]:

@@ -273,7 +273,8 @@ class ConcurrencyLimiter:
             is_new = permit.began > self._last_cut
             seconds = 0.0
             if failure.wait is not None:
-                seconds = told_to_wait(failure.wait, self._refusals * is_new, self._chance())
+                before = self._refusals if is_new else 0
+                seconds = told_to_wait(failure.wait, before, self._chance())
             elif is_new:
                 seconds = backoff(self._refusals + 1, self._chance())
             self._blocked_until = max(self._blocked_until, now + min(seconds, MAX_WAIT))

@@ -99,7 +99,6 @@ class FileRows:
         self._journal, self._loaded, self._keeps = journal, loaded, keeps
         self._table = table
         self._listed: set[str] | None = None
-        self._checks = False
         self._refuses_nul, self._replaced, self._stored = refuses_nul, replaced, stored
         self._seen: list[pa.Array] = []
         self._all_seen = False
@@ -127,15 +126,14 @@ class FileRows:
 
     def check(self) -> None:
         """Has `rest` make sure that each file has its row and its bytes still."""
-        if not self._checks and self._loaded.columns():
-            self._checks = True
+        if self._listed is None and self._loaded.columns():
             self._listed = self._fetcher.place.listed(self._name)
 
     def gone(self, keys: pa.Array) -> Iterator[pa.Table]:
         """The files of rows that Dataverse no longer has, also of columns not wanted any more."""
         for start in range(0, len(keys), ROWS_AT_ONCE):
             some = keys.slice(start, ROWS_AT_ONCE).to_pylist()
-            known = self._known(some, of_all_columns=True)
+            known = self._known(some)
             if known is None:
                 places = [(key, one.name) for key in some for one in self._columns]
                 known = {} if self._keeps else {one: {} for one in places}
@@ -153,19 +151,17 @@ class FileRows:
         if not self._loaded.columns():
             return
         if self._all_seen:
-            there = [key for key, _, status in self._places("table", self._name) if status != GONE]
-            lost = difference(pa.array(there, TEXT), concat(self._seen))
-            yield from self.gone(lost)
+            yield from self.gone(self._keys_beside(self._seen))
         again = [
             key
             for key, column, _ in self._places("status", FAILED)
-            if (key, column) not in self._tried
+            if column in self._own and (key, column) not in self._tried
         ]
         orphans = no_keys()
         if not self._keeps:  # marked while `deletes` was "keep"
-            marked = self._places("status", GONE, of_all_columns=True)
+            marked = self._places("status", GONE)
             yield from self._without({(key, column): {} for key, column, _ in marked})
-        if self._checks and not self._all_seen:
+        if self._listed is not None and not self._all_seen:
             orphans = self._of_no_row()
             missing = self._lost()
             if missing:
@@ -186,13 +182,17 @@ class FileRows:
 
         It was deleted while no file of the table was wanted, or it is missing and read again.
         """
-        places = self._places("table", self._name, of_all_columns=True)
-        there = pa.array([key for key, _, status in places if status != GONE], TEXT)
         chunks = self._table.rows([self._columns[0].key]) if self._table.columns() else None
         if chunks is None:
             return no_keys()
         loaded = [pa.array([str(key) for (key,) in rows], TEXT) for rows in chunks]
-        return difference(there, concat([*loaded, *self._seen]))
+        return self._keys_beside([*loaded, *self._seen])
+
+    def _keys_beside(self, rows: Sequence[pa.Array]) -> pa.Array:
+        """Keys of files, of any column, whose row is not among these."""
+        places = self._places("table", self._name)
+        there = pa.array([key for key, _, status in places if status != GONE], TEXT)
+        return difference(there, concat(rows))
 
     def _lost(self) -> list[str]:
         return keys_of_lost_files(
@@ -204,17 +204,12 @@ class FileRows:
             tried=self._tried,
         )
 
-    def _is_listed(self, key: str, column: str, digest: str) -> bool:
-        return self._listed is None or path_of(self._name, key, column, digest) in self._listed
-
-    def _places(
-        self, column: str, value: str, *, of_all_columns: bool = False
-    ) -> Iterator[tuple[str, str, str]]:
+    def _places(self, column: str, value: str) -> Iterator[tuple[str, str, str]]:
         """Key, column and status of this table's files with a value in a column."""
         names = ("table", "key", "column", "status")
         for rows in self._loaded.matching(names, column, value) or ():
             for table, key, name, status in rows:
-                if table == self._name and (of_all_columns or name in self._own):
+                if table == self._name:
                     yield str(key), str(name), str(status)
 
     @property
@@ -248,7 +243,11 @@ class FileRows:
             missing = {} if self._keeps else missing
             known = {}
         else:
-            missing = {place: row for place, row in known.items() if place not in wanted}
+            missing = {
+                place: row
+                for place, row in known.items()
+                if place not in wanted and place[1] in self._own
+            }
         yield from self._without(missing)
         todo = [one for place, one in wanted.items() if not self._is_stored(one, known.get(place))]
         self._tried |= {(one.key, one.column.name) for one in todo}
@@ -267,7 +266,7 @@ class FileRows:
             return False
         place = self._fetcher.place
         path = path_of(wanted.column.table, wanted.key, wanted.column.name, str(row["sha256"]))
-        is_there = self._is_listed(wanted.key, wanted.column.name, str(row["sha256"]))
+        is_there = self._listed is None or path in self._listed
         return is_there and bool(row["url"] == place.url_of(path))
 
     def _row(self, found: Fetched, known: Mapping[Place, Row]) -> Row:
@@ -338,9 +337,7 @@ class FileRows:
                 found.append({**own, DELETED: True})
         yield as_table(found)
 
-    def _known(
-        self, keys: Sequence[str], *, of_all_columns: bool = False
-    ) -> dict[Place, Row] | None:
+    def _known(self, keys: Sequence[str]) -> dict[Place, Row] | None:
         """The loaded rows of these keys' files; None if the destination cannot be asked."""
         if not self._loaded.columns():
             return {}
@@ -349,7 +346,5 @@ class FileRows:
             return None
         rows = (dict(zip(NAMES, row, strict=True)) for rows in chunks for row in rows)
         return {
-            (str(row["key"]), str(row["column"])): row
-            for row in rows
-            if row["table"] == self._name and (of_all_columns or row["column"] in self._own)
+            (str(row["key"]), str(row["column"])): row for row in rows if row["table"] == self._name
         }

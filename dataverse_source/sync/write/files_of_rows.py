@@ -6,9 +6,9 @@ something has to look at all values, or to change them.
 
 from __future__ import annotations
 
-from dataverse_source.sync.abilities import UPSERT, Abilities
+from dataverse_source.sync.abilities import UPSERT
 from dataverse_source.sync.context import TableRun
-from dataverse_source.sync.write.fitting import loaded_hints
+from dataverse_source.sync.write.fitting import loaded_hints, looks_at_values
 from dataverse_source.sync.write.items import variants
 
 
@@ -22,15 +22,4 @@ def loads_files(run: TableRun) -> bool:
     if run.labels.hints or run.column_hints or run.files or run.audit_changes:
         return False
     hints = loaded_hints(run.reader.schema.hints, {}, run.abilities)
-    return not _looks_at_values(run.abilities) and not variants(hints, run.destination.columns())
-
-
-def _looks_at_values(abilities: Abilities) -> bool:
-    """Whether the destination holds some values differently, or not at all."""
-    return bool(
-        abilities.rounds_decimals
-        or abilities.refuses_nul
-        or abilities.longest_text
-        or abilities.years
-        or abilities.empties_text
-    )
+    return not looks_at_values(run.abilities) and not variants(hints, run.destination.columns())

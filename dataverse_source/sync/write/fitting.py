@@ -97,6 +97,17 @@ def _digits(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(plain, TEXT)])
 
 
+def looks_at_values(abilities: Abilities) -> bool:
+    """Whether a destination holds some values differently, or not at all."""
+    return bool(
+        abilities.rounds_decimals
+        or abilities.refuses_nul
+        or abilities.longest_text
+        or abilities.years
+        or abilities.empties_text
+    )
+
+
 def check_values(rows: pa.Table, abilities: Abilities | None, table: str, key: str) -> None:
     """Checks that no value is one that the destination refuses, cuts or changes.
 

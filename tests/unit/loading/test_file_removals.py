@@ -20,8 +20,8 @@ def test_what_a_later_package_has_stored_again_stays(tmp_path: Path) -> None:
                 spool.write(digest.encode())
                 place.put(path_of(table, key, column, digest), spool)
     again, gone, gone_later = PLACES
-    first = FileWork(place, removals={again: None, gone: None})
-    second = FileWork(place, removals={gone_later: None}, stored={again: "new"})
+    first = FileWork(place, digests={again: None, gone: None}, replaced={again, gone})
+    second = FileWork(place, digests={again: "new", gone_later: None}, replaced={gone_later})
     context = RunContext(files_done={"annotation": [first, second]})
     remove_files(context)
     assert place.listed("annotations") == {path_of(*again, "new")}
