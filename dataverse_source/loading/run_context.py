@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+from weakref import WeakSet
 
 import pyarrow as pa
 from dlt.common.configuration import configspec
@@ -29,6 +30,9 @@ from dataverse_source.sync.files.place import FilesPlace
 from dataverse_source.sync.first_links import FirstLinks
 from dataverse_source.sync.temporary_database import SharedDatabase
 from dataverse_source.sync.write.file_rows import FileCounts
+
+_counted: WeakSet[Any] = WeakSet()
+"""The clients whose requests a run has counted."""
 
 EVERY_TABLE = "*"
 """Means all tables, in `RunContext.reasons` and `RunContext.comparisons`."""
@@ -84,7 +88,7 @@ class RunContext(ContainerInjectableContext):
         rows_there: about how many rows Dataverse has of tables that are read in full, by logical
             name; None if it does not say.
         schema_changes: what has changed in the metadata of tables, by entity set name.
-        clients: the clients used, each with what it had counted before the run.
+        clients: the clients used, each with what it had counted for earlier runs.
         landed: rows of tables that have been read before, in parts, by logical name.
         first_links: walks to the first delta links of the tables.
         database: keeps the database of temporary tables open between them.
@@ -188,10 +192,17 @@ class RunContext(ContainerInjectableContext):
         self.left_out[name] = error.why or error.what
 
     def count(self, client: Any) -> None:
-        """Counts the requests of ``client`` from now on."""
+        """Counts the requests of ``client`` from now on.
+
+        Its first run also has those before it: they found out which tables there are.
+        """
         with self.lock:
-            known = (client, client.counters, client.costs_by_path)
-            self.clients.setdefault(id(client), known)
+            if id(client) in self.clients:
+                return
+            is_new = client not in _counted
+            _counted.add(client)
+            before = (Counters(), {}) if is_new else (client.counters, client.costs_by_path)
+            self.clients[id(client)] = client, *before
 
     @property
     def counters(self) -> Counters:

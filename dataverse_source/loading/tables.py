@@ -130,7 +130,6 @@ class Tables:
         Raises:
             DataverseError: metadata cannot be read.
         """
-        current_run().count(self._connection.client)  # these are the first questions of a run
         found: list[str] = []
         for name, tables in self._questions.tables().items():
             if isinstance(tables, DataverseError):

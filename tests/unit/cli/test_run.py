@@ -59,6 +59,18 @@ def test_run(cli: Cli, configured: Sandbox, pipeline: str, folder: Path) -> None
     assert {"tables", "seconds", "destination", "dataset"} <= set(report)
 
 
+@pytest.mark.parametrize("runs", [1, 2])
+def test_all_requests_of_a_run_are_counted(
+    cli: Cli, configured: Sandbox, pipeline: str, runs: int
+) -> None:
+    """Also those that find out what the names mean, before anything is loaded."""
+    for _ in range(runs):
+        configured.requests.clear()
+        told = cli("run", "contacts", "--pipeline", pipeline, "--json").json()
+    sent = [one for one in configured.requests if one.path.startswith("/api/data/")]
+    assert told["counters"]["requests"] == len(sent)
+
+
 def test_run_what_the_settings_name(
     cli: Cli, configured: Sandbox, pipeline: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
