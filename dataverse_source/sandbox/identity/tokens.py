@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import jwt
@@ -15,6 +15,8 @@ from dataverse_source.sandbox.environment.clock import Clock
 
 KEY_SIZE = 2048
 ALGORITHM = "RS256"
+KEPT = 100
+"""Tokens whose signature is not checked again."""
 DELEGATED = "user_impersonation"
 """The permission of Dataverse with which an application acts for a person."""
 
@@ -38,6 +40,8 @@ class Tokens:
         self.lifetime = lifetime
         self._clock = clock
         self._lock = threading.Lock()
+        # A client sends the same token with every request.
+        self._signed = lru_cache(maxsize=KEPT)(self._checked)
 
     @property
     def issuer(self) -> str:
@@ -88,6 +92,14 @@ class Tokens:
             BadToken: wrong signature, issuer or audience, or not within its lifetime by the
                 sandbox's clock.
         """
+        claims = self._signed(token, audiences)
+        now = _seconds(self._clock.now())
+        if not claims["nbf"] <= now < claims["exp"]:
+            raise BadToken("The token is not within its lifetime.")
+        return dict(claims)
+
+    def _checked(self, token: str, audiences: frozenset[str]) -> dict[str, Any]:
+        """The claims of a token of this issuer for one of these audiences."""
         # The library would take the system's time: "exp" and "nbf" are checked below.
         options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
         try:
@@ -101,9 +113,6 @@ class Tokens:
             )
         except jwt.PyJWTError as error:
             raise BadToken(str(error)) from None
-        now = _seconds(self._clock.now())
-        if not claims["nbf"] <= now < claims["exp"]:
-            raise BadToken("The token is not within its lifetime.")
         return claims
 
     def public_keys(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Union
 
 ENGLISH = 1033
@@ -40,6 +41,7 @@ class Item:
         return str(self.members["MetadataId"])
 
 
+@lru_cache(maxsize=100_000)
 def metadata_id(*names: str) -> str:
     """The MetadataId of what these names lead to, the same at every start."""
     return str(uuid.uuid5(_ROOT, "/".join(names)))
