@@ -22,18 +22,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.compare import compare
-from benchmarks.contenders import contenders
+from benchmarks.contenders import Contender, contenders, package_and_floor
 from benchmarks.imports import measure_imports
 from benchmarks.latency import measure_latency
 from benchmarks.limited import measure_limited
 from benchmarks.memory import measure_memory
 from benchmarks.reconcile import measure_reconcile
 from benchmarks.report import PARTS, document
+from benchmarks.rows import NARROW
 from benchmarks.unchanged import measure_unchanged
 
 RESULTS = Path(__file__).parent / "results"
-LARGE_ROUNDS = 3
-"""Rounds of the large table, in which only the floor and this package run."""
+LARGE_ROUNDS = 2
+"""Rounds of the large tables, in which only the floor and this package run."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parts: dict[str, Callable[[argparse.Namespace], Any]] = {
         "compare": _compare,
         "large": _large,
+        "narrow": lambda given: _large(given, NARROW, "narrow"),
         "limits": lambda given: measure_limited(
             {"cursor": given.limits_rows, "auto": given.limits_rows // 10}, folder=given.cache
         ),
@@ -75,16 +77,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compare(options: argparse.Namespace) -> dict[str, Any]:
     wanted = [each for each in contenders() if options.who is None or each.name in options.who]
-    return _measured(wanted, options.rows, options.rounds, options.cache)
+    return _measured(wanted, options.rows, options.rounds, folder=options.cache)
 
 
-def _large(options: argparse.Namespace) -> dict[str, Any]:
-    wanted = [each for each in contenders() if each.name in ("floor", "ours")]
-    return _measured(wanted, options.large_rows, min(options.rounds, LARGE_ROUNDS), options.cache)
+def _large(
+    options: argparse.Namespace, selected: Sequence[str] = (), variant: str = "lookups"
+) -> dict[str, Any]:
+    wanted = package_and_floor(selected)
+    rounds = min(options.rounds, LARGE_ROUNDS)
+    return _measured(wanted, options.large_rows, rounds, variant=variant, folder=options.cache)
 
 
-def _measured(wanted: Sequence[Any], rows: int, rounds: int, cache: Path | None) -> dict[str, Any]:
-    outcomes = compare(wanted, rows, rounds, folder=cache)
+def _measured(wanted: Sequence[Contender], rows: int, rounds: int, **pages: Any) -> dict[str, Any]:
+    outcomes = compare(wanted, rows, rounds, **pages)
     return {each.contender.name: each.as_json() for each in outcomes}
 
 
@@ -120,10 +125,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    names = ("compare", "large", "limits", "latency", "imports", "unchanged", "memory", "reconcile")
-    add("--only", action="append", choices=names, help="one part; may be repeated")
+    add("--only", action="append", choices=list(PARTS), help="one part; may be repeated")
     add("--rows", type=int, default=200_000, help="accounts in the comparison")
-    add("--large-rows", type=int, default=1_000_000, help="accounts in the large one")
+    add("--large-rows", type=int, default=2_000_000, help="accounts in the large ones")
     add("--limits-rows", type=int, default=800_000, help="accounts under limits")
     add("--rounds", type=int, default=5, help="how often each contender runs")
     add("--who", action="append", help="a contender of the comparison; may be repeated")

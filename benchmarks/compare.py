@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import Contender, Unavailable
+from benchmarks.contenders import Contender, Unavailable, package_and_floor
 from benchmarks.measure import ContenderFailed, Measured, measured
 from benchmarks.pages import make_pages
 from benchmarks.serving import Server, page_server
@@ -67,6 +67,7 @@ def compare(
     rows: int,
     rounds: int,
     *,
+    variant: str = "lookups",
     folder: Path | None = None,
     say: Say = print,
 ) -> list[Outcome]:
@@ -76,11 +77,12 @@ def compare(
         contenders: who takes part.
         rows: how many rows the table has, for those that are quick enough.
         rounds: how often each one runs.
+        variant: of the pages, see `benchmarks.pages`.
         folder: where pages are kept; None for the usual place.
         say: shows progress.
     """
     outcomes = [Outcome(each, each.rows(rows)) for each in contenders]
-    pages = _pages(outcomes, folder, say)
+    pages = _pages(outcomes, variant, folder, say)
     with ExitStack() as opened:
         sizes = sorted({outcome.rows for outcome in outcomes})
         servers = {size: opened.enter_context(page_server(pages, size)) for size in sizes}
@@ -100,14 +102,16 @@ def run_once(contender: Contender, server: Server) -> Measured:
         Unavailable: it can't be installed here.
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        return measured(contender.command(server.connection), Path(folder), server.ca_bundle)
+        command = contender.command(server.connection)
+        return measured(command, Path(folder), server.ca_bundle, variables=contender.variables)
 
 
-def _pages(outcomes: Sequence[Outcome], folder: Path | None, say: Say) -> Path:
+def _pages(outcomes: Sequence[Outcome], variant: str, folder: Path | None, say: Say) -> Path:
     """Pages for all: with the tables of lookups for those that ask, plain for the others."""
     most = max(outcome.rows for outcome in outcomes)
-    made = make_pages(most, ("lookups", "keys", "versions"), folder=folder, say=say)
-    plain = [each.rows for each in outcomes if each.contender.name not in ("floor", "ours")]
+    made = make_pages(most, (variant, "keys", "versions"), folder=folder, say=say)
+    asking = {each.name for each in package_and_floor()}
+    plain = [each.rows for each in outcomes if each.contender.name not in asking]
     if plain:
         make_pages(max(plain), ("plain",), folder=folder, say=say)
     return made

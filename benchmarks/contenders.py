@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.rows import columns
+from dataverse_source.config.compiled import SWITCH
 from tests.peers import installed
 from tests.peers.installed import Package
 
@@ -32,6 +34,8 @@ class Contender:
             second.
         package: what has to be installed in an environment of its own; None: runs in this one.
         arguments: more arguments of the driver.
+        variables: of its environment.
+        module: that has to be installed here.
     """
 
     name: str
@@ -41,6 +45,8 @@ class Contender:
     most_rows: int | None = None
     package: Package | None = None
     arguments: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    module: str | None = None
 
     def rows(self, wanted: int) -> int:
         """How many rows it gets when ``wanted`` are asked for."""
@@ -56,6 +62,8 @@ class Contender:
         return [self._python(), script, json.dumps(dict(connection)), *self.arguments]
 
     def _python(self) -> str:
+        if self.module is not None and find_spec(self.module) is None:
+            raise Unavailable(f"{self.module} is not installed: uv run --extra fast")
         if self.package is None:
             return sys.executable
         try:
@@ -73,14 +81,7 @@ def contenders() -> list[Contender]:
     selected = ",".join(columns())
     into = "into DuckDB"
     return [
-        Contender(
-            "floor",
-            "the floor: one plain session",
-            "download, decompress, throw away",
-            "floor.py",
-            arguments=(selected,),
-        ),
-        Contender("ours", "dlt-dataverse", into, "ours.py"),
+        *package_and_floor(),
         Contender(
             "rest_api_parquet",
             "dlt rest_api, parquet",
@@ -123,3 +124,44 @@ def contenders() -> list[Contender]:
             arguments=(selected,),
         ),
     ]
+
+
+def package_and_floor(selected: Sequence[str] = ()) -> list[Contender]:
+    """The floor, and this package without and with its compiled decoder.
+
+    Args:
+        selected: columns; all when empty.
+    """
+    wanted = {"settings": {"table_settings": {"accounts": {"select": list(selected)}}}}
+    arguments = (json.dumps(wanted),) if selected else ()
+    return [
+        Contender(
+            "floor",
+            "the floor: one plain session",
+            "download, decompress, throw away",
+            "floor.py",
+            arguments=(",".join(selected or columns()),),
+        ),
+        Contender(
+            "ours",
+            "dlt-dataverse",
+            "into DuckDB",
+            "ours.py",
+            arguments=arguments,
+            variables={SWITCH: "off"},
+        ),
+        Contender(
+            "ours_fast",
+            "dlt-dataverse[fast]",
+            "compiled decoder, into DuckDB",
+            "ours.py",
+            arguments=arguments,
+            module="dataverse_decoder",
+        ),
+    ]
+
+
+def this_package(options: Mapping[str, Any]) -> Contender:
+    """This package without the compiled decoder, with options of its driver."""
+    (ours,) = (each for each in package_and_floor() if each.name == "ours")
+    return replace(ours, arguments=(json.dumps(options),))

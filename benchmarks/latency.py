@@ -18,11 +18,11 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from benchmarks.compare import run_once
-from benchmarks.contenders import contenders
+from benchmarks.contenders import this_package
 from benchmarks.limited import MODEL, asked_of
 from benchmarks.many_tables import PREFIX
 from benchmarks.serving import served
@@ -67,8 +67,7 @@ def _one(tables: int, pages: int, sync: str, runs: int) -> tuple[dict[str, Any],
     options = {
         "settings": settings, "limits": limits, "time_scale": MODEL.scale, "runs": runs,
     }  # fmt: skip
-    (ours,) = (each for each in contenders() if each.name == "ours")
-    ours = replace(ours, arguments=(json.dumps(options),))
+    ours = this_package(options)
     enforced = {**limits, "requests": int(limits["requests"]), "servers": MODEL.servers}
     page = MODEL.seconds * MODEL.scale
     command = [sys.executable, "-m", "benchmarks.many_tables", str(tables)]

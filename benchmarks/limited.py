@@ -11,7 +11,6 @@ can't be quicker than its chain of keys either, page after page, which comes bef
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -22,7 +21,7 @@ from typing import Any
 import requests
 
 from benchmarks.compare import run_once
-from benchmarks.contenders import contenders
+from benchmarks.contenders import this_package
 from benchmarks.limits import Model
 from benchmarks.pages import make_pages
 from benchmarks.rows import NARROW
@@ -65,8 +64,7 @@ def _one(made: Path, rows: int, sync: str) -> dict[str, Any]:
     settings = {"sync": sync, "page_size": ROWS_A_PAGE}
     settings["table_settings"] = {"accounts": {"select": list(NARROW)}}
     options = {"settings": settings, "limits": limits, "time_scale": MODEL.scale}
-    (ours,) = (each for each in contenders() if each.name == "ours")
-    ours = replace(ours, arguments=(json.dumps(options),))
+    ours = this_package(options)
     enforced = {**limits, "requests": int(limits["requests"]), "servers": MODEL.servers}
     page = MODEL.seconds * MODEL.scale
     with page_server(made, rows, limits=enforced, latency=page) as server:

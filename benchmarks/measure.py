@@ -52,7 +52,13 @@ class Measured:
         return asdict(self)
 
 
-def measured(command: Sequence[str], folder: Path, ca_bundle: str, limit: float = 3600) -> Measured:
+def measured(
+    command: Sequence[str],
+    folder: Path,
+    ca_bundle: str,
+    limit: float = 3600,
+    variables: Mapping[str, str] | None = None,
+) -> Measured:
     """Runs a command that ends its output with a line of JSON: rows, seconds.
 
     Args:
@@ -60,6 +66,7 @@ def measured(command: Sequence[str], folder: Path, ca_bundle: str, limit: float 
         folder: where it runs and what it may fill.
         ca_bundle: the certificate authority to trust.
         limit: seconds after which it is ended.
+        variables: more of its environment.
 
     Raises:
         ContenderFailed: it ended with an error, or has not ended in time.
@@ -73,7 +80,7 @@ def measured(command: Sequence[str], folder: Path, ca_bundle: str, limit: float 
             stdout=subprocess.PIPE,
             stderr=errors,
             cwd=folder,
-            env=environment(ca_bundle),
+            env={**environment(ca_bundle), **(variables or {})},
             text=True,
         )
     with process, _Memory(process.pid) as memory:

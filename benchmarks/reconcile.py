@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.compare import run_once
-from benchmarks.contenders import contenders
+from benchmarks.contenders import this_package
 from benchmarks.pages import make_pages
 from benchmarks.serving import page_server
 
@@ -33,8 +31,7 @@ def measure_reconcile(
     """
     made = make_pages(rows, ("lookups", "keys", "versions"), folder=folder, say=say)
     run_of_each = [[WITHOUT, {}], [WITH, {"reconcile_interval": 0}]]
-    (ours,) = (each for each in contenders() if each.name == "ours")
-    ours = replace(ours, arguments=(json.dumps({"then": run_of_each * rounds}),))
+    ours = this_package({"then": run_of_each * rounds})
     with page_server(made, rows) as server:
         run = run_once(ours, server)
     if run.rows != rows:

@@ -8,15 +8,13 @@ measures one process with all tables, and processes of which each has a bucket o
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from benchmarks.compare import run_once
-from benchmarks.contenders import Contender, contenders
+from benchmarks.contenders import Contender, this_package
 from benchmarks.many_tables import PREFIX
 from benchmarks.serving import served
 
@@ -66,8 +64,7 @@ def measure_buckets(
 
 def _ours(bucket: dict[str, Any]) -> Contender:
     options = {"settings": {"tables": [f"{PREFIX}*"], **bucket}, "runs": 3}
-    (ours,) = (each for each in contenders() if each.name == "ours")
-    return replace(ours, arguments=(json.dumps(options),))
+    return this_package(options)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from dataverse_source import (
     DataverseCredentials,
     LoadReport,
     dataverse,
+    limit_duckdb_memory,
     load,
     return_freed_memory,
 )
@@ -34,6 +35,7 @@ def main() -> None:
     further runs, each with its name, which are timed too.
     """
     return_freed_memory()
+    limit_duckdb_memory()
     start = time.process_time()
     connection = json.loads(sys.argv[1])
     options: dict[str, Any] = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
@@ -76,7 +78,9 @@ def _run(
 
 
 def _pipeline(duckdb_settings: dict[str, Any]) -> dlt.Pipeline:
-    credentials = DuckDbCredentials("loaded.duckdb", global_config=duckdb_settings)
+    credentials: Any = "duckdb:///loaded.duckdb"
+    if duckdb_settings:
+        credentials = DuckDbCredentials("loaded.duckdb", global_config=duckdb_settings)
     return dlt.pipeline(
         "benchmark",
         pipelines_dir=str(Path("pipelines").resolve()),
