@@ -26,6 +26,8 @@ from dataverse_source.sync.abilities import UPSERT, destination_abilities
 from dataverse_source.sync.context import TableRun
 from dataverse_source.sync.plan import make_plan
 from dataverse_source.sync.state import TableState
+from dataverse_source.sync.write.columns import SEEN_AT
+from dataverse_source.sync.write.destination import VALID_TO
 from dataverse_source.sync.write.feed import check_feed
 from dataverse_source.sync.write.history import check_history
 
@@ -188,6 +190,7 @@ def check_table(run: TableRun, *, in_load: bool) -> None:
     _check_table_format(run)
     check_feed(run)
     check_history(run)
+    _check_log(run)
     if run.merge_strategy is not None or run.settings.write == "append":
         if run.merge_strategy == UPSERT and run.table_format == "iceberg" and not in_load:
             raise ConfigurationError(
@@ -207,6 +210,31 @@ def check_table(run: TableRun, *, in_load: bool) -> None:
         remedy="Load into a database, or in a bucket or folder set table_format = 'delta' or "
         "'iceberg'. Or set write = 'append', which keeps a change feed. Or set sync = 'full' "
         "without deletes = 'keep' and max_rows_per_load: then every run replaces all rows.",
+    )
+
+
+def _check_log(run: TableRun) -> None:
+    """A log that is loaded keeps its form: it would have to be read anew for another one.
+
+    Raises:
+        ConfigurationError: the settings ask for another form, and events that Dataverse has purged
+            would be lost.
+    """
+    loaded, settings = run.destination.columns(), run.settings
+    forms = (
+        ("history", VALID_TO, settings.history),
+        ("write", SEEN_AT, settings.write == "append"),
+    )
+    begins = [name for name, column, wanted in forms if wanted and column not in loaded]
+    if not (run.reader.table.is_log and loaded and begins and run.destination.has_rows()):
+        return
+    raise ConfigurationError(
+        f"Table {run.name} is loaded without {begins[0]}, and to begin it would lose the events "
+        "that Dataverse has purged",
+        where=f"[sources.dataverse.table_settings.{run.name}] {begins[0]}",
+        remedy=f"Set {begins[0]} = {'false' if begins[0] == 'history' else repr('merge')} for this "
+        "table: events never change, so each has one version. To give up what is loaded, drop the "
+        "table first (dlt's refresh = 'drop_resources').",
     )
 
 

@@ -16,6 +16,7 @@ from dataverse_source.loading.verification import loaded_tables, verify
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.switches import Switches
 from dataverse_source.sync import audit_changes
+from dataverse_source.sync.write.feed import NO_ROW
 from tests.support.comparing import all_rows, assert_equal
 from tests.support.loads import NewPipeline, Run
 
@@ -130,6 +131,47 @@ def test_without_the_setting_audits_is_a_table(
 def test_changes_are_not_appended_twice(run: Run, audited: Sandbox) -> None:
     with pytest.raises(ConfigurationError, match="merges rows"):
         run(tables=[], audit=True, write="append")
+
+
+@pytest.mark.parametrize(
+    ("form", "settings"),
+    [("history", {"history": True}), ("write", {"write": "append"})],
+    ids=["history", "append"],
+)
+def test_purged_rows_are_not_given_up_for_another_form_of_the_table(
+    run: Run, audited: Sandbox, new_pipeline: NewPipeline, form: str, settings: Any
+) -> None:
+    store = audited.store
+    key = store.create("account", {"name": "first"})
+    run("audits")
+    before = {row["auditid"] for row in all_rows(new_pipeline(), "audits")}
+    for row in store.rows("audit"):
+        store.delete("audit", row["auditid"])
+    store.update("account", key, {"name": "second"})
+    with pytest.raises(ConfigurationError, match=f"loaded without {form}") as refusal:
+        run("audits", **settings)
+    assert f"table_settings.audits] {form}" in str(refusal.value.where)
+    assert {row["auditid"] for row in all_rows(new_pipeline(), "audits")} == before
+    run("audits")
+    assert before < {row["auditid"] for row in all_rows(new_pipeline(), "audits")}
+
+
+@pytest.mark.parametrize(
+    "settings", [{"history": True}, {"write": "append"}], ids=["history", "append"]
+)
+def test_purged_rows_stay_in_whatever_form_the_first_load_has_chosen(
+    run: Run, audited: Sandbox, new_pipeline: NewPipeline, settings: Any
+) -> None:
+    store = audited.store
+    key = store.create("account", {"name": "first"})
+    run("audits", **settings)
+    before = {row["auditid"] for row in all_rows(new_pipeline(), "audits")}
+    assert len(store.rows("audit")) == len(before - {NO_ROW}) > 0
+    for row in store.rows("audit"):
+        store.delete("audit", row["auditid"])
+    store.update("account", key, {"name": "second"})
+    run("audits", labels=True, **settings)  # all rows are read again
+    assert before < {row["auditid"] for row in all_rows(new_pipeline(), "audits")}
 
 
 def test_a_missing_privilege_is_named(run: Run, audited: Sandbox) -> None:
