@@ -90,6 +90,30 @@ def test_bytes_come_back_when_the_table_is_compared(
     assert downloads(sandbox) == []
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"max_rows_per_load": 7}, {"deletes": "keep"}, {"history": True}, {"sync": "full"}],
+    ids=lambda one: next(iter(one), "as it is"),
+)
+def test_bytes_that_nobody_wanted_come_back_when_somebody_does(
+    store: Load,
+    sandbox: Sandbox,
+    new_pipeline: NewPipeline,
+    tmp_path: Path,
+    settings: dict[str, Any],
+) -> None:
+    notes = notes_of(sandbox)
+    settings = {**settings, "tables": ["annotations", "accounts"], "reconcile_interval": 0}
+    store(*ENTRIES, **settings)
+    store("accounts.new_contract", **settings)
+    shutil.rmtree(tmp_path / "place" / "annotations")
+    store("accounts.new_contract", **settings)  # their rows stay, and nothing is downloaded
+    assert downloads(sandbox) == []
+    assert {row["status"] for row in rows_of(new_pipeline, "annotations").values()} == {"stored"}
+    store(*ENTRIES, **settings)
+    all_there(new_pipeline, sandbox, notes)
+
+
 @pytest.mark.parametrize("how", ["dropped", "one row gone"])
 def test_changes_of_the_audit_come_back(
     run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, how: str

@@ -74,6 +74,7 @@ class BeyondMoves(PartMoves):
         queries: the form of each query, by name.
         entries: the setting ``files``.
         folder: with the files and the working folders of both machines.
+        vanished: files that somebody has deleted.
     """
 
     def __init__(self) -> None:
@@ -82,6 +83,7 @@ class BeyondMoves(PartMoves):
         self.queries: dict[str, str] = {}
         self.entries: tuple[str, ...] = ()
         self.folder: tempfile.TemporaryDirectory[str] | None = None
+        self.vanished: set[Path] = set()
 
     def begin_beyond(self, beyond: frozenset[str], number: int) -> None:
         """Adds to the scene what is loaded beside tables, before the first run.
@@ -209,13 +211,17 @@ class BeyondMoves(PartMoves):
     @_loads("files")
     @rule(at=NUMBER)
     def bytes_vanish(self, at: int) -> None:
-        """Somebody deletes a file in the folder; a run that compares tables stores it again."""
-        found = sorted(self._root.rglob("*")) if self.folder else []
-        files = [one for one in found if one.is_file()]
+        """Somebody deletes a file in the folder; a run that compares tables stores it again.
+
+        If nobody wants the files of its column any more, it stays away until somebody does.
+        """
+        files = self.stored()
         user, before = self.sandbox.users.of_client(self.sandbox.client_id), dict(self.given)
         if not files or user is None or user.readable_tables is not None:
             return
-        files[at % len(files)].unlink()
+        lost = files[at % len(files)]
+        lost.unlink()
+        self.vanished.add(lost)
         self.given |= {"sweep_interval": 0}
         self.configure()
         self.run()
@@ -270,7 +276,8 @@ class BeyondMoves(PartMoves):
             else:
                 assert_query(sandbox, there, name, kind)
         if self.settings.audit:
-            assert_audit(sandbox, there, before.get(AUDITS, {}))
+            assert_audit(sandbox, there, before.get(AUDITS, {}), self.lost_events)
+        kept_up = set()
         for entry in self.settings.files:
             name, _, column = entry.partition(".")
             table = next(
@@ -279,6 +286,7 @@ class BeyondMoves(PartMoves):
                 if name in (one.logical_name, one.entity_set_name)
             )
             if table.logical_name not in failed:
+                kept_up.add((table.entity_set_name, column or DOCUMENT))
                 some = self.settings.of_table(name, str(table.entity_set_name), table.logical_name)
                 assert_files(
                     sandbox,
@@ -289,20 +297,34 @@ class BeyondMoves(PartMoves):
                     only_active=some.filter is not None,
                 )
         if self.folder is not None:
-            self._assert_folder()
+            self._assert_folder(kept_up)
+
+    def stored(self, table: str = "") -> list[Path]:
+        """The files in the folder, of one table or of all."""
+        found = sorted((self._root / table).rglob("*")) if self.folder else []
+        return [one for one in found if one.is_file()]
 
     @property
     def _root(self) -> Path:
         return Path(str(self.folder and self.folder.name)) / "files"
 
-    def _assert_folder(self) -> None:
-        """The folder has all that rows name, nothing unfinished, and what is removed is gone."""
-        found = {one for one in self._root.rglob("*") if one.is_file()}
+    def _assert_folder(self, kept_up: Collection[tuple[str | None, str]]) -> None:
+        """The folder has all that rows name, nothing unfinished, and what is removed is gone.
+
+        Args:
+            kept_up: tables and columns whose files the run has looked after.
+        """
+        found = set(self.stored())
         unfinished = {one for one in found if one.name.startswith(".")}
         assert not unfinished, f"unfinished: {unfinished}"
         rows = self.destination.tables.get(FILES, {}).values()
-        named = {path_of(row["url"]) for row in rows if row["status"] == "stored"}
-        assert named <= found, f"rows name files that are not there: {named - found}"
+        stored = [row for row in rows if row["status"] == "stored"]
+        named = {path_of(row["url"]) for row in stored}
+        others = {
+            path_of(row["url"]) for row in stored if (row["table"], row["column"]) not in kept_up
+        }
+        missing = named - found - (others & self.vanished)
+        assert not missing, f"rows name files that are not there: {missing}"
         if self.settings.files_deletes == "remove" and not self.cut_short:
             strays = found - named
             assert not strays, f"bytes that should be gone: {strays}"

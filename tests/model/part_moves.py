@@ -35,7 +35,6 @@ class PartMoves(WorldMoves):
         plans: those that were finished.
     """
 
-    schedules: list[Schedule]
     turn: int
 
     def __init__(self) -> None:

@@ -18,11 +18,13 @@ from dataverse_source.errors import DataverseError
 from dataverse_source.sandbox import Sandbox
 from dataverse_source.sandbox.environment.profiles import mask_column
 from dataverse_source.sandbox.schema import schema_changes
+from dataverse_source.sync.audit_changes import AUDITS
 from dataverse_source.sync.write.file_table import FILES
 from tests.model.life import Life
 from tests.model.memory import MemoryDestination
 from tests.model.oracle import ACTIVE
 from tests.model.scenes import SELECTED, Scene
+from tests.model.schedule import Schedule
 from tests.model.world import World
 
 NUMBER = st.integers(0, 60)
@@ -64,6 +66,7 @@ class WorldMoves(RuleBasedStateMachine):
         environments: how many backups of the environment there are.
         cut_short: whether a run was, or rows were lost, so that bytes that nobody names may have
             stayed.
+        lost_events: keys of events of the audit that somebody has deleted in the destination.
     """
 
     world: World
@@ -73,6 +76,7 @@ class WorldMoves(RuleBasedStateMachine):
     scene: Scene
     read: Scene
     settings: Settings
+    schedules: list[Schedule]
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,6 +88,7 @@ class WorldMoves(RuleBasedStateMachine):
         self.readable_columns: set[str] = set()
         self.environments = 0
         self.cut_short = False
+        self.lost_events: set[Any] = set()
 
     def run_once(self, kill_at: int | None = None, landed: Any = None) -> dict[str, DataverseError]:
         """One run; returns why tables have failed, by logical name."""
@@ -142,9 +147,14 @@ class WorldMoves(RuleBasedStateMachine):
 
     @rule(at=NUMBER)
     def begin_a_history(self, at: int) -> None:
-        """A user has all versions of a table's rows kept from now on; there is no way back."""
+        """A user has all versions of a table's rows kept from now on; there is no way back.
+
+        An audit that is loaded without is refused one.
+        """
         names = [name for name in self.read.names if not is_pattern(name)]
         names = [name for name in names if name not in NO_HISTORY]
+        begun = any(one.pending for one in self.schedules) or AUDITS in self.destination.columns
+        names = [name for name in names if not begun or name != AUDITS]
         if names:
             some = self.per_table.setdefault(names[at % len(names)], {})
             some |= {"history": True, "deletes": "remove"}
@@ -170,7 +180,11 @@ class WorldMoves(RuleBasedStateMachine):
         names = sorted({*self.destination.counts(), FILES} & self.destination.tables.keys())
         if names:
             self.cut_short = True
-            self.destination.lose_rows(names[at % len(names)], number)
+            name = names[at % len(names)]
+            before = set(self.destination.tables[name])
+            self.destination.lose_rows(name, number)
+            if name == AUDITS:
+                self.lost_events |= before - self.destination.tables[name].keys()
 
     @rule()
     def back_up_the_destination(self) -> None:
