@@ -94,6 +94,8 @@ class MovedTable:
         compared_for = self.run.reason_to_compare(logical_name, self._loaded_as)
         if self.table.kind == "elastic":  # its rows can't be compared
             reason, compared_for = reason or compared_for, None
+        if self.table.is_log:  # nor are a log's: what Dataverse has purged stays
+            compared_for = None
         if self.stored and reason:
             logger.warning("%s: %s; all its rows are read again", name, reason)
             self.stored.clear()

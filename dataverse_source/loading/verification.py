@@ -18,6 +18,7 @@ from dataverse_source.loading.load_package import Package
 from dataverse_source.loading.pipeline_errors import table_error
 from dataverse_source.loading.run_context import RunContext, current_run
 from dataverse_source.loading.table_runs import TableRuns
+from dataverse_source.metadata.model import AUDIT
 from dataverse_source.sync.cells import CellReport, compare_cells
 from dataverse_source.sync.context import Destination, TableRun
 from dataverse_source.sync.reconcile import Report, compare, compared_column
@@ -163,14 +164,18 @@ def verify(
 
 
 def repairing(verdicts: Sequence[Verdict], pipeline: dlt.Pipeline) -> RunContext:
-    """The context of a run that compares the tables again and corrects what verdicts have found."""
+    """The context of a run that corrects what verdicts have found.
+
+    Tables are compared again; a log, which never is, is read again.
+    """
     context = RunContext(observer=current_run().observer)
     for one in verdicts:
         if one.loaded is None or one.is_equal:
             continue
         naming = pipeline.schemas[one.loaded.source].naming
         table = naming.normalize_table_identifier(one.table)
-        context.comparisons[table] = "it differs from Dataverse's table"
+        moved = context.reasons if one.loaded.logical_name == AUDIT else context.comparisons
+        moved[table] = "it differs from Dataverse's table"
         if one.cells is not None:
             context.suspects[table] = one.cells.keys
     return context

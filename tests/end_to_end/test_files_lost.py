@@ -135,6 +135,38 @@ def test_changes_of_the_audit_come_back(
     assert all("createdon" in one.partition("filter")[2] for one in asked)
 
 
+def test_events_that_only_verify_finds_missing_come_back_with_its_repair(
+    run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, new_source: NewSource, tmp_path: Path
+) -> None:
+    (row,) = sandbox.store.rows("organization")
+    sandbox.store.update("organization", row["organizationid"], {"isauditenabled": True})
+    for name in "abc":
+        sandbox.store.create("account", {"name": name})
+        sandbox.clock.advance(3600 * 24)  # behind the lookback
+        run(tables=[], audit=True)
+    before = {table: all_rows(new_pipeline(), table) for table in ("audits", "audit_changes")}
+    lost = min(before["audits"], key=lambda one: one["createdon"])["auditid"]
+    for table in before:
+        execute(new_pipeline(), f"DELETE FROM dataverse.{table} WHERE auditid = '{lost}'")
+    shutil.rmtree(tmp_path / "pipelines")  # what the last run has left is not known
+    run(tables=[], audit=True)
+    source: Any = new_source("audits")
+
+    def verdicts() -> list[Verdict]:
+        pipeline, connection = new_pipeline(), source.connection
+        return list(verify(pipeline, connection, loaded_tables(pipeline, ["audits"])))
+
+    (found,) = verdicts()
+    assert found.report is not None
+    assert found.report.examples["missing"] == [lost]
+    with running(repairing([found], new_pipeline())):
+        run(tables=[], audit=True)
+    assert all(one.is_equal for one in verdicts())
+    for table, rows in before.items():
+        there = {(row["auditid"], row.get("column")) for row in all_rows(new_pipeline(), table)}
+        assert there == {(row["auditid"], row.get("column")) for row in rows}
+
+
 def account_with_files(sandbox: Sandbox) -> str:
     key = str(sandbox.store.rows("account")[0]["accountid"])
     put_file(sandbox.environment, "account", key, "new_contract", b"contract", "c.pdf")

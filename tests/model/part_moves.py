@@ -35,15 +35,9 @@ class PartMoves(WorldMoves):
         plans: those that were finished.
     """
 
-    turn: int
-
     def __init__(self) -> None:
         super().__init__()
         self.plans: list[LoadPlan] = []
-
-    def run(self, landed: Any = None) -> None:
-        """A run that ends well, and then all cells are equal."""
-        raise NotImplementedError
 
     def _change(self, table: str, change: str, number: int) -> None:
         raise NotImplementedError

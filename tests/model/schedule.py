@@ -54,6 +54,12 @@ class Schedule:
     memory: Memory | None = None
     folder: Path | None = None
 
+    @property
+    def remembers(self) -> bool:
+        """Whether the last run was here, and ended: the next one knows how many rows it left."""
+        is_last = self.pending is None and self.known == self.destination.newest
+        return is_last and self.memory is not None and self.memory["state"] == self._hash()
+
     def lose_everything(self) -> None:
         """The working folder is gone."""
         self.state, self.pending, self.known, self.memory = {}, None, -1, None
