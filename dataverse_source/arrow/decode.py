@@ -67,9 +67,11 @@ def decode_page(body: bytes, schema: TableSchema, *, delta: bool = False) -> Pag
         DataError: a column can't hold a value without loss.
     """
     try:
-        _check_members(body)
+        _check_for_error(body)
         compiled = read_compiled(body, _row_types(schema, delta=delta))
         if compiled is None:
+            if _MORE_RECORDS in body:  # the compiled decoder leaves such a page to the others
+                raise _NotPlainError("it says whether more rows follow, or a text in it looks so")
             page = decode_fast(body, schema, delta=delta)
         else:
             page = _page(compiled, schema, delta=delta)
@@ -87,14 +89,12 @@ def decode_page(body: bytes, schema: TableSchema, *, delta: bool = False) -> Pag
     return replace(page, rows=rows, more=more)
 
 
-def _check_members(body: bytes) -> None:
-    """Leaves a page to the exact decoder that says more about itself than its rows and links.
+def _check_for_error(body: bytes) -> None:
+    """Leaves a page to the exact decoder that may hold an error instead of its last rows.
 
     Raises:
-        _NotPlainError: it does, or a text in it looks so.
+        _NotPlainError: it may.
     """
-    if _MORE_RECORDS in body:
-        raise _NotPlainError("it says whether more rows follow")
     if _ERROR in body[:MEMBERS_LENGTH] or _ERROR in body[-MEMBERS_LENGTH:]:
         raise _NotPlainError("it may say that reading it has failed")
 

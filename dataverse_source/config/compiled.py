@@ -17,7 +17,7 @@ __all__ = ["INTERFACE", "SWITCH", "compiled_decoder", "find_installed"]
 SWITCH = "DATAVERSE_DECODER"
 """Environment variable; ``off`` switches the compiled decoder off for the process."""
 
-INTERFACE = 1
+INTERFACE = 2
 """`dataverse_decoder.INTERFACE` of the releases that can be used."""
 
 

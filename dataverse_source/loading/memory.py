@@ -31,15 +31,21 @@ def limit_duckdb_memory() -> bool:
     """Limits the memory and threads of DuckDB as the destination of this process's pipelines.
 
     The limit is half of the memory that the process may use (of the container, if it has a limit),
-    at most 1 GB; 4 threads at most. ``global_config`` in ``[destination.duckdb.credentials]``
-    replaces both; so do credentials that a program makes with a ``global_config``.
+    at most 1 GB; 4 threads at most, and rows may be stored in any order. ``global_config`` in
+    ``[destination.duckdb.credentials]`` replaces all of these; so do credentials that a program
+    makes with a ``global_config``.
 
     Returns:
         Whether it was set; False if it had been set before.
     """
     if any(one.name == PROVIDER for one in dlt.config.config_providers):
         return False
-    limits = {"memory_limit": f"{memory_limit()}B", "threads": threads()}
+    limits = {
+        "memory_limit": f"{memory_limit()}B",
+        "threads": threads(),
+        # in the order of a file, DuckDB loads it on one thread unless it has gigabytes
+        "preserve_insertion_order": False,
+    }
     settings = {"destination": {"duckdb": {"credentials": {"global_config": limits}}}}
     provider = CustomLoaderDocProvider(PROVIDER, lambda: settings, locations=[])
     dlt.config.register_provider(provider)

@@ -37,6 +37,11 @@ INITIAL_FOLDER = "initial_cwd"
 """dlt's local state: the folder where the pipeline was made, which holds its local files."""
 
 
+DUCKDB_LOADS_AT_ONCE = 2
+"""Files that DuckDB loads at a time. dlt's 20 share one memory limit: nine large tables ran out of
+1 GB, or took twice the time."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a pipeline loads to.
@@ -231,8 +236,11 @@ def _in_folder(destination: AnyDestination, project: Project) -> AnyDestination:
     """The same destination; its local files are those of the project."""
     if not issubclass(destination.spec, WithLocalFiles):
         return destination
-    params = {**destination.config_params, "local_dir": str(project.local_folder)}
     kind = destination.destination_type
+    own = {**destination.caps_params, **destination.config_params}
+    params: dict[str, Any] = {**own, "local_dir": str(project.local_folder)}
+    if kind.endswith(".duckdb"):
+        params.setdefault("max_parallel_load_jobs", DUCKDB_LOADS_AT_ONCE)
     return cast(AnyDestination, Destination.from_reference(kind, **params))
 
 

@@ -43,10 +43,10 @@ from dataverse_source.loading.table_checks import Selection, select_tables
 from dataverse_source.loading.table_reading import check_name, hints_from_metadata
 from dataverse_source.loading.table_runs import WAITS, TableRuns
 from dataverse_source.loading.table_states import resource_state
-from dataverse_source.loading.taken_files import takes_files
+from dataverse_source.loading.taken_files import place_of_files
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.active_pipeline import active_pipeline
-from dataverse_source.sync.context import TableRun
+from dataverse_source.sync.context import FilePlace, TableRun
 from dataverse_source.sync.ranges import read_range
 from dataverse_source.sync.run_table import range_items, table_items
 from dataverse_source.sync.write.dlt_thread import DltThread
@@ -74,7 +74,7 @@ class _Reading:
         run: the run that reads it.
         incremental: a range of a column that the user has put on the resource.
         missing_newest: key of the newest row that was read, if Dataverse does not have it now.
-        takes_files: dlt can take rows as files.
+        file_place: returns where files with rows may be written that dlt takes as they are.
     """
 
     table: Table
@@ -83,7 +83,7 @@ class _Reading:
     run: RunContext
     incremental: Incremental[Any] | None
     missing_newest: str | None = None
-    takes_files: bool = False
+    file_place: Callable[[], FilePlace | None] = lambda: None
 
     @property
     def is_limited(self) -> bool:
@@ -204,7 +204,7 @@ class Tables:
         if loads:
             moved = MovedTable(table, state, stored, package, run)
             missing = moved.follow(world, self._connection.organization_id)
-        as_files = table.logical_name in run.landed and takes_files(package, name)
+        as_files = place_of_files(package, name, self._dlt_thread.ask)
         reading = _Reading(table, stored, package, run, incremental, missing, as_files)
         alone = not run.isolates and len(selected) <= 1
         if alone or reading.is_limited:
@@ -344,7 +344,7 @@ def _items(reading: _Reading, run: TableRun, stored: dict[str, Any]) -> Iterator
         watch=watch,
         first_links=reading.run.first_links,
         landed=reading.run.landed.get(reading.table.logical_name),
-        takes_files=reading.takes_files,
+        file_place=reading.file_place,
     )
     if reading.incremental is None:
         items = table_items(run, stored)

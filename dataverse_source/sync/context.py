@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol, Union
 
 import pyarrow as pa
@@ -38,6 +39,19 @@ class RowFile(Protocol):
 
     def local(self) -> AbstractContextManager[str]:
         """The path of the file, or of a copy, on this machine."""
+
+
+@dataclass(frozen=True)
+class FilePlace:
+    """Where a run writes files with rows.
+
+    Attributes:
+        folder: only one run at a time uses it.
+        rows: how many a file may have.
+    """
+
+    folder: Path
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -210,7 +224,8 @@ class TableRun:
         files: stores the files of its rows; None if none are wanted.
         environment: value of the column of environments; None: the table has none.
         is_sample: only the first pages are taken; they come one by one, and no state is stored.
-        takes_files: nothing of the user's has to see the rows before they are loaded.
+        file_place: returns where files with rows may be written; None: something of the user's has
+            to see the rows before they are loaded.
     """
 
     reader: TableReader
@@ -238,7 +253,7 @@ class TableRun:
     audit_changes: AuditChanges | None = None
     files: Files | None = None
     environment: str | None = None
-    takes_files: bool = False
+    file_place: Callable[[], FilePlace | None] = lambda: None
 
     @property
     def settings(self) -> TableSettings:

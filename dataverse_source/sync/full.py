@@ -21,7 +21,7 @@ from dataverse_source.sync.read.query_reader import QueryReader
 from dataverse_source.sync.read.whole_table import Remainder, read_rows
 from dataverse_source.sync.read.workers import prefetch
 from dataverse_source.sync.state import TableState
-from dataverse_source.sync.write.files_of_rows import loads_files
+from dataverse_source.sync.write.files_of_rows import file_place
 from dataverse_source.sync.write.history import begins
 from dataverse_source.sync.written_rows import version_column
 
@@ -74,7 +74,7 @@ def read_all(run: TableRun, state: TableState) -> SyncSteps:
 def _landed_rows(run: TableRun, landed: Landed, *, replaces: bool) -> Iterator[RowBatch]:
     """The rows that were read in parts, in at least one batch."""
     read_any = False
-    as_they_are = replaces and loads_files(run)
+    as_they_are = replaces and file_place(run) is not None
     for rows in landed.rows():
         read_any = True
         if isinstance(rows, pa.Table):

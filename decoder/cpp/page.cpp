@@ -48,6 +48,8 @@ private:
             page_.delta_link = link(has_delta_link_);
         } else if (name == "error") {
             throw Refused{"an error"};
+        } else if (name.ends_with("morerecords")) {
+            throw Refused{"it says whether more rows follow"};
         } else {
             skip_value(cursor_);
         }

@@ -189,6 +189,8 @@ def test_what_is_refused(column: str, literal: str, why: str) -> None:
         b"null",
         b"[]",
         b"{}",
+        b'{"@Microsoft.Dynamics.CRM.morerecords":true,"value":[]}',
+        b'{"value":[],"@Microsoft.Dynamics.CRM.morerecords":false}',
         b'\xef\xbb\xbf{"value":[]}',
         b'{"value":[{\x00 5}]}',  # a NUL in place of a name
         b'{"value":[{"id":"a",\x00 5}]}',
@@ -336,4 +338,4 @@ def test_wrong_arguments() -> None:
 
 def test_what_it_was_built_with() -> None:
     assert dataverse_decoder.GUNZIP in ("libdeflate", "zlib")
-    assert dataverse_decoder.INTERFACE == 1
+    assert dataverse_decoder.INTERFACE == 2

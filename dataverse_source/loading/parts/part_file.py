@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 
 from dataverse_source.errors import ConfigurationError
 from dataverse_source.loading.parts.landing import Landing
-from dataverse_source.loading.parts.reading import LandedFile, landed_schema
+from dataverse_source.loading.parts.reading import LandedFile
 from dataverse_source.sync.landed import PLAN_AGAIN
+from dataverse_source.sync.write.row_files import file_schema
 
 BYTES_AT_ONCE = 2**20
 
@@ -35,7 +36,7 @@ class PartFile:
 
     def __init__(self, landing: Landing, file: LandedFile, schema: pa.Schema) -> None:
         self._landing, self._name, self._columns = landing, file.name, schema
-        self.rows, self.recent, self.schema = file.rows, file.recent, landed_schema(schema)
+        self.rows, self.recent, self.schema = file.rows, file.recent, file_schema(schema)
 
     def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """The rows in the batches in which they were written.

@@ -8,8 +8,9 @@ from dataverse_decoder import _native
 
 __all__ = ["GUNZIP", "INTERFACE", "DecodedPage", "Decoder", "RefusedError", "gunzip"]
 
-INTERFACE = 1
-"""Raised when `Decoder` changes so that who knows the former one can't use it."""
+INTERFACE = 2
+"""Raised when `Decoder` changes so that who knows the former one can't use it. 2: a page that says
+whether more rows follow is refused."""
 
 GUNZIP: str = _native.GUNZIP
 """The library that decompresses: libdeflate or zlib."""

@@ -20,7 +20,7 @@ from tests.unit.arrow.test_decode import FULL, SCHEMA, body, raw
 NAME = "dataverse_decoder"
 
 REFUSING = """
-INTERFACE = 1
+INTERFACE = 2
 
 class RefusedError(ValueError):
     pass
