@@ -16,8 +16,8 @@ from typing import TypeVar
 import requests
 import urllib3
 
+from dataverse_source.client.gunzip import GZIP, gunzipped
 from dataverse_source.client.processors import available_processors
-from dataverse_source.config.compiled import compiled_decoder
 from dataverse_source.errors import ProtocolError
 
 __all__ = [
@@ -52,8 +52,7 @@ FREE_BYTES = 2**26
 
 _turns = threading.Semaphore(math.ceil(available_processors()))
 
-_GZIP = 16 + zlib.MAX_WBITS
-_WINDOW_BITS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
+_WINDOW_BITS = {"gzip": GZIP, "x-gzip": GZIP, "deflate": zlib.MAX_WBITS}
 
 
 class TooLargeError(ProtocolError):
@@ -155,11 +154,9 @@ def decompressed(data: bytes, encoding: str | None = "gzip", most: int = MOST_BY
         TooLargeError: it becomes larger than ``most`` bytes, or beyond measure.
     """
     most = min(max(FREE_BYTES, MOST_TIMES * len(data)), most)
-    library = compiled_decoder() if _WINDOW_BITS[_name(encoding)] == _GZIP else None
-    # It makes no more than the last member says that there is.
-    if library is not None and int.from_bytes(data[-4:], "little") <= most:
-        with contextlib.suppress(library.RefusedError):  # zlib says what is wrong with it
-            faster: bytes = library.gunzip(data)
+    if _WINDOW_BITS[_name(encoding)] == GZIP:
+        faster = gunzipped(data, most)
+        if faster is not None:  # else zlib says what is wrong with it
             return faster
     parts: list[bytes] = []
     room = most + 1
