@@ -109,7 +109,7 @@ def run_once(contender: Contender, server: Server) -> Measured:
 def _pages(outcomes: Sequence[Outcome], variant: str, folder: Path | None, say: Say) -> Path:
     """Pages for all: with the tables of lookups for those that ask, plain for the others."""
     most = max(outcome.rows for outcome in outcomes)
-    made = make_pages(most, (variant, "keys", "versions"), folder=folder, say=say)
+    made = make_pages(most, (variant, "keys", "versions", "dated"), folder=folder, say=say)
     asking = {each.name for each in package_and_floor()}
     plain = [each.rows for each in outcomes if each.contender.name not in asking]
     if plain:

@@ -29,7 +29,7 @@ def measure_memory(
     sizes: Sequence[int], *, folder: Path | None = None, say: Callable[[str], None] = print
 ) -> list[dict[str, Any]]:
     """Loads of each number of rows, with the defaults and with the settings for little memory."""
-    made = make_pages(max(sizes), ("lookups", "keys", "versions"), folder=folder, say=say)
+    made = make_pages(max(sizes), ("lookups", "keys", "versions", "dated"), folder=folder, say=say)
     results = []
     for rows in sizes:
         with page_server(made, rows) as server:

@@ -29,7 +29,7 @@ def measure_reconcile(
         folder: where pages are kept; None for the usual place.
         say: shows progress.
     """
-    made = make_pages(rows, ("lookups", "keys", "versions"), folder=folder, say=say)
+    made = make_pages(rows, ("lookups", "keys", "versions", "dated"), folder=folder, say=say)
     run_of_each = [[WITHOUT, {}], [WITH, {"reconcile_interval": 0}]]
     ours = this_package({"then": run_of_each * rounds})
     with page_server(made, rows) as server:

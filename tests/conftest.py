@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from dataverse_source.config.log import NAME
 from dataverse_source.credentials import DataverseCredentials
 from dataverse_source.sandbox import Sandbox
+from dataverse_source.sync.read import whole_table
 from tests.conformance.summary import tell
 from tests.support.settings import credentials_of
 
@@ -56,6 +57,8 @@ def nothing_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setenv("DLT_PROJECT_DIR", str(tmp_path_factory.mktemp("project")))
         patch.setenv("DLT_DATA_DIR", str(tmp_path_factory.mktemp("dlt")))
         patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+        # On a slow machine a page of few rows must not be taken for a slow one.
+        patch.setattr(whole_table, "SLOW_PAGE_SECONDS", 10.0)
         yield
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import dlt
 from dlt.common.configuration import resolve_configuration
 from dlt.common.data_writers.buffered import BufferedDataWriter
+from dlt.common.exceptions import ResourceNameNotAvailable
 from dlt.common.schema.typing import TTableSchema
 from dlt.extract.incremental import IncrementalResourceWrapper
 from dlt.extract.pipe import Pipe
@@ -34,7 +35,11 @@ def place_of_files(package: Package, name: str, ask: Ask) -> Callable[[], FilePl
         name: of the table and of its resource.
         ask: has dlt's own thread call a function.
     """
-    pipe, pipeline = get_current_pipe(), active_pipeline()
+    pipeline = active_pipeline()
+    try:
+        pipe = get_current_pipe()
+    except ResourceNameNotAvailable:  # no resource of dlt asks for the rows
+        return lambda: None
     if not isinstance(pipe, Pipe) or pipeline is None:
         return lambda: None
     # asked for when a table turns out to be large: dlt takes its time to look up settings
