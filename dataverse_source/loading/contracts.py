@@ -30,7 +30,7 @@ def was_kept_out(run: TableRun, package: Package) -> str | None:
     if contract["columns"] != "evolve":
         return None
     known = {one.partition("__v_")[0] for one in schema.tables[name]["columns"]}
-    wanted = map(schema.naming.normalize_identifier, run.reader.schema.hints | run.labels.hints)
+    wanted = map(schema.naming.normalize_path, run.reader.schema.hints | run.labels.hints)
     missing = sorted(one for one in wanted if one.partition("__v_")[0] not in known)
     shown = ", ".join(missing)
     return f"a schema contract has kept columns out until now ({shown})" if missing else None

@@ -145,7 +145,7 @@ class Names:
 
     def column(self, name: str) -> str:
         """A column's name, quoted."""
-        return self.client.escape_column_name(self.naming.normalize_identifier(name))
+        return self.client.escape_column_name(self.naming.normalize_path(name))
 
 
 @contextmanager

@@ -95,7 +95,7 @@ def _without_column(
     """The tables that are there without the column; none if the destination does not tell."""
     if not tables:
         return []
-    wanted = naming.normalize_identifier(ENVIRONMENT).lower()
+    wanted = naming.normalize_path(ENVIRONMENT).lower()
     try:
         with storage_of(pipeline) as client:
             found = list(client.get_storage_tables(tables)) if client is not None else []
@@ -120,7 +120,7 @@ def check_environment_column(run: TableRun, naming: NamingConvention | None) -> 
     if run.environment is None:
         return
     place = f"[sources.dataverse.table_settings.{run.name}]"
-    shown = (lambda name: name) if naming is None else naming.normalize_identifier
+    shown = (lambda name: name) if naming is None else naming.normalize_path
     taken = [one for one in run.reader.schema.hints | run.labels.hints if shown(one) == ENVIRONMENT]
     if taken:
         raise ConfigurationError(

@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataverse_source.arrow.keys import joined, one_key
+from dataverse_source.arrow.cells import typed
+from dataverse_source.arrow.keys import joined
 from dataverse_source.arrow.schema import TEXT
 from dataverse_source.config.log import logger
 from dataverse_source.sync.context import Destination, TableRun
@@ -24,6 +25,7 @@ from dataverse_source.sync.temporary_database import TemporaryDatabase
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.history import ROW_VERSION
 from dataverse_source.sync.write.items import Item
+from dataverse_source.sync.written_rows import version_column
 
 FEW = 5_000
 """Up to this many keys are asked for by key."""
@@ -42,20 +44,33 @@ WITH package AS (
         key,
         arg_max(version, coalesce(try_cast(version AS BIGINT), 0)) AS version,
         bool_or(deleted) AS deleted,
-        bool_or(NOT deleted) AS has_row
+        bool_or(NOT deleted) AS has_row,
+        CASE WHEN $replaces THEN count(*) ELSE 1 END AS rows
     FROM written GROUP BY key
 ), before AS (
-    SELECT key, any_value(version) AS version FROM loaded GROUP BY key
+    SELECT key, any_value(version) AS version, count(*) AS rows FROM loaded GROUP BY key
+), compared AS (
+    SELECT
+        p.key IS NOT NULL AND NOT p.deleted AS stays,
+        p.deleted OR (p.key IS NULL AND $replaces) AS goes,
+        p.deleted AND p.has_row AS came_and_went,
+        p.version = b.version AS is_same,
+        coalesce(p.rows, 0) AS now,
+        coalesce(b.rows, 0) AS was
+    FROM package AS p FULL JOIN before AS b ON p.key = b.key
 )
 SELECT
-    count(*) FILTER (b.key IS NULL AND (NOT p.deleted OR ($keeps AND p.has_row))),
-    count(*) FILTER (NOT p.deleted AND b.key IS NOT NULL),
-    count(*) FILTER (NOT p.deleted AND p.version = b.version),
-    count(*) FILTER (b.key IS NOT NULL AND (p.deleted OR (p.key IS NULL AND $replaces)))
-FROM package AS p FULL JOIN before AS b ON p.key = b.key
+    count(*) FILTER (was = 0 AND came_and_went AND $keeps)
+        + coalesce(sum(greatest(now - was, 0)) FILTER (stays), 0),
+    coalesce(sum(least(now, was)) FILTER (stays), 0),
+    coalesce(sum(least(now, was)) FILTER (stays AND is_same), 0),
+    coalesce(sum(was) FILTER (goes), 0) + coalesce(sum(greatest(was - now, 0)) FILTER (stays), 0)
+FROM compared
 """
 """The newest of several rows of one key stays, and a deletion is newer than all of them. Where
-deleted rows are kept, a row that came and went within the package is inserted."""
+deleted rows are kept, a row that came and went within the package is inserted. Rows that replace a
+table all stay. A table may have several rows of a key: those of a query that had another key, or
+none, when they were loaded."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +123,7 @@ class PackageCounter:
     def __init__(self, run: TableRun, rows: int | None) -> None:
         self._run, self._rows = run, rows
         self._keys = list(run.reader.table.key_columns)
-        names = run.reader.schema.arrow.names
-        self._version = VERSION if VERSION in names else None
+        self._version = VERSION if version_column(run) == VERSION else None
         if run.settings.history:
             self._version = ROW_VERSION
         self._read = 0
@@ -152,7 +166,7 @@ class PackageCounter:
         deleted = rows[DELETED] if DELETED in rows.column_names else None
         version = rows[self._version] if self._version in rows.column_names else None
         marks = pa.nulls(rows.num_rows, pa.bool_()) if deleted is None else deleted
-        self._insert(joined(rows, self._keys), version, pc.fill_null(marks, False))
+        self._insert(_texts(rows, self._keys), version, pc.fill_null(marks, False))
 
     def _insert(self, key: Any, version: Any, deleted: Any) -> None:
         count = len(key)
@@ -204,10 +218,20 @@ class PackageCounter:
         few = count <= max(FEW, (self._rows or 0) // SHARE)
         if few and len(self._keys) == 1 and not self._replaces:
             keys = [key for (key,) in database.ask(query)]
+        schema = self._run.reader.schema.arrow
+        types = pa.schema([schema.field(name) for name in self._keys])
         for rows in _answers(self._run.destination, [*self._keys, self._version], keys):
-            loaded = pa.array([one_key(row[:-1]) for row in rows], TEXT)
+            found, misfits = typed([row[:-1] for row in rows], types)
+            if misfits:
+                raise _NoAnswerError("its keys had another type")
             versions = pa.array([_text(row[-1]) for row in rows], TEXT)
-            database.add("loaded", pa.table([loaded, versions], names=["key", "version"]))
+            loaded = pa.table([_texts(found, self._keys), versions], names=["key", "version"])
+            database.add("loaded", loaded)
+
+
+def _texts(rows: pa.Table, keys: Sequence[str]) -> pa.ChunkedArray:
+    """The key of each row as one text. None is null: rows may come from when it was no key."""
+    return pc.fill_null(joined(rows, keys), "")
 
 
 class _NoAnswerError(Exception):

@@ -13,10 +13,13 @@ from dataverse_source.loading.catalog.history_tables import HISTORY
 from dataverse_source.loading.catalog.tables import TABLE_NAMES
 from dataverse_source.metadata.model import Table
 from dataverse_source.sync.context import TableRun
+from dataverse_source.sync.read.query_reader import QueryReader
 from dataverse_source.sync.write import history
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.destination import DELETIONS
 from dataverse_source.sync.write.file_table import FILES
+from dataverse_source.sync.write.fitting import loaded_hints
+from dataverse_source.sync.write.items import variants
 
 DLT_COLUMNS = ("_dlt_id", "_dlt_load_id")
 """Columns that dlt adds; the second one to every Parquet file if it is configured to."""
@@ -61,17 +64,17 @@ def check_column_names(run: TableRun, naming: NamingConvention) -> None:
     columns = _written(run)
     shown: dict[str, str] = {}
     for column in columns:
-        other = shown.setdefault(naming.normalize_identifier(column), column)
+        other = shown.setdefault(naming.normalize_path(column), column)
         if other != column:
             raise DataError(
                 f"Columns {other} and {column} of {run.name} have one name in the destination: "
-                f"{naming.normalize_identifier(column)}",
+                f"{naming.normalize_path(column)}",
                 where=run.name,
                 remedy="Leave one of them out with select in "
                 f"[sources.dataverse.table_settings.{run.name}], or set another naming "
                 'convention: naming = "direct" in [schema].',
             )
-    _check_key(run, set(shown))
+    _check_key(run, set(shown), naming)
 
 
 def _written(run: TableRun) -> Collection[str]:
@@ -79,14 +82,31 @@ def _written(run: TableRun) -> Collection[str]:
     return [*names, *history.hints(first=True)] if run.settings.history else names
 
 
-def _check_key(run: TableRun, written: set[str]) -> None:
-    for name, column in run.destination.columns().items():
+def _check_key(run: TableRun, written: set[str], naming: NamingConvention) -> None:
+    """Destinations take no row without a value in a column of a key, neither now nor later."""
+    known = run.destination.columns()
+    for name, column in known.items():
         if name in written or column.get("nullable", True) or name.startswith("_dataverse_"):
             continue
-        raise DataError(
-            f"Table {run.name} has another key than the loaded table of this name, whose column "
-            f"{name} cannot be empty: another table has taken over the name",
-            where=run.name,
-            remedy="Drop the loaded table, after saving what you need of it: dlt pipeline NAME "
-            f"drop {run.name}. The next run reads the table in full.",
-        )
+        raise _other_key(run, f"{name} cannot be empty")
+    hints = loaded_hints(run.reader.schema.hints, run.column_hints, run.abilities)
+    moved = variants(hints, known)
+    for name in run.reader.table.key_columns:
+        if name in moved:
+            raise _other_key(run, f"{name} has another type")
+        if not known or naming.normalize_path(name) in known or run.merge_strategy is None:
+            continue  # files that are replaced keep no rows from before
+        if run.destination.has_rows():
+            raise _other_key(run, f"{name} is missing")
+
+
+def _other_key(run: TableRun, why: str) -> DataError:
+    is_query = isinstance(run.reader, QueryReader)
+    changed = "the query has changed" if is_query else "another table has taken over the name"
+    return DataError(
+        f"Table {run.name} has another key than the loaded table of this name, whose column {why}: "
+        f"{changed}",
+        where=run.name,
+        remedy="Drop the loaded table, after saving what you need of it: dlt pipeline NAME "
+        f"drop {run.name}. The next run reads the table in full.",
+    )

@@ -115,7 +115,8 @@ class Destination(Protocol):
         """Values of ``columns`` of the loaded rows, in chunks; None if it cannot be asked.
 
         Args:
-            columns: names as in the destination; None: null instead.
+            columns: names as in the destination; None, or a column that the table does not have
+                yet: null instead.
             keys: of the rows; None: all rows.
         """
 

@@ -15,6 +15,7 @@ from dataverse_source.sync.comparison import Comparison
 from dataverse_source.sync.context import DeletedKeys, SyncSteps, TableRun
 from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.read.query import MODIFIED_ON
+from dataverse_source.sync.read.query_reader import QueryReader
 from dataverse_source.sync.read.table_reader import VERSION
 from dataverse_source.sync.state import NewestRow
 from dataverse_source.sync.versions import keys_and_versions
@@ -97,8 +98,11 @@ class WrittenRows:
 
 def version_column(run: TableRun) -> str | None:
     """The column that changes with every change of a row; None if the table has none."""
-    names = run.reader.schema.arrow.names
-    return next((one for one in (VERSION, MODIFIED_ON) if one in names), None)
+    reader = run.reader
+    found = [one for one in (VERSION, MODIFIED_ON) if one in reader.schema.arrow.names]
+    if isinstance(reader, QueryReader):
+        found = [one for one in found if reader.query.tells_versions(one)]
+    return found[0] if found else None
 
 
 def digests(run: TableRun, rows: pa.Table) -> pa.Array:

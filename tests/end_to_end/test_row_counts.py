@@ -79,6 +79,17 @@ def test_what_was_done(
     assert numbers(again) == (0, 0, 0, rows)
 
 
+def test_the_mark_that_begins_a_change_feed_is_no_row_that_was_read(
+    run: Run, sandbox: Sandbox
+) -> None:
+    settings = {"sync": "changes", "write": "append"}
+    first = report_of(run(**settings))
+    assert (first.rows_read, first.inserted) == (60, 60)
+    change(sandbox)
+    report = report_of(run(**settings))
+    assert (report.rows_read, report.inserted, report.updated, report.deleted) == (21, 10, 7, 4)
+
+
 def test_all_rows_read_again(run: Run, sandbox: Sandbox) -> None:
     run(sync="changes")
     change(sandbox)

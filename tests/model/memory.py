@@ -24,7 +24,7 @@ from dataverse_source.sync.write.destination import VALID_TO
 from dataverse_source.sync.write.file_table import FILES
 from dataverse_source.sync.write.history import ROW_VERSION
 from dataverse_source.sync.write.items import Item
-from tests.model.counting import DELETIONS
+from tests.model.counting import DELETIONS, Image
 from tests.model.kept_versions import Versions
 
 Row = dict[str, Any]
@@ -44,7 +44,7 @@ class Package:
 
 @dataclass
 class MemoryDestination:
-    """Tables by name, rows by key; their columns; the state and number of the last load.
+    """Tables by name, rows by key; their columns and keys; the state and number of the last load.
 
     Of a table with its history these are the rows that have not ended. ``loads`` has the numbers
     of all packages.
@@ -52,6 +52,7 @@ class MemoryDestination:
 
     tables: dict[str, dict[Any, Row]] = field(default_factory=dict)
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
+    keys: dict[str, list[str]] = field(default_factory=dict)
     histories: dict[str, Versions] = field(default_factory=dict)
     state: State = field(default_factory=dict)
     newest: int = 0
@@ -83,13 +84,16 @@ class MemoryDestination:
         """Rows of files by table."""
         return dict(Counter(table for table, _, _ in self.tables.get(FILES, {})))
 
-    def versions(self) -> dict[str, dict[Any, Any]]:
-        """The version of each row by key, by table: a digest in a history."""
+    def image(self) -> Image:
+        """The rows that it holds, each with its version: a digest in a history."""
         found = {
-            name: {key: row.get(VERSION) for key, row in rows.items()}
+            name: [(row, row.get(VERSION)) for row in rows.values()]
             for name, rows in self.tables.items()
         }
-        return found | {name: one.digests() for name, one in self.histories.items()}
+        for name, history in self.histories.items():
+            told = history.digests()
+            found[name] = [(row, told[key]) for key, row in self.tables[name].items()]
+        return Image(found, dict(self.keys))
 
     def load(self, package: Package) -> None:
         """All of a package, table by table."""
@@ -126,6 +130,7 @@ class MemoryDestination:
     ) -> None:
         rows = [row for batch in batches for row in batch.to_pylist()]
         key = next(iter(hints["columns"]))
+        self.keys[name] = [key]
         versions = self.histories.setdefault(name, Versions(name, key))
         if hints["write_disposition"] == "replace":
             versions.replace(rows, package.number)
@@ -135,7 +140,7 @@ class MemoryDestination:
 
     def _load_table(self, name: str, batches: list[pa.Table], hints: Mapping[str, Any]) -> None:
         rows = [row for batch in batches for row in batch.to_pylist()]
-        keys = [str(one) for one in hints.get("primary_key") or ()]
+        self.keys[name] = keys = [str(one) for one in hints.get("primary_key") or ()]
         table = self.tables.setdefault(name, {})
         if hints["write_disposition"] == "replace":
             table.clear()

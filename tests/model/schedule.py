@@ -112,9 +112,9 @@ class Schedule:
         for _ in range(MOST_PACKAGES):
             with running(run):
                 self._extract(tables, run.only, steps)
-            before = self.destination.versions()
+            before = self.destination.image()
             self._load(steps)
-            assert_counted(run, before, self.destination.versions())
+            assert_counted(run, before, self.destination.image())
             run.loaded(run.only)
             done, todo = todo, _with_more(self.state)
             for table in run.failures:

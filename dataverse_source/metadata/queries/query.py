@@ -47,6 +47,17 @@ class Query:
         """Whether it reads what retention has archived."""
         return self.fetch.attributes.get("datasource") == DATASOURCE
 
+    def tells_versions(self, column: str) -> bool:
+        """Whether a row of the query has changed only if this column, a version, has.
+
+        Not with columns of links, which change without it, nor where rows are not those of the
+        main table; an alias may have given the name to another column.
+        """
+        links = (one for one in self.fetch.walk() if one.tag == "link-entity")
+        of_links = any(one.all("attribute") or one.all("all-attributes") for one in links)
+        merged = self.fetch.flag("aggregate") or self.fetch.flag("distinct")
+        return not of_links and not merged and self.origins[column][1].name == column
+
     @property
     def name(self) -> str:
         """Its name."""

@@ -100,7 +100,8 @@ class LoadedTable:
         For a table with a history: of the versions that have not ended.
 
         Args:
-            columns: names as in the destination; None: null instead.
+            columns: names as in the destination; None, or a column that the table does not have
+                yet: null instead.
             keys: of the rows; None: all rows.
 
         Returns:
@@ -108,7 +109,9 @@ class LoadedTable:
         """
         if self._pipeline.refresh:  # the load drops them
             return iter(())
-        return self._select(self._name, columns, self._present(), keys)
+        known, shown = self.columns(), self._schema.naming.normalize_path
+        there = [one if one is not None and shown(one) in known else None for one in columns]
+        return self._select(self._name, there, self._present(), keys)
 
     def matching(
         self, columns: Sequence[str | None], column: str, value: str
@@ -181,7 +184,7 @@ class LoadedTable:
             naming, caps = self._schema.naming, self._pipeline.destination.capabilities()
             named: TTableSchemaColumns = {}
             for name, column in columns.items():
-                shown = naming.normalize_identifier(name)
+                shown = naming.normalize_path(name)
                 named[shown] = {**column, "name": shown}
             table = naming.normalize_table_identifier(self._name)
             wanted = columns_to_arrow(named, caps, "UTC")
@@ -290,7 +293,7 @@ class LoadedTable:
                 yield True
 
                 def escaped(column: str) -> str:
-                    return str(client.escape_column_name(naming.normalize_identifier(column)))
+                    return str(client.escape_column_name(naming.normalize_path(column)))
 
                 shown_as = naming.normalize_table_identifier(table)
                 name = client.make_qualified_table_name(shown_as)

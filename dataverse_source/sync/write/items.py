@@ -68,8 +68,9 @@ class Item:
         data: the rows.
         kind: what they are: rows of the table; keys of rows to be removed from it; records of
             deleted rows, for the table `DELETIONS`; changes, for the table `AUDIT_CHANGES`;
-            files, for the table `FILES`; or a row without contents, so that there is one where an
-            environment's rows are replaced.
+            files, for the table `FILES`; or a row without contents: the mark that begins a read of
+            all rows in a change feed, and one that is there where an environment's rows are
+            replaced.
         replaces: this item and the table's others replace its rows.
         hints: of the table, with its first item; they create or change the destination's table.
         remove: with the first item: makes an item that removes further rows, by key.
@@ -125,7 +126,8 @@ class TableWriter:
             if isinstance(output, RowBatch):
                 begins = output.replace and not self._replaces
                 if self._feed and begins:
-                    yield self.tombstones(pa.array([NO_ROW], TEXT), snapshot=True)
+                    mark = self.tombstones(pa.array([NO_ROW], TEXT), snapshot=True)
+                    yield replace(mark, kind="begin")
                 # before the rows: it reads the metadata of their tables with the table's own
                 changes = self._changes(output.table)
                 yield self._rows(output)
