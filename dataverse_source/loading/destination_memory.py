@@ -8,7 +8,7 @@ pipeline's working folder what it left, and the next one compares.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypedDict, cast
@@ -34,6 +34,7 @@ from dataverse_source.loading.other_pipelines import (
 )
 from dataverse_source.loading.run_context import EVERY_TABLE
 from dataverse_source.sync.audit_changes import AUDIT_CHANGES, AUDITS
+from dataverse_source.sync.write.history import COLUMNS
 
 KEY = "dataverse_source"
 """Of dlt's local state."""
@@ -168,12 +169,15 @@ class DestinationMemory:
     Attributes:
         rows: in the destination, by table.
         environments: those that other pipelines of the dataset have loaded, by pipeline.
+        lost_histories: the columns of histories of tables that no longer have them, by table: the
+            destination was restored from a backup of before.
         is_in_step: whether the working folder and the destination are both as the last run here
             left them; known once `moved` was called.
     """
 
     def __init__(self, pipeline: dlt.Pipeline) -> None:
         self.is_in_step = False
+        self.lost_histories: dict[str, Collection[str]] = {}
         self.environments: dict[str, Sequence[Mapping[str, str]]] = {}
         self.rows = row_counts(pipeline, data_tables(pipeline))
         self._files = file_rows(pipeline)
@@ -186,12 +190,15 @@ class DestinationMemory:
     def moved(self, pipeline: dlt.Pipeline) -> Moved:
         """What has to be done as the destination is not as the last run left it."""
         memory = self._memory
+        missing = dict(_missing_columns(pipeline, list(self.rows))) if memory else {}
+        history = set(COLUMNS)
+        self.lost_histories = {one: history for one in missing if history <= missing[one]}
         seen = Seen(
             _state_hash(pipeline),
             self._states,
             memory is None or _has_load(pipeline, memory["load"]),
             self.rows,
-            list(_without_columns(pipeline, list(self.rows))) if memory else [],
+            list(missing),
             self._others,
             self._files,
         )
@@ -367,8 +374,10 @@ def _has_load(pipeline: dlt.Pipeline, load: str) -> bool:
     return found is None or (bool(found) and int(found[0][0]) > 0)
 
 
-def _without_columns(pipeline: dlt.Pipeline, tables: Sequence[str]) -> Iterator[str]:
-    """The tables that lack columns which dlt has loaded into them."""
+def _missing_columns(
+    pipeline: dlt.Pipeline, tables: Sequence[str]
+) -> Iterator[tuple[str, set[str]]]:
+    """The tables that lack columns which dlt has loaded into them, with these columns."""
     schema = schema_of(pipeline)
     if not tables or schema is None:
         return
@@ -377,5 +386,8 @@ def _without_columns(pipeline: dlt.Pipeline, tables: Sequence[str]) -> Iterator[
             return
         for table, columns in client.get_storage_tables(tables):
             # Names may differ in case; a table without any column does not exist.
-            if columns and schema.get_new_table_columns(table, columns, case_sensitive=False):
-                yield table
+            if not columns:
+                continue
+            missing = schema.get_new_table_columns(table, columns, case_sensitive=False)
+            if missing:
+                yield table, {str(one["name"]) for one in missing}

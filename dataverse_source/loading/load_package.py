@@ -16,6 +16,7 @@ from dlt.common.storages.load_package import TLoadPackage
 from dlt.extract import DltResource, DltSource
 from dlt.extract.source import SourceInjectableContext
 
+from dataverse_source.loading.run_context import current_run
 from dataverse_source.sync.active_pipeline import active_pipeline
 from dataverse_source.sync.context import Destination
 from dataverse_source.sync.write.destination import Ask, LoadedTable, ask_here
@@ -173,5 +174,10 @@ def _destination(ask: Ask) -> DestinationFactory:
     pipeline = active_pipeline()
     if pipeline is None:
         return lambda *_: NothingLoaded()
-    schema = dlt.current.source_schema()
-    return lambda name, key, environment: LoadedTable(pipeline, schema, name, key, environment, ask)
+    schema, run = dlt.current.source_schema(), current_run()
+
+    def loaded(name: str, key: str, environment: str | None) -> Destination:
+        lost = run.lost_columns(name, schema.naming.normalize_table_identifier(name))
+        return LoadedTable(pipeline, schema, name, key, environment, ask, lost)
+
+    return loaded

@@ -155,6 +155,7 @@ def _load(
             if only.killed:
                 moved.compare.setdefault(EVERY_TABLE, KILLED)
             run.comparisons = {**outer.comparisons, **moved.compare}
+            run.lost = memory.lost_histories
             run.rows_before, run.environments = memory.rows, memory.environments
             with running(run):
                 packages = PackageLoop(pipeline, source, run, arguments)

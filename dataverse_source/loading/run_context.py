@@ -7,7 +7,7 @@ dlt's container.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -75,6 +75,8 @@ class RunContext(ContainerInjectableContext):
             by logical name.
         suspects: keys of rows that these comparisons read again, by table of the destination.
         rows_before: rows in the destination before the run, by table.
+        lost: columns that dlt has loaded, and that tables no longer have, by table of the
+            destination.
         environments: those that other pipelines of the dataset have loaded, by pipeline.
         up_to_date: logical names of the tables for which ``reasons`` and ``comparisons`` no longer
             hold.
@@ -108,6 +110,7 @@ class RunContext(ContainerInjectableContext):
     comparisons: dict[str, str] = field(default_factory=dict)
     suspects: dict[str, pa.Array] = field(default_factory=dict)
     rows_before: dict[str, int | None] = field(default_factory=dict)
+    lost: Mapping[str, Collection[str]] = field(default_factory=dict)
     environments: Mapping[str, Any] = field(default_factory=dict)
     up_to_date: set[str] = field(default_factory=set)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -143,6 +146,11 @@ class RunContext(ContainerInjectableContext):
             return None
         names = (table, logical_name, EVERY_TABLE)
         return next((self.comparisons[one] for one in names if one in self.comparisons), None)
+
+    def lost_columns(self, name: str, table: str) -> Collection[str]:
+        """What a table, by entity set name and name in the destination, has lost still."""
+        is_loaded = self.names.get(name) in self.up_to_date
+        return () if is_loaded else self.lost.get(table, ())
 
     def suspects_of(self, logical_name: str, table: str) -> pa.Array:
         """Keys of a table, by its name in the destination, that its comparison reads again."""

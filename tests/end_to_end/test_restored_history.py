@@ -1,8 +1,10 @@
-"""An environment that is restored to a time before a table's history began."""
+"""An environment or a destination, restored to a time before a table's history began."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -40,3 +42,29 @@ def test_an_environment_is_restored_to_before_its_history_began(
     assert [row["name"] for row in found[deleted]] == [names[deleted]] * 2
     assert all(row[VALID_TO] is not None for row in found[new])
     assert len(found[untouched]) == 1
+
+
+def test_the_destination_is_restored_to_before_its_history_began(
+    run: Callable[..., Any],
+    sandbox: Sandbox,
+    new_pipeline: Callable[[], dlt.Pipeline],
+    tmp_path: Path,
+) -> None:
+    changed, deleted, *_ = keys(sandbox)
+    run()
+    shutil.copy(tmp_path / "test.duckdb", tmp_path / "backup.duckdb")
+    run(history=True)
+    shutil.copy(tmp_path / "backup.duckdb", tmp_path / "test.duckdb")
+    sandbox.store.update("account", changed, {"name": "After the backup"})
+    sandbox.store.delete("account", deleted)
+    sandbox.store.create("account", {"name": "New"})
+    (table,) = run(history=True).tables
+    assert (table.inserted, table.deleted, table.rows_now) == (1, 1, 60)
+    found = versions(new_pipeline())
+    assert {len(rows) for rows in found.values()} == {1}
+    assert_present(found, sandbox)
+    sandbox.store.update("account", changed, {"name": "Second"})
+    run(history=True)
+    found = versions(new_pipeline())
+    assert_present(found, sandbox)
+    assert len(found[changed]) == 2

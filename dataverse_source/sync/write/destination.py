@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
@@ -72,6 +72,7 @@ class LoadedTable:
         key: its key column.
         environment: value of the column of environments; None: all rows are of one.
         ask: has dlt's own thread call a function.
+        lost: columns that dlt knows but the destination's table no longer has.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class LoadedTable:
         key: str,
         environment: str | None = None,
         ask: Ask = ask_here,
+        lost: Collection[str] = (),
     ) -> None:
         self._pipeline = pipeline
         self._schema = schema
@@ -89,6 +91,7 @@ class LoadedTable:
         self._key = key
         self._environment = environment
         self._ask = ask
+        self._lost = lost
         self._columns: Mapping[str, TColumnSchema] | None = None
         self._recorded: pa.Array | None = None
 
@@ -171,7 +174,8 @@ class LoadedTable:
         def known() -> dict[str, TColumnSchema]:
             table = self._schema.naming.normalize_table_identifier(self._name)
             tables = self._schema.tables
-            return copy.deepcopy(dict(tables[table]["columns"])) if table in tables else {}
+            found = dict(tables[table]["columns"]) if table in tables else {}
+            return copy.deepcopy({one: found[one] for one in found if one not in self._lost})
 
         return self._ask(known)
 
