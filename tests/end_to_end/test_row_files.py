@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dlt
+import pyarrow.parquet as pq
 import pytest
 
 from dataverse_source import load
@@ -149,13 +151,22 @@ def test_a_read_that_fails_leaves_no_file(
     assert_equal(new_pipeline(), sandbox, "accounts")
 
 
+@pytest.mark.parametrize("name", ["ParquetWriter", "write_table", "close"])
 def test_a_full_disk_is_an_error_of_the_table(
-    run: Run, new_pipeline: NewPipeline, written: list[Path], monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    new_pipeline: NewPipeline,
+    written: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
-    def full(*_: Any) -> int:
+    class Writer(pq.ParquetWriter):  # type: ignore[misc]
+        pass
+
+    def full(*_: Any, **__: Any) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(row_files._File, "_write", full)
+    monkeypatch.setattr(Writer, "__init__" if name == "ParquetWriter" else name, full)
+    monkeypatch.setattr(row_files, "pq", SimpleNamespace(ParquetWriter=Writer))
     with pytest.raises(DataverseError, match="cannot be written to a file") as failed:
         run("accounts", "contacts", page_size=5)
     assert "No space left on device" in str(failed.value)

@@ -134,13 +134,32 @@ class RowFiles:
     def _write(self, rows: pa.Table, run: TableRun, place: FilePlace) -> Iterator[RowBatch]:
         while rows.num_rows:
             if self._file is None:
-                self._file = _File(_new_path(place.folder), run)
+                with _named(run.name, place.folder):
+                    self._file = _File(_new_path(place.folder), run)
             room = place.rows - self._file.rows
             self._file.add(rows.slice(0, room))
             rows = rows.slice(room)
             if self._file.rows >= place.rows or self._file.size >= BYTES_A_FILE:
                 file, self._file = self._file, None
                 yield file.closed()
+
+
+@contextmanager
+def _named(table: str, folder: Path) -> Iterator[None]:
+    """Says what an error of a file means.
+
+    Raises:
+        PipelineError: the disk is full, or another error of the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise PipelineError(
+            f"Rows of {table} cannot be written to a file before they are loaded",
+            where=str(folder),
+            why=str(error),
+            remedy="Make room on this disk, or have the pipeline work on another (pipelines_dir).",
+        ) from error
 
 
 def _new_path(folder: Path) -> Path:
@@ -182,7 +201,8 @@ class _File:
         self._parts.append(rows.select(self._seen))
         self._waiting.append(self._thread.submit(self._write, rows))
         while len(self._waiting) > WAITING:
-            self.size = self._result()
+            with _named(self._name, self._path.parent):
+                self.size = self._waiting.popleft().result()
 
     def closed(self) -> RowBatch:
         """The rows, with the file.
@@ -191,9 +211,10 @@ class _File:
             PipelineError: see `add`.
         """
         try:
-            while self._waiting:
-                self._result()
-            self._writer.close()
+            with _named(self._name, self._path.parent):
+                while self._waiting:
+                    self._waiting.popleft().result()
+                self._writer.close()
         except BaseException:
             self.abandon()
             raise
@@ -207,24 +228,6 @@ class _File:
         with suppress(OSError, pa.ArrowException):
             self._writer.close()
         self._path.unlink(missing_ok=True)
-
-    def _result(self) -> int:
-        """The size of the file with the batch that was added first.
-
-        Raises:
-            PipelineError: see `add`.
-        """
-        try:
-            return self._waiting.popleft().result()
-        except OSError as error:
-            self.abandon()
-            raise PipelineError(
-                f"Rows of {self._name} cannot be written to a file before they are loaded",
-                where=str(self._path.parent),
-                why=str(error),
-                remedy="Make room on this disk, or have the pipeline work on another "
-                "(pipelines_dir).",
-            ) from error
 
     def _write(self, rows: pa.Table) -> int:
         self._writer.write_table(with_mark(rows))
