@@ -62,6 +62,9 @@ class FirstQuestions:
             return self._world_check.findings(package, run, selected)
 
         if package.load_id is None or package.load_id == self._looked:
-            return refused(), world()
-        self._looked = package.load_id
-        return side_by_side(refused, world)
+            found = refused(), world()
+        else:
+            self._looked = package.load_id
+            found = side_by_side(refused, world)
+        self._world_check.tell(package, run)
+        return found

@@ -126,6 +126,7 @@ def _load(
     from dataverse_source.loading.marked_rows import remove_marked_rows
     from dataverse_source.loading.packages import PackageLoop
     from dataverse_source.loading.recovery import settle_pending
+    from dataverse_source.loading.restored_environment import read_rest_next_time
     from dataverse_source.loading.run_context import EVERY_TABLE, RunContext, current_run, running
     from dataverse_source.loading.run_history import append_run
     from dataverse_source.loading.run_package import check_that_failed_jobs_raise
@@ -168,6 +169,8 @@ def _load(
             others = memory.others_have_loaded(pipeline, packages.load_ids)
             done = run.done(source.schema.naming)
             memory.record(pipeline, rows, packages.load_ids, done)
+            if run.is_restored:
+                read_rest_next_time(pipeline, rows, done)
             if others:
                 check_doubled_rows(pipeline, [name for name in rows if name in done])
         except (DltException, DataverseError) as error:

@@ -73,6 +73,7 @@ class RunContext(ContainerInjectableContext):
             `DestinationMemory`.
         comparisons: why tables have to be compared with Dataverse, by table of the destination or
             by logical name.
+        is_restored: the environment is an older one than at the last run.
         suspects: keys of rows that these comparisons read again, by table of the destination.
         rows_before: rows in the destination before the run, by table.
         lost: columns that dlt has loaded, and that tables no longer have, by table of the
@@ -108,6 +109,7 @@ class RunContext(ContainerInjectableContext):
     giving: str | None = None
     reasons: dict[str, str] = field(default_factory=dict)
     comparisons: dict[str, str] = field(default_factory=dict)
+    is_restored: bool = False
     suspects: dict[str, pa.Array] = field(default_factory=dict)
     rows_before: dict[str, int | None] = field(default_factory=dict)
     lost: Mapping[str, Collection[str]] = field(default_factory=dict)

@@ -2,11 +2,11 @@
 
 Restored from a backup: the newest row of each table tells.
 Version numbers only rise, so a row whose version is lower than the one that was read means that
-the environment is an older one: it has its address and its organization id still. So does a row
-that was modified after a read, and has a version number that had been given before it: a restored
-environment gives numbers again. A delta link tells it only until as many have been given again. One
-batch asks for all tables at once, and for the user's read privileges: with other ones, rows appear
-or vanish without a change.
+the environment is an older one: it has its address and its organization id still. A restored
+environment gives numbers again: a row that was modified after a read may have a number that had
+been given before it, or the very number that the destination holds of it, with another modifiedon.
+A delta link tells it only until as many have been given again. One batch asks for all tables at
+once, and for the user's read privileges: with other ones, rows appear or vanish without a change.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any, Literal
 
 from dataverse_source.client.batch import BatchRequest
@@ -27,27 +27,23 @@ from dataverse_source.errors import (
     ProtocolError,
     ResponseError,
 )
-from dataverse_source.loading import user_rights
+from dataverse_source.loading import numbers_given_again, user_rights
 from dataverse_source.loading.connection import Connection
 from dataverse_source.loading.load_package import Package
+from dataverse_source.loading.numbers_given_again import GivenAgain, whole_seconds
+from dataverse_source.loading.restored_environment import RESTORED
 from dataverse_source.loading.run_context import EVERY_TABLE, RunContext
 from dataverse_source.metadata.model import Table
-from dataverse_source.sync.read.query import MODIFIED_ON, literal
-from dataverse_source.sync.read.stored_links import delta_link_version
-from dataverse_source.sync.read.table_reader import VERSION, VERSION_MARGIN
-from dataverse_source.sync.state import NewestRow, TableState, read_state
+from dataverse_source.sync.read.query import MODIFIED_ON
+from dataverse_source.sync.read.table_reader import VERSION
+from dataverse_source.sync.state import NewestRow, read_state
 
 TABLES_PER_REQUEST = 200
 """Far fewer than the 1,000 requests that a batch may hold, so that no batch takes long."""
 
-CLOCKS_APART = timedelta(minutes=1)
-"""Longest difference between the clocks of an environment's servers."""
-
-RESTORED = "the environment is older than at the last run: it was restored from a backup"
-
 Finding = Literal["older", "gone", "again"]
-"""What has become of a table: its newest row has an older version, or is not there; or version
-numbers have been given again."""
+"""What has become of a table: its newest row has an older version, or the same one with another
+modifiedon; or is not there; or version numbers have been given again."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +63,27 @@ class Witness:
 
     @property
     def requests(self) -> list[BatchRequest]:
-        """The requests for the newest row's version, and for a number that was given again."""
-        conditions = [f"{self.table.primary_id} eq {self.row.key}"] if self.row else []
-        conditions += [self.given_again] if self.given_again else []
-        column = f",{self.row.column}" if self.row else ""
-        query = {"$select": f"{self.table.primary_id}{column}", "$top": "1"}
-        path = str(self.table.entity_set_name)
-        return [BatchRequest(path, query | {"$filter": one}) for one in conditions]
+        """The requests for the newest row's version, and for numbers that were given again."""
+        key, path = self.table.primary_id, str(self.table.entity_set_name)
+        found = []
+        if self.row:
+            columns = [key, self.row.column]
+            columns += [MODIFIED_ON] if self.row.modified is not None else []
+            query = {"$select": ",".join(columns), "$top": "1"}
+            found.append(BatchRequest(path, query | {"$filter": f"{key} eq {self.row.key}"}))
+        if self.given_again:
+            found.append(numbers_given_again.request(path, key, self.given_again))
+        return found
 
-    def finding(self, answers: Iterator[Response]) -> Finding | None:
-        """What the answers to `requests` say; takes so many of them."""
+    def finding(self, answers: Iterator[Response]) -> tuple[Finding | None, GivenAgain]:
+        """What the answers to `requests` say, and rows whose numbers were given again.
+
+        Takes so many answers.
+        """
         found = _finding(self.row, next(answers)) if self.row else None
-        again = self.given_again is not None and bool(_rows(next(answers)))
-        return found if found == "older" or not again else "again"
+        rows = _rows(next(answers)) if self.given_again is not None else None
+        again = numbers_given_again.of_rows(rows or [], self.table.primary_id)
+        return ("again" if rows and found != "older" else found), again
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,12 @@ class World:
 
     Attributes:
         newest: what has become of the newest rows, by logical name; tables without are fine.
+        again: rows whose version numbers were given again, likewise.
         rights: fingerprint of the user's read privileges; None if they are not known.
     """
 
     newest: Mapping[str, Finding] = field(default_factory=dict)
+    again: Mapping[str, GivenAgain] = field(default_factory=dict)
     rights: str | None = None
 
 
@@ -107,14 +113,11 @@ class WorldCheck:
         self._lock = threading.Lock()
         self._load_id: str | None = None
         self._world = World()
-        self._restored: list[str] = []
+        self._tables: list[Table] = []
+        self._is_restored = False
 
     def findings(self, package: Package, run: RunContext, tables: Iterable[Table]) -> World:
-        """What was found.
-
-        A row that has an older version means that all tables are those of an older environment:
-        its table is read again, the others are compared. If only numbers have been given again, all
-        are compared, as a row that was dated by hand would look like that.
+        """What was found; `tell` has the run act on it.
 
         Args:
             package: that is being filled.
@@ -126,27 +129,51 @@ class WorldCheck:
         with self._lock:
             if package.load_id != self._load_id:
                 self._ask(package, run, list(tables))
-            for table in self._restored:
-                run.reasons.setdefault(table, RESTORED)
-            if {"older", "again"} & set(self._world.newest.values()):
-                run.comparisons.setdefault(EVERY_TABLE, RESTORED)
             return self._world
+
+    def tell(self, package: Package, run: RunContext) -> None:
+        """Has tables be read again if the environment is an older one, or compared if it may be.
+
+        In an older one an equal version proves nothing, as the number may have been given again:
+        all tables are read again. If numbers have been given again, but none that the destination
+        holds, all are compared, as a row that was dated by hand would look like that.
+
+        Args:
+            package: that is being filled; call it on dlt's own thread.
+            run: takes the reasons.
+        """
+        if package.load_id is None:
+            return
+        with self._lock:
+            tables, again = self._tables, self._world.again
+            self._world = replace(self._world, again={})
+        column = self._connection.settings.environment_column
+        suspects = [one for one in tables if one.logical_name in again and not self._is_restored]
+        self._is_restored |= any(
+            numbers_given_again.are_loaded(package, one, column, again[one.logical_name])
+            for one in suspects
+        )
+        run.is_restored |= self._is_restored
+        newest = self._world.newest
+        for table in tables if self._is_restored else ():
+            if not table.is_log or newest.get(table.logical_name) == "older":
+                name = package.loaded_as(str(table.entity_set_name))
+                run.reasons.setdefault(name, RESTORED)
+        if self._is_restored or "again" in newest.values():
+            run.comparisons.setdefault(EVERY_TABLE, RESTORED)
 
     def _ask(self, package: Package, run: RunContext, tables: list[Table]) -> None:
         self._load_id = package.load_id
         new = [table for table in tables if table.logical_name not in run.up_to_date]
+        self._tables, self._is_restored = tables, False
         if not new:  # a further package of the same run
-            self._world, self._restored = replace(self._world, newest={}), []
+            self._world = replace(self._world, newest={}, again={})
             return
         witnesses = dict(self._witnesses(package, run, tables))
         found = look(self._connection.client, self._connection.user_id, witnesses)
         caller = self._connection.settings.caller
         self._world = replace(found, rights=user_rights.with_caller(found.rights, caller))
-        self._restored = [
-            package.loaded_as(str(witnesses[name].table.entity_set_name))
-            for name, finding in self._world.newest.items()
-            if finding == "older"
-        ]
+        self._is_restored = "older" in self._world.newest.values()
 
     def _witnesses(
         self, package: Package, run: RunContext, tables: Iterable[Table]
@@ -157,7 +184,7 @@ class WorldCheck:
             state = read_state(stored)
             if not state.complete or table.logical_name in run.up_to_date:
                 continue
-            again = _given_again(state, now)
+            again = numbers_given_again.condition(state, now)
             if again and not self._is_dated(table):
                 again = None
             if state.newest or again:
@@ -169,28 +196,6 @@ class WorldCheck:
         except DataverseError:  # told when the table is read
             return False
         return found.has(VERSION) and found.has(MODIFIED_ON)
-
-
-def _given_again(state: TableState, now: datetime) -> str | None:
-    """Condition of rows that were modified after the last read, with numbers given before it.
-
-    The range of numbers is narrow, so that an index finds what is in it.
-    """
-    newest = state.newest if state.newest and state.newest.column == VERSION else None
-    if state.delta is not None:
-        highest, read_at = delta_link_version(state.delta.link), state.delta.given
-    else:
-        highest = newest.version if newest else None
-        read_at = state.watermark.modified_since if state.watermark else None
-    if highest is None or read_at is None or state.compared is None:
-        return None
-    read_at = max(read_at, state.compared)
-    low = max((newest.version if newest else highest) - VERSION_MARGIN, 0)
-    return (
-        f"{VERSION} gt {low} and {VERSION} le {highest} "
-        f"and {MODIFIED_ON} gt {literal(read_at + CLOCKS_APART)} "
-        f"and {MODIFIED_ON} le {literal(now + CLOCKS_APART)}"
-    )
 
 
 def look(client: DataverseClient, user_id: str | None, witnesses: Mapping[str, Witness]) -> World:
@@ -207,6 +212,7 @@ def look(client: DataverseClient, user_id: str | None, witnesses: Mapping[str, W
         AuthenticationError: sign-in failed.
     """
     found: dict[str, Finding] = {}
+    again: dict[str, GivenAgain] = {}
     names = list(witnesses)
     requests = [one for name in names for one in witnesses[name].requests]
     first = [] if user_id is None else [user_rights.request(user_id)]
@@ -225,10 +231,12 @@ def look(client: DataverseClient, user_id: str | None, witnesses: Mapping[str, W
         return World()
     each = iter(answers)
     for name in names:
-        finding = witnesses[name].finding(each)
+        finding, given_again = witnesses[name].finding(each)
         if finding is not None:
             found[name] = finding
-    return World(found, rights)
+        if given_again:
+            again[name] = given_again
+    return World(found, again, rights)
 
 
 def _finding(row: NewestRow, answer: Response) -> Finding | None:
@@ -241,17 +249,18 @@ def _finding(row: NewestRow, answer: Response) -> Finding | None:
         value = rows[0].get(row.column)
         if value is None:
             return None
-        if row.column == VERSION:
-            version = int(value)
-        else:
-            moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-            version = int(moment.timestamp() // 1)
+        if row.column != VERSION:
+            return "older" if whole_seconds(value) < row.version else None
+        version = int(value)
+        if version == row.version and row.modified is not None:
+            return "older" if whole_seconds(rows[0][MODIFIED_ON]) != row.modified else None
+        return "older" if version < row.version else None
     except (DataverseError, KeyError, TypeError, ValueError):
         return None  # whatever it is, reading the table tells
-    return "older" if version < row.version else None
 
 
 def _rows(answer: Response) -> list[dict[str, Any]] | None:
+    """The rows of an answer; None if it has none."""
     try:
         rows: list[dict[str, Any]] = answer.json()["value"]
     except (DataverseError, KeyError, TypeError, ValueError):

@@ -68,11 +68,13 @@ class NewestRow:
         key: its key.
         column: versionnumber, or modifiedon.
         version: the number, or the time in whole seconds.
+        modified: modifiedon in whole seconds, beside a number; None: not known.
     """
 
     key: str
     column: str
     version: int
+    modified: int | None = None
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def read_state(stored: Mapping[str, Any]) -> TableState:
         tracking_refusal=TrackingRefusal(refused, stored.get("refusal", "")) if refused else None,
         hidden_columns=stored.get("hidden_columns"),
         refused_columns=tuple(stored.get("refused_columns", ())),
-        newest=NewestRow(**stored["newest"]) if stored.get("newest") else None,
+        newest=_newest(stored),
         more=bool(stored.get("more")),
         landed=stored.get("landed", ""),
     )
@@ -204,7 +206,8 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
         COMPARED: _text(state.compared),
         "proved": asdict(state.proof) if state.proof else None,
         "reread_by": state.reread_by,
-        "newest": asdict(state.newest) if state.newest else None,
+        "newest": _without_modified(state.newest),
+        "newest_modified": state.newest and state.newest.modified,
         "more": state.more,
         "landed": state.landed,
         "refused_columns": list(state.refused_columns),
@@ -233,6 +236,16 @@ def write_state(state: TableState, stored: dict[str, Any]) -> None:
     if values != stored:
         stored.clear()
         stored.update(values)
+
+
+def _newest(stored: Mapping[str, Any]) -> NewestRow | None:
+    row = stored.get("newest")
+    return NewestRow(**row, modified=stored.get("newest_modified")) if row else None
+
+
+def _without_modified(row: NewestRow | None) -> dict[str, Any] | None:
+    """As earlier versions store it, which know no other fields of it."""
+    return {"key": row.key, "column": row.column, "version": row.version} if row else None
 
 
 def table_states(

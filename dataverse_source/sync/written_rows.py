@@ -76,7 +76,11 @@ class WrittenRows:
         if highest.as_py() is None or (newest and highest.as_py() < newest.version):
             return
         position = pc.index(found["version"], highest).as_py()
-        self.newest = NewestRow(found["key"][position].as_py(), self._version, highest.as_py())
+        key, modified = found["key"][position].as_py(), None
+        if self._version != MODIFIED_ON and MODIFIED_ON in rows.column_names:
+            row = rows.slice(position, 1)
+            modified = keys_and_versions(row, [self._key], MODIFIED_ON)["version"][0].as_py()
+        self.newest = NewestRow(key, self._version, highest.as_py(), modified)
 
     def _forget(self, deleted: pa.Array) -> None:
         newest = self.newest

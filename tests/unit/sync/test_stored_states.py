@@ -12,7 +12,14 @@ from typing import Any
 
 import pytest
 
-from dataverse_source.sync.state import Checkpoint, TableState, Watermark, read_state, write_state
+from dataverse_source.sync.state import (
+    Checkpoint,
+    NewestRow,
+    TableState,
+    Watermark,
+    read_state,
+    write_state,
+)
 
 STATES = {
     path.stem: json.loads(path.read_text())
@@ -97,3 +104,12 @@ def test_a_refusal_to_track() -> None:
     assert state.tracking_refusal.time == at(6, 9, 18)
     assert "refuses the delta links" in state.tracking_refusal.reason
     assert state.refused_links == 2
+
+
+def test_earlier_versions_can_read_the_newest_row() -> None:
+    """They take all fields of it as arguments."""
+    stored: dict[str, Any] = {}
+    state = TableState(newest=NewestRow("a", "versionnumber", 7, modified=9))
+    write_state(state, stored)
+    assert stored["newest"].keys() == {"key", "column", "version"}
+    assert read_state(stored).newest == state.newest
