@@ -7,7 +7,6 @@ from collections.abc import Container, Iterable
 import dlt
 
 from dataverse_source.loading.destination_memory import read_again_next_time
-from dataverse_source.sync.audit_changes import AUDIT_CHANGES, AUDITS
 
 RESTORED = "the environment is older than at the last run: it was restored from a backup"
 
@@ -24,5 +23,5 @@ def read_rest_next_time(
         tables: of the destination.
         done: those that the run has loaded, by name in the destination.
     """
-    rest = [name for name in tables if name not in done and name not in (AUDITS, AUDIT_CHANGES)]
+    rest = [name for name in tables if name not in done]
     read_again_next_time(pipeline, dict.fromkeys(rest, RESTORED))

@@ -135,8 +135,9 @@ class WorldCheck:
         """Has tables be read again if the environment is an older one, or compared if it may be.
 
         In an older one an equal version proves nothing, as the number may have been given again:
-        all tables are read again. If numbers have been given again, but none that the destination
-        holds, all are compared, as a row that was dated by hand would look like that.
+        all tables are read again; a log, too, as it has events again that were purged since. If
+        numbers have been given again, but none that the destination holds, all are compared, as a
+        row that was dated by hand would look like that.
 
         Args:
             package: that is being filled; call it on dlt's own thread.
@@ -154,12 +155,9 @@ class WorldCheck:
             for one in suspects
         )
         run.is_restored |= self._is_restored
-        newest = self._world.newest
         for table in tables if self._is_restored else ():
-            if not table.is_log or newest.get(table.logical_name) == "older":
-                name = package.loaded_as(str(table.entity_set_name))
-                run.reasons.setdefault(name, RESTORED)
-        if self._is_restored or "again" in newest.values():
+            run.reasons.setdefault(package.loaded_as(str(table.entity_set_name)), RESTORED)
+        if self._is_restored or "again" in self._world.newest.values():
             run.comparisons.setdefault(EVERY_TABLE, RESTORED)
 
     def _ask(self, package: Package, run: RunContext, tables: list[Table]) -> None:

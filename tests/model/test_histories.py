@@ -86,6 +86,19 @@ def test_an_event_that_is_purged_and_lost_in_the_destination_leaves_its_changes(
     assert lost in {key for key, _ in history.destination.tables[AUDIT_CHANGES]}
 
 
+def test_purged_events_that_a_restored_environment_has_again_arrive(
+    begun: Callable[..., Histories],
+) -> None:
+    history = begun(beyond=frozenset({"audit"}))
+    history.back_up_the_environment()
+    history.purge_the_audit(share=2)
+    history.change(at=0, changes=[("update", 1)])
+    history.wait(hours=48)
+    history.run()
+    history.restore_an_old_environment(at=0)
+    history.run()
+
+
 def test_bytes_of_a_column_that_is_not_wanted_stay_away_until_it_is(
     begun: Callable[..., Histories],
 ) -> None:
