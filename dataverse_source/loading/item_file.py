@@ -36,5 +36,6 @@ class ItemFile:
                 yield replace(item, data=table)
 
     def close(self) -> None:
-        """Removes the file."""
+        """Removes the file, and those of its items."""
+        self._items.clear()
         self._spool.close()

@@ -56,7 +56,7 @@ def with_mark(rows: pa.Table) -> pa.Table:
 
 
 class WrittenFile:
-    """A file with rows of a table; it is removed when nothing refers to it any more.
+    """A file with rows of a table; it is removed when it has been loaded, or will never be.
 
     Args:
         path: of the file.
@@ -66,7 +66,7 @@ class WrittenFile:
 
     def __init__(self, path: Path, rows: int, schema: pa.Schema) -> None:
         self._path, self.rows, self.schema = path, rows, schema
-        weakref.finalize(self, Path.unlink, path, missing_ok=True)
+        self._remove = weakref.finalize(self, Path.unlink, path, missing_ok=True)
 
     def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """The rows in the batches in which they were written.
@@ -81,8 +81,11 @@ class WrittenFile:
 
     @contextmanager
     def local(self) -> Iterator[str]:
-        """The path of the file."""
-        yield str(self._path)
+        """The path of the file, once: dlt links or copies it."""
+        try:
+            yield str(self._path)
+        finally:
+            self._remove()
 
 
 class RowFiles:
