@@ -108,8 +108,15 @@ def latency(results: Sequence[Mapping[str, Any]]) -> str:
 
 def memory(results: Sequence[Mapping[str, Any]]) -> str:
     """Peak memory by the number of rows."""
-    rows = ([f"{r['rows']:,}", r["way"], f"{r['peak_bytes'] / 1e6:,.0f}", f"{r['seconds']:.1f}"]
-            for r in results)  # fmt: skip
+    rows = (
+        [
+            f"{r['rows']:,}",
+            r.get("way", "small"),
+            f"{r['peak_bytes'] / 1e6:,.0f}",
+            f"{r['seconds']:.1f}",
+        ]
+        for r in results
+    )
     return table(["rows", "settings", "peak MB", "s"], rows)
 
 
