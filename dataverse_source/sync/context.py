@@ -34,11 +34,15 @@ class RowFile(Protocol):
     rows: int
     schema: pa.Schema
 
+    def local(self) -> AbstractContextManager[str]:
+        """The path of the file, or of a copy, on this machine; may be asked for once."""
+
+
+class LandedRows(RowFile, Protocol):
+    """Rows of a part in its Parquet file, which can also be read."""
+
     def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """The rows in batches, with some columns; None: all columns of the table's schema."""
-
-    def local(self) -> AbstractContextManager[str]:
-        """The path of the file, or of a copy, on this machine."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,7 @@ class Landed:
 
     plan: str
     state: TableState
-    rows: Callable[[], Iterator[pa.Table | RowFile]]
+    rows: Callable[[], Iterator[pa.Table | LandedRows]]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from dataverse_source.sync.context import (
     READING_ROWS,
     Landed,
     RowBatch,
-    RowFile,
     SyncSteps,
     TableRun,
 )
@@ -23,7 +22,7 @@ from dataverse_source.sync.read.workers import prefetch
 from dataverse_source.sync.state import TableState
 from dataverse_source.sync.write.files_of_rows import file_place
 from dataverse_source.sync.write.history import begins
-from dataverse_source.sync.written_rows import version_column
+from dataverse_source.sync.written_rows import known_columns
 
 LEAST_ROWS = 250_000
 """Rows of a file that is loaded as it is; smaller ones are joined. Measured in DuckDB, which fills
@@ -80,16 +79,9 @@ def _landed_rows(run: TableRun, landed: Landed, *, replaces: bool) -> Iterator[R
         if isinstance(rows, pa.Table):
             yield RowBatch(rows, replace=replaces)
         elif as_they_are and rows.rows >= LEAST_ROWS:
-            yield RowBatch(_keys(run, rows), replaces, rows)
+            yield RowBatch(pa.concat_tables(rows.tables(known_columns(run))), replaces, rows)
         else:
             for some in prefetch(rows.tables(), run.workers):
                 yield RowBatch(some, replace=replaces)
     if not read_any:
         yield RowBatch(run.reader.schema.arrow.empty_table(), replace=replaces)
-
-
-def _keys(run: TableRun, file: RowFile) -> pa.Table:
-    """Keys and versions of a file's rows: all that a run has to know of them."""
-    version = version_column(run)
-    names = [*run.reader.table.key_columns, *([version] if version else [])]
-    return pa.concat_tables(file.tables(names))

@@ -20,8 +20,8 @@ from dataverse_source.sync.state import TableState, TrackingRefusal, read_state,
 from dataverse_source.sync.watch import counted
 from dataverse_source.sync.write.batches import large_batches
 from dataverse_source.sync.write.items import TableWriter
-from dataverse_source.sync.write.row_files import RowFiles
-from dataverse_source.sync.written_rows import WrittenRows
+from dataverse_source.sync.write.row_files import in_files
+from dataverse_source.sync.written_rows import WrittenRows, known_columns
 
 
 def table_items(run: TableRun, stored: dict[str, Any]) -> Iterator[Any]:
@@ -117,7 +117,7 @@ def _log_hidden(run: TableRun, hidden: Mapping[str, str]) -> None:
 def _write(run: TableRun, plan: Plan, state: TableState) -> Generator[Any, None, TableState]:
     read = _sample(run, state) if run.is_sample and not state.complete else _sync(run, plan, state)
     steps = counted(run, read)
-    steps = steps if run.is_sample else large_batches(steps, RowFiles(run))
+    steps = steps if run.is_sample else in_files(run, known_columns(run), large_batches(steps))
     return (yield from TableWriter(run, str(plan)).items(steps))
 
 

@@ -109,6 +109,12 @@ def version_column(run: TableRun) -> str | None:
     return found[0] if found else None
 
 
+def known_columns(run: TableRun) -> list[str]:
+    """Key columns and version: all that a run has to know of rows that are loaded in a file."""
+    version = version_column(run)
+    return [*run.reader.table.key_columns, *([version] if version else [])]
+
+
 def digests(run: TableRun, rows: pa.Table) -> pa.Array:
     """Digests of the rows' contents, as a history has them."""
     return row_versions(add_environment(run.labels.add_to(rows), run.environment))

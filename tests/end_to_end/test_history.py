@@ -36,6 +36,7 @@ from tests.support.settings import secrets_of
 from tests.support.versions import (
     Story,
     Versions,
+    assert_begun,
     assert_in_order,
     assert_nothing_lost,
     assert_one_step,
@@ -225,14 +226,7 @@ def test_a_table_that_was_loaded_without_its_history_begins_one(
     changed, deleted, *_ = keys(sandbox)
     sandbox.store.delete("account", deleted)
     run(history=True)
-    found = versions(new_pipeline())
-    assert {len(rows) for rows in found.values()} == {1}
-    assert_present(found, sandbox)
-    sandbox.store.update("account", changed, {"name": "Second"})
-    run(history=True)
-    found = versions(new_pipeline())
-    assert_present(found, sandbox)
-    assert len(found[changed]) == 2
+    assert_begun(run, sandbox, new_pipeline, changed)
 
 
 def test_a_history_is_not_lost_by_a_setting(

@@ -12,6 +12,7 @@ from dataverse_source.sandbox import Sandbox
 from dataverse_source.sync.write.destination import VALID_TO
 from dataverse_source.sync.write.history import ROW_VERSION, VALID_FROM
 from tests.support.comparing import same, sandbox_rows
+from tests.support.loads import NewPipeline, Run
 from tests.support.requests_sent import keys
 
 Versions = dict[str, list[dict[str, Any]]]
@@ -51,6 +52,25 @@ def assert_present(found: Versions, sandbox: Sandbox, logical_name: str = "accou
             if not same(arrived[key][column], value)
         }
         assert not different, f"{key}: (destination, sandbox) {different}"
+
+
+def assert_begun(run: Run, sandbox: Sandbox, new_pipeline: NewPipeline, key: str) -> None:
+    """A history of accounts has just begun, and goes on: a changed row gets a second version.
+
+    Args:
+        run: loads accounts.
+        sandbox: that they are read from.
+        new_pipeline: makes the pipeline.
+        key: of the row to change.
+    """
+    found = versions(new_pipeline())
+    assert {len(rows) for rows in found.values()} == {1}
+    assert_present(found, sandbox)
+    sandbox.store.update("account", key, {"name": "Second"})
+    run(history=True)
+    found = versions(new_pipeline())
+    assert_present(found, sandbox)
+    assert len(found[key]) == 2
 
 
 def assert_in_order(found: Versions) -> None:

@@ -88,7 +88,7 @@ def empty_history(environment: str | None) -> Iterator[Any]:
     for name, (description, own) in HISTORY.items():
         columns = own if environment is None else own.append(pa.field(ENVIRONMENT, TEXT))
         known = schema.tables.get(naming.normalize_table_identifier(name), {}).get("columns", {})
-        if all(naming.normalize_identifier(column) in known for column in columns.names):
+        if all(naming.normalize_path(column) in known for column in columns.names):
             continue
         hints = dlt.mark.make_hints(
             table_name=name,

@@ -20,7 +20,7 @@ from dataverse_source.loading.parts.reading import (
     manifest,
 )
 from dataverse_source.sync.changes import is_too_old
-from dataverse_source.sync.context import Landed, RowFile, TableRun
+from dataverse_source.sync.context import Landed, LandedRows, TableRun
 from dataverse_source.sync.landed import PLAN_AGAIN
 from dataverse_source.sync.read.recreated_rows import not_repeated
 from dataverse_source.sync.state import read_state
@@ -110,7 +110,7 @@ def _all_parts(plan: LoadPlan, landing: Landing) -> list[PartReport]:
 
 def _rows(
     landing: Landing, reports: list[PartReport], run: TableRun
-) -> Iterator[pa.Table | RowFile]:
+) -> Iterator[pa.Table | LandedRows]:
     """The rows of all parts, each once."""
     schema, key = run.reader.schema.arrow, run.reader.key
     files = [PartFile(landing, one, schema) for report in reports for one in report.files]

@@ -6,13 +6,11 @@ A batch becomes a row group of the Parquet file; destinations read large row gro
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 
 import pyarrow as pa
 
 from dataverse_source.sync.context import Output, RowBatch, SyncSteps
 from dataverse_source.sync.drain import Drain
-from dataverse_source.sync.write.row_files import RowFiles
 
 ROWS_A_BATCH = 50_000
 """Measured: larger batches are not faster."""
@@ -39,38 +37,26 @@ class _Batch:
         """Whether it is large enough."""
         return self._count >= ROWS_A_BATCH or self._size >= BYTES_A_BATCH
 
-    def flush(self, files: RowFiles) -> Iterator[Output]:
-        """The rows in one batch, or in a file, if there are any."""
+    def flush(self) -> Iterator[Output]:
+        """The rows in one batch, if there are any."""
         pages, self._pages = self._pages, []
         self._count = self._size = 0
         if pages:
             tables = [one.table for one in pages]
-            yield from files.take(RowBatch(pa.concat_tables(tables), replace=pages[0].replace))
+            yield RowBatch(pa.concat_tables(tables), replace=pages[0].replace)
 
 
-def large_batches(steps: SyncSteps, files: RowFiles | None = None) -> SyncSteps:
-    """The same output in the same order, its rows in larger batches.
-
-    Args:
-        steps: what a table's sync reads.
-        files: puts batches into files.
-    """
-    with closing(files or RowFiles(None)) as taken:
-        return (yield from _large(steps, taken))
-
-
-def _large(steps: SyncSteps, files: RowFiles) -> SyncSteps:
+def large_batches(steps: SyncSteps) -> SyncSteps:
+    """The same output in the same order, its rows in larger batches."""
     batch = _Batch()
     outputs = Drain(steps)
     for output in outputs:
         if isinstance(output, RowBatch) and output.file is None:
             batch.add(output)
             if batch.is_full:
-                yield from batch.flush(files)
+                yield from batch.flush()
         else:
-            yield from batch.flush(files)
-            yield from files.rest()
+            yield from batch.flush()
             yield output
-    yield from batch.flush(files)
-    yield from files.rest()
+    yield from batch.flush()
     return outputs.result

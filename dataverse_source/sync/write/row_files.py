@@ -13,7 +13,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataverse_source.errors import PipelineError
-from dataverse_source.sync.context import FilePlace, RowBatch, TableRun
-from dataverse_source.sync.read.table_reader import VERSION
+from dataverse_source.sync.context import FilePlace, RowBatch, SyncSteps, TableRun
+from dataverse_source.sync.drain import Drain
 from dataverse_source.sync.write.columns import DELETED
 from dataverse_source.sync.write.files_of_rows import file_place
 
@@ -68,17 +68,6 @@ class WrittenFile:
         self._path, self.rows, self.schema = path, rows, schema
         self._remove = weakref.finalize(self, Path.unlink, path, missing_ok=True)
 
-    def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """The rows in the batches in which they were written.
-
-        Args:
-            columns: to read; None: those of the table.
-        """
-        names = self.schema.names[:-1] if columns is None else list(columns)
-        with pq.ParquetFile(self._path) as file:
-            for group in range(file.num_row_groups):
-                yield file.read_row_group(group, names)
-
     @contextmanager
     def local(self) -> Iterator[str]:
         """The path of the file, once: dlt links or copies it."""
@@ -88,18 +77,34 @@ class WrittenFile:
             self._remove()
 
 
-class RowFiles:
-    """Puts batches of rows into files, if a run has many and nothing has to see their values.
+def in_files(run: TableRun, known: Sequence[str], steps: SyncSteps) -> SyncSteps:
+    """The same output in the same order; batches of a large table in files that hold them.
 
     Args:
-        run: the run of the table; None: no batch is put into a file.
+        run: the run of the table.
+        known: columns that the run has to know of rows in a file.
+        steps: what its sync reads, in batches.
     """
+    outputs = Drain(steps)
+    with closing(_Files(run, known)) as files:
+        for output in outputs:
+            if isinstance(output, RowBatch) and output.file is None:
+                yield from files.take(output)
+            else:
+                yield from files.rest()
+                yield output
+        yield from files.rest()
+    return outputs.result
 
-    def __init__(self, run: TableRun | None) -> None:
-        self._run = run
+
+class _Files:
+    """Puts batches of rows into files, if a run has many and nothing has to see their values."""
+
+    def __init__(self, run: TableRun, known: Sequence[str]) -> None:
+        self._run, self._known = run, known
         self._held: list[RowBatch] = []
         self._place: FilePlace | None = None
-        self._decided = run is None
+        self._decided = False
         self._file: _File | None = None
 
     def take(self, batch: RowBatch) -> Iterator[RowBatch]:
@@ -126,19 +131,19 @@ class RowFiles:
         held, self._held = self._held, []
         if held and not self._decided:
             self._decided = True
-            if is_large and held[0].replace and self._run is not None:
+            if is_large and held[0].replace:
                 self._place = file_place(self._run)
         for batch in held:
-            if self._place is None or self._run is None or not batch.table.num_rows:
+            if self._place is None or not batch.table.num_rows:
                 yield batch  # without rows: it may be all that there is
             else:
-                yield from self._write(batch.table, self._run, self._place)
+                yield from self._write(batch.table, self._place)
 
-    def _write(self, rows: pa.Table, run: TableRun, place: FilePlace) -> Iterator[RowBatch]:
+    def _write(self, rows: pa.Table, place: FilePlace) -> Iterator[RowBatch]:
         while rows.num_rows:
             if self._file is None:
-                with _named(run.name, place.folder):
-                    self._file = _File(_new_path(place.folder), run)
+                with _named(self._run.name, place.folder):
+                    self._file = _File(_new_path(place.folder), self._run, self._known)
             room = place.rows - self._file.rows
             self._file.add(rows.slice(0, room))
             rows = rows.slice(room)
@@ -183,11 +188,9 @@ class _File:
         size: bytes that have been written.
     """
 
-    def __init__(self, path: Path, run: TableRun) -> None:
-        self._path, self._name = path, run.name
+    def __init__(self, path: Path, run: TableRun, known: Sequence[str]) -> None:
+        self._path, self._name, self._known = path, run.name, list(known)
         self._schema = file_schema(run.reader.schema.arrow)
-        names = [*run.reader.table.key_columns, VERSION]
-        self._seen = [one for one in names if one in self._schema.names]
         self.rows, self.size = 0, 0
         self._parts: list[pa.Table] = []
         self._waiting: deque[Future[int]] = deque()
@@ -201,7 +204,7 @@ class _File:
             PipelineError: the disk is full, or another error of the file.
         """
         self.rows += rows.num_rows
-        self._parts.append(rows.select(self._seen))
+        self._parts.append(rows.select(self._known))
         self._waiting.append(self._thread.submit(self._write, rows))
         while len(self._waiting) > WAITING:
             with _named(self._name, self._path.parent):
