@@ -222,18 +222,20 @@ def _check_log(run: TableRun) -> None:
     """
     loaded, settings = run.destination.columns(), run.settings
     forms = (
-        ("history", VALID_TO, settings.history, "false"),
-        ("write", SEEN_AT, settings.write == "append", "'merge'"),
+        ("history", VALID_TO, settings.history, "true", "false"),
+        ("write", SEEN_AT, settings.write == "append", "'append'", "'merge'"),
     )
     begins = [
-        (name, plain) for name, column, wanted, plain in forms if wanted and column not in loaded
+        (name, begun, plain)
+        for name, column, wanted, begun, plain in forms
+        if wanted and column not in loaded
     ]
     if not (run.reader.table.is_log and loaded and begins and run.destination.has_rows()):
         return
-    name, plain = begins[0]
+    name, begun, plain = begins[0]
     raise ConfigurationError(
-        f"Table {run.name} is loaded without {name}, and to begin it would lose the events that "
-        "Dataverse has purged",
+        f"Table {run.name} was loaded without {name} = {begun}; to begin it now would lose the "
+        "events that Dataverse has purged",
         where=f"[sources.dataverse.table_settings.{run.name}] {name}",
         remedy=f"Set {name} = {plain} for this table: events never change, so each has one "
         "version. To give up what is loaded, drop the table first (dlt's refresh = "
